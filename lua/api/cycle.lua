@@ -1,0 +1,137 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- wh1_cycle: finishes a batch and claims the next, one round trip.
+--   ARGV worker want n_ok token×n_ok (token outcome delay_ms category message context result)…
+--   -> [now_ms, next_due_ms, flags, fenced, claimed]; errors WHBADARG WHTOOBIG WHLOST WHBADDATA
+-- O(finishes + claims + orgs visited · log orgs). docs/protocol.md section 8.
+local cycle = { paused = 1, more = 2, idle = 4, group = 7 }
+
+local function parse_group(argv, at)
+    local c = {
+        token = id.check_token(argv[at]),
+        outcome = argv[at + 1],
+        delay = args.int(argv[at + 2], 0, LIMIT.delay, 'WHBADARG delay_ms must be 0 to 315360000000'),
+        category = argv[at + 3],
+        message = args.bytes(argv[at + 4], LIMIT.message, 'WHTOOBIG the message is over 1024 bytes'),
+        context = args.bytes(argv[at + 5], LIMIT.context, 'WHTOOBIG the context is over 4096 bytes'),
+        result = args.bytes(argv[at + 6], LIMIT.result, 'WHTOOBIG the result is over 65536 bytes'),
+    }
+    if not finish.outcomes[c.outcome] or c.outcome == 'recover' then
+        args.fail('WHBADARG outcome must be ok, retry, dead, snooze, release, cancelled or expired')
+    end
+    if c.category ~= '' and not args.is_name(c.category) then
+        args.fail('WHBADARG the category must be empty or a name')
+    end
+    return c
+end
+
+-- Tokens of plain successes, and the rest as groups.
+local function parse_cycle(argv)
+    local q = { worker = args.name(argv[1], 'WHBADARG the worker must be a name'), groups = {} }
+    q.want = args.int(argv[2], 0, LIMIT.batch, 'WHBADARG want must be 0 to 1000')
+    q.n_ok = args.int(argv[3], 0, LIMIT.batch, 'WHBADARG n_ok must be 0 to 1000')
+    local rest = #argv - 3 - q.n_ok
+    if rest < 0 or rest % cycle.group ~= 0 then
+        args.fail('WHBADARG n_ok tokens and then groups of 7 must follow')
+    end
+    if rest / cycle.group > LIMIT.batch then
+        args.fail('WHTOOBIG more than 1000 finishes in one call')
+    end
+    for i = 4, 3 + q.n_ok do
+        if #argv[i] < 17 or #argv[i] > 32 then
+            id.check_token(argv[i])
+        end
+    end
+    for at = 4 + q.n_ok, #argv, cycle.group do
+        q.groups[#q.groups + 1] = parse_group(argv, at)
+    end
+    return q
+end
+
+-- Splits what is held from what is fenced; a token named twice counts once.
+local function sort_out(k, q, argv)
+    local tokens = {}
+    for i = 4, 3 + q.n_ok do
+        tokens[#tokens + 1] = argv[i]
+    end
+    for _, c in ipairs(q.groups) do
+        tokens[#tokens + 1] = c.token
+    end
+    local w = { ok = {}, held = {}, rest = {}, fenced = {} }
+    if #tokens == 0 then
+        return w
+    end
+    local values, taken = redis.call('HMGET', k.run_ .. q.worker, unpack(tokens)), {}
+    for i, token in ipairs(tokens) do
+        if not values[i] or taken[token] then
+            w.fenced[#w.fenced + 1] = token
+        elseif i <= q.n_ok then
+            taken[token] = true
+            w.ok[#w.ok + 1], w.held[#w.held + 1] = token, values[i]
+        else
+            local c = q.groups[i - q.n_ok]
+            taken[token], c.held = true, values[i]
+            w.rest[#w.rest + 1] = c
+        end
+    end
+    return w
+end
+
+-- Time passes also where no scheduler runs.
+local function keep_time(k, now, keep)
+    if redis.call('ZCOUNT', k.workers, '-inf', string.format('%.0f', now)) > 0 then
+        lease.recover(k, now, 50, keep)
+    end
+    timed.expire(k, now, 1000, keep)
+    timed.promote(k, now, 100)
+end
+
+local function end_claims(k, now, q, w, keep, delta)
+    finish.completed(k, now, q.worker, w.ok, w.held, keep, delta)
+    finish.each(k, now, q.worker, w.rest, keep, delta)
+    event.count(k, 'fenced', #w.fenced)
+    if keep > 0 and #w.ok + #w.rest > 0 then
+        done.trim_count(k, keep, 2 * (#w.ok + #w.rest))
+    end
+end
+
+-- Claims, and says whether the worker may sleep.
+local function claim_next(k, now, q, paused, delta)
+    if paused then
+        redis.call('ZADD', k.idle, now, q.worker)
+        return {}, cycle.paused + cycle.idle
+    end
+    if q.want == 0 then
+        if redis.call('ZCARD', k.ring) > 0 then
+            bell.ring(k, now)
+            return {}, cycle.more
+        end
+        return {}, 0
+    end
+    local claimed, more = claim.take(k, now, q.worker, q.want, delta)
+    if #claimed / 3 < q.want and not more then
+        redis.call('ZADD', k.idle, now, q.worker)
+        return claimed, cycle.idle
+    end
+    redis.call('ZREM', k.idle, q.worker)
+    if more then
+        bell.ring(k, now)
+    end
+    return claimed, more and cycle.more or 0
+end
+
+args.register('wh1_cycle', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    local q = parse_cycle(ARGV)
+    local now = clock.now()
+    lease.check(k, now, q.worker)
+    keys.guard(k)
+    local ctl = redis.call('HMGET', k.ctl, 'paused', 'keep_count')
+    local keep = tonumber(ctl[2] or done.keep_count)
+    local w, delta = sort_out(k, q, ARGV), {}
+    end_claims(k, now, q, w, keep, delta)
+    keep_time(k, now, keep)
+    local quiet = q.want > 0 and redis.call('SISMEMBER', k.command_ .. q.worker, 'quiet') == 1
+    local claimed, flags = claim_next(k, now, q, ctl[1] == '1' or quiet, delta)
+    finish.settle(k, delta)
+    return { now, delay.next_in(k.delayed, now), flags, w.fenced, claimed }
+end, { 'allow-oom' })

@@ -1,0 +1,112 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- wh1_heartbeat: renews a worker, however many jobs it runs; carries progress and log lines in
+-- and commands out.
+--   ARGV worker lease_ms mode info (token percent message)… [LOG (token line)…]
+--   -> [now_ms, held, command…]; errors WHBADARG WHTOOBIG WHLOST WHBADDATA. O(what it carries).
+local function parse_progress(argv, at)
+    return {
+        token = id.check_token(argv[at]),
+        percent = argv[at + 1] ~= '' and args.int(argv[at + 1], 0, 100, 'WHBADARG percent must be 0 to 100'),
+        message = args.bytes(argv[at + 2], LIMIT.progress_message, 'WHTOOBIG a progress message is over 256 bytes'),
+    }
+end
+
+local function parse_heartbeat(argv)
+    local q = { progress = {}, lines = {}, mode = argv[3] }
+    q.worker = args.name(argv[1], 'WHBADARG the worker must be a name')
+    q.lease = args.int(argv[2], 500, 3600000, 'WHBADARG lease_ms must be 500 to 3600000')
+    if q.mode ~= 'new' and q.mode ~= 'renew' and q.mode ~= 'bye' then
+        args.fail('WHBADARG mode must be new, renew or bye')
+    end
+    q.info = args.bytes(argv[4], LIMIT.info, 'WHTOOBIG info is missing or over 4096 bytes')
+    local at = 5
+    while at + 2 <= #argv and argv[at] ~= 'LOG' do
+        q.progress[#q.progress + 1] = parse_progress(argv, at)
+        at = at + 3
+    end
+    if argv[at] == 'LOG' then
+        at = at + 1
+        while at + 1 <= #argv do
+            local line = args.bytes(argv[at + 1], LIMIT.log_line, 'WHTOOBIG a log line is over 1024 bytes')
+            q.lines[#q.lines + 1] = { token = id.check_token(argv[at]), line = line }
+            at = at + 2
+        end
+    end
+    if at <= #argv or #q.progress + #q.lines > LIMIT.batch then
+        args.fail('WHBADARG progress comes in threes, log lines in twos behind LOG, 1000 at most')
+    end
+    return q
+end
+
+local function note_progress(k, q)
+    for _, p in ipairs(q.progress) do
+        if redis.call('HEXISTS', k.run_ .. q.worker, p.token) == 1 then
+            local raw = id.of_token(p.token)
+            local m = meta.get(k, raw)
+            m[M.progress] = p.percent or m[M.progress]
+            m[M.progress_message] = p.message ~= '' and p.message or m[M.progress_message]
+            meta.put(k, raw, m)
+        end
+    end
+end
+
+local function note_lines(k, q)
+    for _, l in ipairs(q.lines) do
+        if redis.call('HEXISTS', k.run_ .. q.worker, l.token) == 1 then
+            local key = k.log_ .. id.text(id.of_token(l.token))
+            redis.call('RPUSH', key, l.line)
+            redis.call('LTRIM', key, -LIMIT.log_lines, -1)
+            redis.call('PEXPIRE', key, 86400000)
+        end
+    end
+end
+
+-- Commands still to be heard; cancels of claims that ended are dropped.
+local function commands(k, q)
+    local out, key = {}, k.command_ .. q.worker
+    for _, c in ipairs(redis.call('SMEMBERS', key)) do
+        local token = string.match(c, '^cancel (.+)$')
+        if token and redis.call('HEXISTS', k.run_ .. q.worker, token) == 0 then
+            redis.call('SREM', key, c)
+        else
+            out[#out + 1] = c
+        end
+    end
+    return out
+end
+
+local function bye(k, now, q)
+    if redis.call('ZSCORE', k.workers, q.worker) then
+        local keep = tonumber(redis.call('HGET', k.ctl, 'keep_count') or done.keep_count)
+        local _, left = lease.drop_claims(k, now, q.worker, 'release', LIMIT.batch, keep)
+        if left == 0 then
+            lease.forget(k, q.worker)
+        end
+        return { now, left }
+    end
+    return { now, 0 }
+end
+
+args.register('wh1_heartbeat', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    local q = parse_heartbeat(ARGV)
+    local now = clock.now()
+    keys.guard(k)
+    if q.mode == 'bye' then
+        return bye(k, now, q)
+    end
+    if q.mode == 'renew' or redis.call('ZSCORE', k.workers, q.worker) then
+        lease.check(k, now, q.worker)
+    end
+    redis.call('ZADD', k.workers, now + q.lease, q.worker)
+    if q.info ~= '' then
+        redis.call('HSET', k.info, q.worker, q.info)
+    end
+    note_progress(k, q)
+    note_lines(k, q)
+    local reply = { now, redis.call('HLEN', k.run_ .. q.worker) }
+    for _, c in ipairs(commands(k, q)) do
+        reply[#reply + 1] = c
+    end
+    return reply
+end, { 'allow-oom' })

@@ -1,0 +1,39 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- wh1_resync: after a reconnect. Claims that the worker does not name never reached it and are
+-- released without using an attempt.
+--   ARGV worker token… (<= 5,000) -> [released, token…] (those named that are not held)
+-- errors WHBADARG WHTOOBIG WHLOST WHBADDATA. O(claims of the worker).
+args.register('wh1_resync', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    local worker = args.name(ARGV[1], 'WHBADARG the worker must be a name')
+    if #ARGV > 5001 then
+        args.fail('WHTOOBIG more than 5000 tokens')
+    end
+    local named = {}
+    for i = 2, #ARGV do
+        named[id.check_token(ARGV[i])] = true
+    end
+    local now = clock.now()
+    lease.check(k, now, worker)
+    keys.guard(k)
+    local keep = tonumber(redis.call('HGET', k.ctl, 'keep_count') or done.keep_count)
+    local flat, held, list, delta = redis.call('HGETALL', k.run_ .. worker), {}, {}, {}
+    for i = 1, #flat, 2 do
+        held[flat[i]] = true
+        if not named[flat[i]] and #list < LIMIT.batch then
+            list[#list + 1] = {
+                token = flat[i], held = flat[i + 1], outcome = 'release',
+                delay = 0, category = '', message = '', context = '', result = '',
+            }
+        end
+    end
+    finish.each(k, now, worker, list, keep, delta)
+    finish.settle(k, delta)
+    local reply = { #list }
+    for i = 2, #ARGV do
+        if not held[ARGV[i]] then
+            reply[#reply + 1] = ARGV[i]
+        end
+    end
+    return reply
+end, { 'allow-oom' })

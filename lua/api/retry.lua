@@ -1,0 +1,53 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- wh1_retry: ARGV id -> "pending". A scheduled job runs now; a dead, cancelled or expired one
+-- starts over with all its attempts. Errors WHBADARG WHNOTFOUND WHSTATE WHBADDATA. O(log n).
+local function from_dlq(k, now, raw, entry)
+    local found = redis.call('XRANGE', k.dlq, entry, entry)
+    if #found == 0 then
+        args.fail('WHNOTFOUND the DLQ entry of this job was removed by hand')
+    end
+    dlq.revive(k, now, entry, raw, dlq.fields(found[1][2]))
+end
+
+-- A kept job that ended without success. If its id still stands in its list, it only wakes up there.
+local function start_over(k, now, raw, head, m)
+    local fresh = meta.new()
+    fresh[M.fence], fresh[M.next_retry_at] = m[M.fence], now
+    meta.put(k, raw, fresh)
+    redis.call('ZREM', k.done, raw)
+    redis.call('ZREM', k.expiry, raw)
+    if not m[M.queued] then
+        ready.push(k, raw, head, false)
+    end
+end
+
+args.register('wh1_retry', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    args.count(ARGV, 1, 'WHBADARG usage: id')
+    local raw = id.arg(ARGV[1])
+    keys.guard(k)
+    local now = clock.now()
+    local rec = redis.call('HGET', k.jobs, raw)
+    local entry = record.dlq_entry(rec)
+    if entry then
+        from_dlq(k, now, raw, entry)
+    else
+        if not record.is_record(rec) then
+            args.fail('WHNOTFOUND no job with this id in this partition')
+        end
+        local m, head = meta.get(k, raw), record.decode(rec)
+        local status = view.status(k, raw, m)
+        if status == 'in_progress' or status == 'completed' then
+            args.fail('WHSTATE the job runs or has completed')
+        elseif status == 'scheduled' then
+            m[M.next_retry_at] = now
+            meta.put(k, raw, m)
+            redis.call('ZREM', k.delayed, raw)
+            ready.push(k, raw, head, false)
+        elseif status ~= 'pending' then
+            start_over(k, now, raw, head, m)
+        end
+    end
+    bell.ring(k, now)
+    return 'pending'
+end, { 'allow-oom' })

@@ -1,0 +1,90 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Figures of a partition. Reads only. O(workers) and at most 100 orgs for stats.
+--   wh1_stats -> flat name, integer… · wh1_workers -> flat worker, lease left ms, held, idle, info…
+--   wh1_orgs cursor limit -> [next, org, ready, active, weight, …]
+local COUNTERS = {
+    'enqueued', 'claimed', 'completed', 'retried', 'dead_total', 'snoozed', 'released', 'cancelled', 'expired',
+    'recovered', 'fenced', 'workers_lost', 'replayed', 'purged', 'promoted',
+}
+
+local function oldest(k, now)
+    local age = -1
+    for _, org in ipairs(redis.call('ZRANGE', k.ring, 0, 99)) do
+        local raw = redis.call('LINDEX', keys.ready(k, org, ready.default_level), 0)
+        local rec = raw and redis.call('HGET', k.jobs, raw)
+        if record.is_record(rec) then
+            age = math.max(age, now - record.enqueued_at(rec))
+        end
+    end
+    return age
+end
+
+local function held_by_all(k)
+    local n = 0
+    for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
+        n = n + redis.call('HLEN', k.run_ .. worker)
+    end
+    return n
+end
+
+-- Ids in ready lists: all known ids less those that stand elsewhere. Finished jobs that still
+-- stand in a list are counted with the kept ones, tombstones with the ready ones until popped.
+local function pending(k, held)
+    local others = redis.call('ZCARD', k.delayed) + redis.call('ZCARD', k.done) + redis.call('XLEN', k.dlq)
+    return math.max(0, redis.call('HLEN', k.jobs) - others - held)
+end
+
+args.register('wh1_stats', function(KEYS)
+    local k = keys.of(KEYS)
+    local now = clock.now()
+    local held = held_by_all(k)
+    local out = {
+        'now_ms', now,
+        'pending', pending(k, held),
+        'scheduled', redis.call('ZCARD', k.delayed),
+        'in_progress', held,
+        'kept', redis.call('ZCARD', k.done),
+        'dead', redis.call('XLEN', k.dlq),
+        'orgs', redis.call('ZCARD', k.ring),
+        'workers', redis.call('ZCOUNT', k.workers, '(' .. string.format('%.0f', now), '+inf'),
+        'idle', redis.call('ZCARD', k.idle),
+        'paused', redis.call('HGET', k.ctl, 'paused') == '1' and 1 or 0,
+        'oldest_ms', oldest(k, now),
+    }
+    local values = redis.call('HMGET', k.stats, unpack(COUNTERS))
+    for i, name in ipairs(COUNTERS) do
+        out[#out + 1], out[#out + 2] = name, tonumber(values[i] or 0)
+    end
+    return out
+end, { 'no-writes' })
+
+args.register('wh1_workers', function(KEYS)
+    local k = keys.of(KEYS)
+    local now, out = clock.now(), {}
+    local flat = redis.call('ZRANGE', k.workers, 0, -1, 'WITHSCORES')
+    for i = 1, #flat, 2 do
+        local worker = flat[i]
+        out[#out + 1] = worker
+        out[#out + 1] = tonumber(flat[i + 1]) - now
+        out[#out + 1] = redis.call('HLEN', k.run_ .. worker)
+        out[#out + 1] = redis.call('ZSCORE', k.idle, worker) and 1 or 0
+        out[#out + 1] = redis.call('HGET', k.info, worker) or ''
+    end
+    return out
+end, { 'no-writes' })
+
+args.register('wh1_orgs', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    args.count(ARGV, 2, 'WHBADARG usage: cursor limit')
+    local from = args.int(ARGV[1], 0, 1000000000, 'WHBADARG the cursor must be a number, 0 to begin')
+    local limit = args.int(ARGV[2], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
+    local orgs = redis.call('ZRANGE', k.ring, from, from + limit - 1)
+    local out = { from + #orgs < redis.call('ZCARD', k.ring) and string.format('%d', from + #orgs) or '' }
+    for _, org in ipairs(orgs) do
+        out[#out + 1] = org
+        out[#out + 1] = ready.length(k, org)
+        out[#out + 1] = tonumber(redis.call('HGET', k.active, org) or 0)
+        out[#out + 1] = redis.call('HGET', k.weights, org) or '1'
+    end
+    return out
+end, { 'no-writes' })

@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Argument checks and the one way to refuse: args.fail(word and constant text). Texts never
+-- contain what the caller sent, so that no reply can be forged through them.
+local args = { names = {}, n_names = 0 }
+
+local LIMIT = {
+    batch = 1000,
+    head = 2048,
+    payload = 262144,
+    message = 1024,
+    context = 4096,
+    result = 65536,
+    info = 4096,
+    entity = 256,
+    traceparent = 256,
+    key = 256,
+    progress_message = 256,
+    log_line = 1024,
+    log_lines = 100,
+    history = 5,
+    delay = 315360000000,
+    timeout = 604800000,
+    attempts = 1000,
+    poison = 3,
+}
+
+function args.fail(text)
+    error({ wh = text }, 0)
+end
+
+-- Every function runs inside this: a refusal becomes an error reply, anything else (an error
+-- of redis.call, a bug) goes on as it is. A key of a wrong type is the partition's fault.
+function args.guarded(fn)
+    return function(KEYS, ARGV)
+        local ok, reply = pcall(fn, KEYS, ARGV)
+        if ok then
+            return reply
+        end
+        if type(reply) == 'table' and reply.wh then
+            return redis.error_reply(reply.wh)
+        end
+        if type(reply) == 'table' and reply.err and string.find(reply.err, '^WRONGTYPE') then
+            return redis.error_reply('WHBADDATA a key of this partition has a wrong type')
+        end
+        error(reply, 0)
+    end
+end
+
+function args.register(name, fn, flags)
+    redis.register_function({ function_name = name, callback = args.guarded(fn), flags = flags })
+end
+
+-- Decimal text without sign, at most 15 digits, within lo..hi.
+function args.int(v, lo, hi, text)
+    if not v or #v > 15 or not string.find(v, '^%d+$') then
+        args.fail(text)
+    end
+    local n = tonumber(v)
+    if n < lo or n > hi then
+        args.fail(text)
+    end
+    return n
+end
+
+function args.is_name(v)
+    if args.names[v] then
+        return true
+    end
+    if type(v) ~= 'string' or #v < 1 or #v > 64 or not string.find(v, '^[%w_.-]+$') then
+        return false
+    end
+    if args.n_names >= 20000 then -- a bound on memory, not on names
+        args.names, args.n_names = {}, 0
+    end
+    args.names[v], args.n_names = true, args.n_names + 1
+    return true
+end
+
+function args.name(v, text)
+    if not v or not args.is_name(v) then
+        args.fail(text)
+    end
+    return v
+end
+
+function args.bytes(v, max, text)
+    if not v or #v > max then
+        args.fail(text)
+    end
+    return v
+end
+
+-- Option words behind `from`: spec maps WORD to the number of its values. Returns word -> value
+-- (or array of values); refuses unknown, doubled and incomplete ones.
+function args.options(argv, from, spec)
+    local found, i = {}, from
+    while i <= #argv do
+        local word = #argv[i] <= 16 and string.upper(argv[i]) or ''
+        local count = spec[word]
+        if not count then
+            args.fail('WHBADARG unknown option word')
+        end
+        if found[word] ~= nil then
+            args.fail('WHBADARG an option is given twice')
+        end
+        if i + count > #argv then
+            args.fail('WHBADARG the last option lacks its value')
+        end
+        if count == 0 then
+            found[word] = true
+        elseif count == 1 then
+            found[word] = argv[i + 1]
+        else
+            found[word] = { argv[i + 1], argv[i + 2] }
+        end
+        i = i + 1 + count
+    end
+    return found
+end
+
+-- The filter options of listings: ORG, TYPE, CATEGORY.
+function args.filter(found)
+    local f = {}
+    f.org = found.ORG and args.name(found.ORG, 'WHBADARG ORG must be a name')
+    f.type = found.TYPE and args.name(found.TYPE, 'WHBADARG TYPE must be a name')
+    f.category = found.CATEGORY and args.name(found.CATEGORY, 'WHBADARG CATEGORY must be a name')
+    return f
+end
+
+function args.count(argv, n, text)
+    if #argv ~= n then
+        args.fail(text)
+    end
+end

@@ -1,0 +1,90 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What happened to a job besides enqueue, claim and plain success: an array with the indices
+-- below, absent values false (so that it packs as an array). docs/protocol.md section 4.
+local M = {
+    attempts = 1,
+    recoveries = 2,
+    fence = 3,
+    status = 4,
+    queued = 5,
+    next_retry_at = 6,
+    category = 7,
+    message = 8,
+    context = 9,
+    progress = 10,
+    progress_message = 11,
+    started_at = 12,
+    finished_at = 13,
+    result = 14,
+    worker = 15,
+    history = 16,
+    cancel = 17,
+}
+local meta = { size = 17 }
+
+function meta.new()
+    local m = { 0, 0, 0 }
+    for i = 4, meta.size do
+        m[i] = false
+    end
+    return m
+end
+
+-- v: packed bytes or false.
+function meta.unpack(v)
+    if not v or v == '' then
+        return meta.new()
+    end
+    local m = cmsgpack.unpack(v)
+    for i = 1, meta.size do
+        if m[i] == nil then
+            m[i] = i <= 3 and 0 or false
+        end
+    end
+    return m
+end
+
+function meta.pack(m)
+    local last = meta.size
+    while last > 3 and not m[last] do
+        last = last - 1
+    end
+    local out = {}
+    for i = 1, last do
+        out[i] = m[i]
+    end
+    return cmsgpack.pack(out)
+end
+
+function meta.get(k, raw)
+    return meta.unpack(redis.call('HGET', k.meta, raw))
+end
+
+function meta.put(k, raw, m)
+    redis.call('HSET', k.meta, raw, meta.pack(m))
+end
+
+-- Notes an error of the attempt that just ended.
+function meta.note_error(m, now, category, message, context)
+    m[M.category] = category ~= '' and category or 'error'
+    m[M.message] = message
+    m[M.context] = context ~= '' and context
+    local history = m[M.history] or {}
+    history[#history + 1] = { now, m[M.category], string.sub(message, 1, 200) }
+    if #history > LIMIT.history then
+        table.remove(history, 1)
+    end
+    m[M.history] = history
+end
+
+-- The history as JSON text for people: [[ISO time, category, message], …]; nil when empty.
+function meta.history_json(m)
+    if not m[M.history] then
+        return nil
+    end
+    local rows = {}
+    for i, h in ipairs(m[M.history]) do
+        rows[i] = { clock.iso(h[1]), h[2], h[3] }
+    end
+    return cjson.encode(rows)
+end

@@ -1,0 +1,107 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- A job's packed record: time stamp (9 bytes), head (msgpack array), payload (opaque).
+-- docs/protocol.md section 3.
+local record = { stamp_len = 9 }
+
+-- Option keys of a head and their checks.
+local OPTION = {
+    ma = { 'number', 1, LIMIT.attempts },
+    to = { 'number', 1, LIMIT.timeout },
+    dl = { 'number', 0, LIMIT.delay },
+    xp = { 'number', 1, LIMIT.delay },
+    kt = { 'number', 1, LIMIT.delay },
+    et = { 'string', 1, LIMIT.entity },
+    ei = { 'string', 1, LIMIT.entity },
+    tp = { 'string', 1, LIMIT.traceparent },
+    k = { 'string', 1, LIMIT.key },
+}
+
+function record.stamp(ms)
+    return struct.pack('>BI8', 0xcf, ms)
+end
+
+function record.enqueued_at(rec)
+    return (struct.unpack('>I8', rec, 2))
+end
+
+-- Is this value of P:jobs the record of a living or kept job (not a dead one's pointer, not a tombstone)?
+function record.is_record(v)
+    return v and #v > record.stamp_len and string.byte(v) == 0xcf
+end
+
+function record.dlq_entry(v)
+    if v and string.byte(v) == 68 then -- 'D'
+        return string.sub(v, 2)
+    end
+    return nil
+end
+
+-- The head and, with want_payload, the payload.
+function record.decode(rec, want_payload)
+    local after, head = cmsgpack.unpack_one(rec, record.stamp_len)
+    if not want_payload then
+        return head
+    end
+    return head, after == -1 and '' or string.sub(rec, after + 1)
+end
+
+local function check_option(name, value)
+    local rule = OPTION[name]
+    if not rule or type(value) ~= rule[1] then
+        args.fail('WHBADARG head: unknown option or wrong type')
+    end
+    local size = rule[1] == 'number' and value or #value
+    if size < rule[2] or size > rule[3] or (rule[1] == 'number' and value % 1 ~= 0) then
+        args.fail('WHBADARG head: an option is out of range')
+    end
+    if name == 'k' and not string.find(value, '^[\33-\126]+$') then
+        args.fail('WHBADARG the idempotency key must be printable ASCII without blanks')
+    end
+end
+
+-- Checks a decoded head; returns what enqueue needs of it.
+function record.check(head)
+    if type(head) ~= 'table' or not args.is_name(head[1]) then
+        args.fail('WHBADARG the type must be a name: 1 to 64 of A-Z a-z 0-9 _ . -')
+    end
+    if not args.is_name(head[2]) then
+        args.fail('WHBADARG the org must be a name: 1 to 64 of A-Z a-z 0-9 _ . -')
+    end
+    local priority = head[3]
+    if type(priority) ~= 'number' or priority < 0 or priority > 9 or priority % 1 ~= 0 then
+        args.fail('WHBADARG the priority must be 0 to 9')
+    end
+    if #head > 4 or (head[4] ~= nil and type(head[4]) ~= 'table') then
+        args.fail('WHBADARG head: it has 3 or 4 elements, the fourth a map')
+    end
+    local options = head[4] or {}
+    for name, value in pairs(options) do
+        check_option(name, value)
+    end
+    return { type = head[1], org = head[2], level = string.format('%d', priority), options = options }
+end
+
+-- A head from the wire: one msgpack array and nothing behind it.
+function record.parse_head(bytes)
+    if #bytes > LIMIT.head then
+        args.fail('WHTOOBIG the head is over 2048 bytes')
+    end
+    local ok, after, head = pcall(cmsgpack.unpack_one, bytes, 0)
+    if not ok or after ~= -1 then
+        args.fail('WHBADARG the head is no msgpack array')
+    end
+    local h = record.check(head)
+    h.bytes = bytes
+    return h
+end
+
+-- Appends a field to a flat array unless it is absent or empty.
+function record.put(out, name, value)
+    if value and value ~= '' then
+        out[#out + 1], out[#out + 2] = name, value
+    end
+end
+
+function record.decimal(v)
+    return v and string.format('%.0f', v) or nil
+end

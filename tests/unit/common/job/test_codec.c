@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Heads are read back by msgpack-c, records written by msgpack-c are read by us;
+ * malformed ones are refused with a reason; each allocation may fail.
+ */
+#include "common/job/codec.h"
+#include "tests/unit/common/job/failing_alloc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <msgpack.h>
+
+#include <cmocka.h>
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define SLICE(literal) ((wh_slice){(literal), sizeof(literal) - 1})
+#define ENQUEUED "\xcf\x00\x00\x01\x8b\xcf\xe5\x68\x00" /* 1700000000000 */
+#define ENQUEUED_MS INT64_C(1700000000000)
+#define ID "0123456789abcdef"
+
+static const wh_job_spec full_spec = {
+    .type = "mail.send",
+    .org = "acme",
+    .payload = "body",
+    .payload_len = 4,
+    .priority_plus1 = 8,
+    .delay_ms = 60000,
+    .timeout_ms = 30000,
+    .expires_ms = 86400000,
+    .max_attempts = 7,
+    .key = "order-17",
+    .key_ttl_ms = 1000,
+    .entity_type = "order",
+    .entity_id = "17",
+    .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+};
+
+/* ------------------------------------------------------------------ packing */
+
+static const msgpack_object *option_of(const msgpack_object *map, const char *key)
+{
+    for (uint32_t i = 0; i < map->via.map.size; i++) {
+        const msgpack_object *k = &map->via.map.ptr[i].key;
+        assert_int_equal(k->type, MSGPACK_OBJECT_STR);
+        if (k->via.str.size == strlen(key) &&
+            memcmp(k->via.str.ptr, key, k->via.str.size) == 0) {
+            return &map->via.map.ptr[i].val;
+        }
+    }
+    return NULL;
+}
+
+static void assert_text(const msgpack_object *o, const char *expect)
+{
+    assert_non_null(o);
+    assert_int_equal(o->type, MSGPACK_OBJECT_STR);
+    assert_int_equal(o->via.str.size, strlen(expect));
+    assert_memory_equal(o->via.str.ptr, expect, strlen(expect));
+}
+
+static void assert_number(const msgpack_object *o, uint64_t expect)
+{
+    assert_non_null(o);
+    assert_int_equal(o->type, MSGPACK_OBJECT_POSITIVE_INTEGER);
+    assert_true(o->via.u64 == expect);
+}
+
+static void test_pack_full(void **state)
+{
+    (void)state;
+    wh_buf out = {0};
+    msgpack_unpacked un;
+    size_t offset = 0;
+    assert_int_equal(wh_codec_pack_head(&full_spec, &out), WH_OK);
+    assert_int_equal(wh_codec_scan(out.data, out.len, 2, 64, NULL), WH_OK);
+    msgpack_unpacked_init(&un);
+    assert_int_equal(msgpack_unpack_next(&un, out.data, out.len, &offset),
+                     MSGPACK_UNPACK_SUCCESS);
+    assert_int_equal(offset, out.len);
+    assert_int_equal(un.data.type, MSGPACK_OBJECT_ARRAY);
+    assert_int_equal(un.data.via.array.size, 4);
+    const msgpack_object *item = un.data.via.array.ptr;
+    assert_text(&item[0], "mail.send");
+    assert_text(&item[1], "acme");
+    assert_number(&item[2], 7);
+    assert_int_equal(item[3].type, MSGPACK_OBJECT_MAP);
+    assert_int_equal(item[3].via.map.size, 9);
+    assert_number(option_of(&item[3], "ma"), 7);
+    assert_number(option_of(&item[3], "to"), 30000);
+    assert_number(option_of(&item[3], "dl"), 60000);
+    assert_number(option_of(&item[3], "xp"), 86400000);
+    assert_number(option_of(&item[3], "kt"), 1000);
+    assert_text(option_of(&item[3], "k"), "order-17");
+    assert_text(option_of(&item[3], "et"), "order");
+    assert_text(option_of(&item[3], "ei"), "17");
+    assert_text(option_of(&item[3], "tp"), full_spec.traceparent);
+    msgpack_unpacked_destroy(&un);
+    wh_buf_fini(&out);
+}
+
+static void test_pack_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        wh_job_spec spec;
+        const char *expect;
+    } rows[] = {
+        {{.type = "a"},
+         "\x93\xa1"
+         "a\xa7"
+         "default\x05"},
+        {{.type = "a", .org = "b", .priority_plus1 = 10},
+         "\x93\xa1"
+         "a\xa1"
+         "b\x09"},
+        /* A key's time to live without a key, and empty labels, are no options. */
+        {{.type = "a", .org = "b", .key_ttl_ms = 5, .entity_id = ""},
+         "\x93\xa1"
+         "a\xa1"
+         "b\x05"},
+        {{.type = "a", .org = "b", .max_attempts = 3},
+         "\x94\xa1"
+         "a\xa1"
+         "b\x05\x81\xa2"
+         "ma\x03"},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        wh_buf out = {0};
+        assert_int_equal(wh_codec_pack_head(&rows[i].spec, &out), WH_OK);
+        assert_int_equal(out.len, strlen(rows[i].expect));
+        assert_memory_equal(out.data, rows[i].expect, out.len);
+        wh_buf_fini(&out);
+    }
+    /* Appends: what is there stays. */
+    wh_buf out = {0};
+    wh_buf_adds(&out, "x");
+    assert_int_equal(wh_codec_pack_head(&rows[0].spec, &out), WH_OK);
+    assert_string_equal(wh_buf_str(&out), "x\x93\xa1"
+                                          "a\xa7"
+                                          "default\x05");
+    wh_buf_fini(&out);
+}
+
+/* The largest legal head stays below the protocol's bound. */
+static void test_pack_largest(void **state)
+{
+    (void)state;
+    char name[WH_JOB_NAME_MAX + 1], label[257];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    memset(label, '~', sizeof label - 1);
+    label[sizeof label - 1] = '\0';
+    wh_job_spec spec = full_spec;
+    spec.type = spec.org = name;
+    spec.key = spec.entity_id = spec.entity_type = spec.traceparent = label;
+    spec.timeout_ms = 604800000;
+    spec.delay_ms = spec.expires_ms = spec.key_ttl_ms = INT64_C(315360000000);
+    wh_buf out = {0};
+    assert_int_equal(wh_job_spec_check(&spec, 0, NULL), WH_OK);
+    assert_int_equal(wh_codec_pack_head(&spec, &out), WH_OK);
+    assert_true(out.len <= WH_JOB_HEAD_MAX);
+    wh_buf_fini(&out);
+}
+
+/* ---------------------------------------------------------------- unpacking */
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    wh_buf record = {0};
+    wh_errbuf eb;
+    wh_job *job = NULL;
+    wh_buf_add(&record, ENQUEUED, 9);
+    assert_int_equal(wh_codec_pack_head(&full_spec, &record), WH_OK);
+    wh_buf_add(&record, "bo\0dy", 5);
+    wh_codec_claim claim = {.token = SLICE(ID "12"),
+                            .record = {record.data, record.len},
+                            .now_ms = ENQUEUED_MS + 61000};
+    failing_alloc_on(0);
+    wh_err err = wh_codec_unpack_job(&claim, &job, &eb);
+    long allocations = failing_alloc_count;
+    failing_alloc_off();
+    assert_int_equal(err, WH_OK);
+    assert_int_equal(allocations, 1);
+    wh_buf_fini(&record); /* the job keeps nothing of the reply */
+    assert_memory_equal(job->id, ID, 16);
+    assert_int_equal(job->token_len, 18);
+    assert_memory_equal(job->token, ID "12", 18);
+    assert_true(job->fence == 12);
+    assert_int_equal(job->attempt, 1);
+    assert_int_equal(job->recoveries, 0);
+    assert_int_equal(job->priority, 7);
+    assert_int_equal(job->max_attempts, 7);
+    assert_true(job->timeout_ms == 30000);
+    assert_true(job->enqueued_at_ms == ENQUEUED_MS);
+    assert_true(job->ready_at_ms == ENQUEUED_MS + 60000);
+    assert_true(job->claimed_at_ms == ENQUEUED_MS + 61000);
+    assert_true(job->expires_at_ms == ENQUEUED_MS + 86400000);
+    assert_string_equal(job->type, "mail.send");
+    assert_string_equal(job->org, "acme");
+    assert_int_equal(job->traceparent.n, strlen(full_spec.traceparent));
+    assert_memory_equal(job->traceparent.p, full_spec.traceparent, job->traceparent.n);
+    assert_int_equal(job->entity_type.n, 5);
+    assert_memory_equal(job->entity_type.p, "order", 5);
+    assert_memory_equal(job->entity_id.p, "17", 2);
+    assert_int_equal(job->payload.n, 5);
+    assert_memory_equal(job->payload.p, "bo\0dy", 6); /* with the NUL behind it */
+    wh_job_free(job);
+}
+
+static void test_unpack_meta(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        int attempt, recoveries; /* attempt 0: refused */
+        int64_t ready_at_ms;     /* 0: enqueue */
+    } rows[] = {
+        {"", 0, 1, 0, 0},
+        {"\x90", 1, 1, 0, 0},
+        {"\x91\x03", 2, 4, 0, 0},
+        {"\x92\xc0\x02", 3, 1, 2, 0},
+        {"\x92\xc2\x02", 3, 1, 2, 0},
+        {"\x93\x01\x02\x05", 4, 2, 2, 0},
+        {"\x96\x01\xc0\x02\xc0\xc0\xcf\x00\x00\x01\x8b\xcf\xe5\x68\x01", 15, 2, 0,
+         ENQUEUED_MS + 1},
+        {"\x97\x01\xc0\x02\xc0\xc0\xc0\xa1x", 9, 2, 0, 0},
+        {"\xdc\x00\x01\xcb\x3f\xf0\0\0\0\0\0\0", 12, 2, 0, 0},
+        {"\x81\x01\x02", 3, 0, 0, 0},
+        {"\x05", 1, 0, 0, 0},
+        {"\x91", 1, 0, 0, 0},
+        {"\x91\xff", 2, 0, 0, 0},
+        {"\x91\xa1x", 3, 0, 0, 0},
+        {"\x91\xce\xff\xff\xff\xff", 6, 0, 0, 0},
+        {"\x92\x01\xc3", 3, 0, 0, 0},
+        {"\x93\x01\x01\x91", 4, 0, 0, 0},
+        {"\x96\x01\x01\x01\x01\x01\xc3", 7, 0, 0, 0},
+        {"\xdd\xff\xff\xff\xff\x01", 6, 0, 0, 0},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        wh_codec_claim claim = {.token = SLICE(ID "1"),
+                                .meta = {rows[i].bytes, rows[i].n},
+                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05")};
+        wh_job *job = NULL;
+        wh_errbuf eb = {0};
+        wh_err err = wh_codec_unpack_job(&claim, &job, &eb);
+        if (rows[i].attempt == 0) {
+            assert_int_equal(err, WH_EBADDATA);
+            assert_null(job);
+            assert_memory_equal(eb.text, "meta: ", 6);
+            continue;
+        }
+        assert_int_equal(err, WH_OK);
+        assert_int_equal(job->attempt, rows[i].attempt);
+        assert_int_equal(job->recoveries, rows[i].recoveries);
+        assert_true(job->ready_at_ms ==
+                    (rows[i].ready_at_ms > 0 ? rows[i].ready_at_ms : ENQUEUED_MS));
+        assert_int_equal(job->payload.n, 0);
+        wh_job_free(job);
+    }
+}
+
+#define H(head) ENQUEUED head, sizeof(ENQUEUED head) - 1
+
+static void test_unpack_record(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *reason; /* NULL: accepted */
+    } rows[] = {
+        {H("\x93\xa1t\xa1o\x05"), NULL},
+        {H("\x93\xc4\x01t\xd9\x01o\xcb\x40\x14\0\0\0\0\0\0"), NULL},
+        {H("\xdc\x00\x03\xa1t\xa1o\x05"), NULL},
+        {H("\x94\xa1t\xa1o\x05\x80"), NULL},
+        {H("\x94\xa1t\xa1o\x05\x90"), NULL}, /* Lua's empty table */
+        {H("\x94\xa1t\xa1o\x05\x81\xa2zz\x92\x01\x81\x01\x02"), NULL},
+        {H("\x94\xa1t\xa1o\x05\x81\x07\x01"), NULL}, /* a key that is no text */
+        {H("\x94\xa1t\xa1o\x05\x81\xa1k\xa1x"), NULL},
+        {H("\x94\xa1t\xa1o\x05\x81\xa2to\xc0"), NULL},
+        {H("\x95\xa1t\xa1o\x05\x80\x92\x01\x02"), NULL}, /* a part to come */
+        {"", 0, "record: empty"},
+        {"\xce\x00\x00\x00\x01\x93\xa1t\xa1o\x05", 11, "record: does not begin"},
+        {"\xcf\x00\x00", 3, "record: does not begin"},
+        {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x93\xa1t\xa1o\x05", 15,
+         "record: does not begin"},
+        {H(""), "record: the head is not"},
+        {H("\x92\xa1t\xa1o"), "record: the head is not"},
+        {H("\x83\xa1t\xa1o\x05\x05\x05\x05"), "record: the head is not"},
+        {H("\x93\xa0\xa1o\x05"), "record: the type"},
+        {H("\x93\xa3t t\xa1o\x05"), "record: the type"},
+        {H("\x93\x01\xa1o\x05"), "record: the type"},
+        {H("\x93\xa1t\xa2o\0\x05"), "record: the org"},
+        {H("\x93\xa1t\xc0\x05"), "record: the org"},
+        {H("\x93\xa1t\xa1o\x0a"), "record: the priority"},
+        {H("\x93\xa1t\xa1o\xff"), "record: the priority"},
+        {H("\x93\xa1t\xa1o\xcb\x40\x16\0\0\0\0\0\0"), "record: the priority"},
+        {H("\x94\xa1t\xa1o\x05"), "record: the options"},
+        {H("\x94\xa1t\xa1o\x05\x91\x01"), "record: the options"},
+        {H("\x94\xa1t\xa1o\x05\xc0"), "record: the options"},
+        {H("\x94\xa1t\xa1o\x05\xdf\xff\xff\xff\xff\x01"), "record: the options"},
+        {H("\x94\xa1t\xa1o\x05\x81\xa2ma\xcd\x03\xe9"), "record: option max_attempts"},
+        {H("\x94\xa1t\xa1o\x05\x81\xa2to\xa1x"), "record: option timeout_ms"},
+        {H("\x94\xa1t\xa1o\x05\x81\xa2tp\x01"), "record: option traceparent"},
+        {H("\x94\xa1t\xa1o\x05\x81\xa2"), "record: the options"},
+        {H("\x94\xa1t\xa1o\x05\x81\xa2zz\x92"), "record: an option is cut off"},
+        {H("\x94\xa1t\xa1o\x05\x81\xc1\x01"), "record: an option is cut off"},
+        {H("\x95\xa1t\xa1o\x05\x80"), "record: the head is cut off"},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        wh_codec_claim claim = {.token = SLICE(ID "1"),
+                                .record = {rows[i].bytes, rows[i].n}};
+        wh_job *job = NULL;
+        wh_errbuf eb = {0};
+        wh_err err = wh_codec_unpack_job(&claim, &job, &eb);
+        if (rows[i].reason == NULL) {
+            assert_int_equal(err, WH_OK);
+            assert_string_equal(job->type, "t");
+            assert_string_equal(job->org, "o");
+            assert_int_equal(job->priority, 5);
+            assert_int_equal(job->payload.n, 0);
+            wh_job_free(job);
+        } else {
+            assert_int_equal(err, WH_EBADDATA);
+            assert_null(job);
+            assert_memory_equal(eb.text, rows[i].reason, strlen(rows[i].reason));
+        }
+    }
+}
+
+/* Each record cut anywhere is refused or is the same head with less payload. */
+static void test_unpack_cuts(void **state)
+{
+    (void)state;
+    wh_buf record = {0};
+    wh_buf_add(&record, ENQUEUED, 9);
+    assert_int_equal(wh_codec_pack_head(&full_spec, &record), WH_OK);
+    size_t head_end = record.len;
+    wh_buf_adds(&record, "payload");
+    for (size_t n = 0; n <= record.len; n++) {
+        char *copy = wh_malloc(n + 1);
+        wh_job *job = NULL;
+        assert_non_null(copy);
+        memcpy(copy, record.data, n);
+        wh_codec_claim claim = {.token = SLICE(ID "1"), .record = {copy, n}};
+        wh_err err = wh_codec_unpack_job(&claim, &job, NULL);
+        assert_int_equal(err, n < head_end ? WH_EBADDATA : WH_OK);
+        if (job != NULL) {
+            assert_int_equal(job->payload.n, n - head_end);
+        }
+        wh_job_free(job);
+        wh_free(copy);
+    }
+    wh_buf_fini(&record);
+}
+
+static void test_unpack_token(void **state)
+{
+    (void)state;
+    static const struct {
+        wh_slice token;
+        uint64_t fence; /* 0: refused */
+    } rows[] = {
+        {{ID "1", 17}, 1},
+        {{ID "1234567890123456", 32}, UINT64_C(1234567890123456)},
+        {{ID "12345678901234567", 33}, 0},
+        {{ID "", 16}, 0},
+        {{ID "0", 17}, 0},
+        {{ID "01", 18}, 0},
+        {{ID "1x", 18}, 0},
+        {{ID "-1", 18}, 0},
+        {{ID " 1", 18}, 0},
+        {{"short", 5}, 0},
+        {{NULL, 0}, 0},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        wh_codec_claim claim = {.token = rows[i].token,
+                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05")};
+        wh_job *job = NULL;
+        wh_err err = wh_codec_unpack_job(&claim, &job, NULL);
+        assert_int_equal(err, rows[i].fence > 0 ? WH_OK : WH_EPROTO);
+        if (rows[i].fence > 0) {
+            assert_true(job->fence == rows[i].fence);
+            assert_int_equal(job->token_len, rows[i].token.n);
+        }
+        wh_job_free(job);
+    }
+}
+
+/* --------------------------------------------------------------- scan, memory */
+
+static void test_scan(void **state)
+{
+    (void)state;
+    char deep[64];
+    memset(deep, '\x91', sizeof deep);
+    deep[sizeof deep - 1] = '\x01';
+    const struct {
+        const void *p;
+        size_t n;
+        unsigned depth;
+        size_t items;
+        wh_err expect;
+    } rows[] = {
+        {"\x01", 1, 0, 1, WH_OK},
+        {"\x01\x02", 2, 0, 1, WH_EBADDATA}, /* more than one value */
+        {"", 0, 8, 8, WH_EBADDATA},
+        {NULL, 0, 8, 8, WH_EBADDATA},
+        {"\x90", 1, 0, 1, WH_ETOOBIG},
+        {"\x90", 1, 1, 1, WH_OK},
+        {"\x92\x01\x02", 3, 1, 3, WH_OK},
+        {"\x92\x01\x02", 3, 1, 2, WH_ETOOBIG},
+        {"\x91\x91\x01", 3, 2, 3, WH_OK},
+        {"\x91\x91\x01", 3, 1, 3, WH_ETOOBIG},
+        {"\x82\x01\x90\x02\x81\x03\x04", 7, 2, 7, WH_OK},
+        {"\x82\x01\x90\x02\x81\x03", 6, 2, 7, WH_EBADDATA},
+        {"\xdd\x00\x00\x00\x64\x00", 6, 8, 1000, WH_EBADDATA},
+        {"\xdd\xff\x00\x00\x00", 5, 8, 1000, WH_EBADDATA},
+        {deep + sizeof deep - 33, 33, 32, 100, WH_OK},
+        {deep + sizeof deep - 34, 34, 100, 100, WH_ETOOBIG},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        assert_int_equal(
+            wh_codec_scan(rows[i].p, rows[i].n, rows[i].depth, rows[i].items, NULL),
+            rows[i].expect);
+    }
+    size_t used = 0;
+    assert_int_equal(wh_codec_scan("\x92\x01\x02rest", 7, 1, 3, &used), WH_OK);
+    assert_int_equal(used, 3);
+}
+
+static void test_memory_fails(void **state)
+{
+    (void)state;
+    long n = 1;
+    for (bool failed = true; failed; n++) {
+        wh_buf out = {0};
+        wh_job *job = NULL;
+        wh_codec_claim claim = {.token = SLICE(ID "1"),
+                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05")};
+        failing_alloc_on(n);
+        wh_err packed = wh_codec_pack_head(&full_spec, &out);
+        wh_err unpacked = wh_codec_unpack_job(&claim, &job, NULL);
+        failed = failing_alloc_count >= n;
+        assert_true(packed == WH_OK || packed == WH_ENOMEM);
+        assert_true(unpacked == WH_OK || unpacked == WH_ENOMEM);
+        assert_int_equal(packed == WH_ENOMEM || unpacked == WH_ENOMEM, failed);
+        assert_int_equal(job != NULL, unpacked == WH_OK);
+        wh_job_free(job);
+        wh_buf_fini(&out);
+        assert_int_equal(failing_alloc_held, 0);
+        failing_alloc_off();
+    }
+    assert_true(n > 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pack_full),    cmocka_unit_test(test_pack_bytes),
+        cmocka_unit_test(test_pack_largest), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_unpack_meta),  cmocka_unit_test(test_unpack_record),
+        cmocka_unit_test(test_unpack_cuts),  cmocka_unit_test(test_unpack_token),
+        cmocka_unit_test(test_scan),         cmocka_unit_test(test_memory_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
