@@ -44,8 +44,8 @@ typedef struct wh_strlist {
 } wh_strlist;
 
 enum {
-    WH_OPT_RELOAD = 1, /* may change on SIGHUP */
-    WH_OPT_SECRET = 2, /* masked everywhere */
+    WH_OPT_RELOAD = 1,   /* may change on SIGHUP */
+    WH_OPT_SECRET = 2,   /* masked everywhere */
     WH_OPT_FLAG_ONLY = 4 /* not in the file (e.g. --once) */
 };
 
@@ -91,22 +91,29 @@ typedef struct wh_opt_table {
 } wh_opt_table;
 
 /* What the command line asked for besides values. */
-typedef enum wh_conf_action { WH_CONF_RUN, WH_CONF_HELP, WH_CONF_VERSION, WH_CONF_PRINT, WH_CONF_CHECK } wh_conf_action;
+typedef enum wh_conf_action {
+    WH_CONF_RUN,
+    WH_CONF_HELP,
+    WH_CONF_VERSION,
+    WH_CONF_PRINT,
+    WH_CONF_CHECK
+} wh_conf_action;
 
 typedef struct wh_conf wh_conf; /* the loaded values and where each came from */
 
 typedef struct wh_conf_source {
     int argc;
-    char **argv;              /* argv[0] is skipped; NULL: none */
-    const char *const *env;   /* environ; NULL: none */
-    const char *file;         /* NULL: --config/-c, else WHERRY_CONFIG, else none */
-    bool allow_rest;          /* keep operands (see wh_conf_rest) instead of refusing them */
+    char **argv;            /* argv[0] is skipped; NULL: none */
+    const char *const *env; /* environ; NULL: none */
+    const char *file;       /* NULL: --config/-c, else WHERRY_CONFIG, else none */
+    bool allow_rest; /* keep operands (see wh_conf_rest) instead of refusing them */
 } wh_conf_source;
 
 /* Loads and validates everything. On error *out is NULL and eb says what, where and
  * what would be right (WH_ECONFIG; a wrong command line is WH_EINVAL). --config FILE,
  * --help, --version, --print-config, --check-config are understood by themselves. */
-wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out,
+                    wh_errbuf *eb) WH_MUSTCHECK;
 void wh_conf_free(wh_conf *c);
 /* The config struct (table->size bytes); owned by c. */
 const void *wh_conf_values(const wh_conf *c);
@@ -124,7 +131,8 @@ void wh_conf_help(const wh_opt_table *t, wh_buf *out);
 void wh_conf_markdown(const wh_opt_table *t, wh_buf *out);
 /* After a reload: names in `changed` (comma-separated) of options that differ but are
  * not WH_OPT_RELOAD; returns their number. */
-size_t wh_conf_frozen_changes(const wh_conf *old_conf, const wh_conf *new_conf, wh_buf *changed);
+size_t wh_conf_frozen_changes(const wh_conf *old_conf, const wh_conf *new_conf,
+                              wh_buf *changed);
 
 /* The scalar parsers, for the CLI's own flags. */
 bool wh_conf_parse_duration(const char *s, int64_t *ms);

@@ -8,9 +8,8 @@
  * With allow_rest, operands are kept in order, and behind the first one flags that
  * the table does not know are kept as well: they belong to whoever reads the rest.
  */
-#include "common/base/conf_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/base/conf_internal.h"
 
 #include <string.h>
 
@@ -280,7 +279,8 @@ static wh_err take_flag(struct walk *w, const struct flag *f)
         return take_config(w, f);
     }
     for (size_t i = 0; f->is_long && i < t->n_sections; i++) {
-        if (t->sections[i].flag != NULL && is_named(f, t->sections[i].flag, NO_SUFFIX)) {
+        if (t->sections[i].flag != NULL &&
+            is_named(f, t->sections[i].flag, NO_SUFFIX)) {
             wh_conf_arg arg = {.section = i};
             wh_err err = take_value(w, f, &arg.value);
             return err != WH_OK ? err : add_arg(w, arg);

@@ -175,8 +175,9 @@ static wh_err read_key(struct reader *r, const char *prefix, struct key *key)
         return refuse(r, key->mark, "this name is too long");
     }
     if (strchr(text, '.') != NULL) {
-        return refuse(r, key->mark, "a name with a dot; write its parts as nested "
-                                    "mappings, e.g. \"redis: {url: ...}\"");
+        return refuse(r, key->mark,
+                      "a name with a dot; write its parts as nested "
+                      "mappings, e.g. \"redis: {url: ...}\"");
     }
     return WH_OK;
 }
@@ -214,8 +215,8 @@ static wh_err read_list(struct reader *r, const struct scope *s, const wh_opt *o
             return refuse(r, at, "%s%s: one value per item is expected", s->path,
                           key->name);
         }
-        err = place(r, s, key, at,
-                    wh_conf_value_append(o, s->base, scalar(r), &r->why));
+        err =
+            place(r, s, key, at, wh_conf_value_append(o, s->base, scalar(r), &r->why));
         if (err != WH_OK) {
             return err;
         }
@@ -292,8 +293,7 @@ static wh_err read_item_value(struct reader *r, const struct scope *s,
     if (type_of(r) != YAML_SCALAR_EVENT || s->n_opts == 0) {
         return refuse(r, key->mark, "%s: a mapping of options is expected", key->name);
     }
-    s->from[0] =
-        (wh_conf_from){.kind = WH_CONF_FROM_FILE, .line = key->mark.line + 1};
+    s->from[0] = (wh_conf_from){.kind = WH_CONF_FROM_FILE, .line = key->mark.line + 1};
     struct key first = {.mark = key->mark};
     (void)snprintf(first.name, sizeof first.name, "%s", s->opts[0].name);
     wh_buf_clear(&r->why);

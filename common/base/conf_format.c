@@ -32,14 +32,10 @@ void wh_conf_format_number(wh_opt_type type, double v, wh_buf *out)
         wh_opt_type type;
         double scale;
         const char *name;
-    } units[] = {{WH_OPT_DURATION, 86400000, "d"},
-                 {WH_OPT_DURATION, 3600000, "h"},
-                 {WH_OPT_DURATION, 60000, "m"},
-                 {WH_OPT_DURATION, 1000, "s"},
-                 {WH_OPT_DURATION, 1, "ms"},
-                 {WH_OPT_SIZE, 0x1p40, "TiB"},
-                 {WH_OPT_SIZE, 0x1p30, "GiB"},
-                 {WH_OPT_SIZE, 0x1p20, "MiB"},
+    } units[] = {{WH_OPT_DURATION, 86400000, "d"}, {WH_OPT_DURATION, 3600000, "h"},
+                 {WH_OPT_DURATION, 60000, "m"},    {WH_OPT_DURATION, 1000, "s"},
+                 {WH_OPT_DURATION, 1, "ms"},       {WH_OPT_SIZE, 0x1p40, "TiB"},
+                 {WH_OPT_SIZE, 0x1p30, "GiB"},     {WH_OPT_SIZE, 0x1p20, "MiB"},
                  {WH_OPT_SIZE, 0x1p10, "KiB"}};
     if (type == WH_OPT_DURATION && !(v > 0)) {
         wh_buf_adds(out, "0s");

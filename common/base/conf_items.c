@@ -5,9 +5,8 @@
  * the array that tells where each item's options come from. Both belong to the
  * wh_conf; names are unique within a section.
  */
-#include "common/base/conf_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/base/conf_internal.h"
 
 #include <string.h>
 

@@ -13,8 +13,8 @@ struct unit {
     int64_t scale;
 };
 
-static const struct unit time_units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
+static const struct unit time_units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                                         {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
 static const struct unit size_units[] = {{"", 1},
                                          {"B", 1},

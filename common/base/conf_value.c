@@ -4,9 +4,8 @@
  * Only this and conf_format.c know the C type behind each wh_opt_type. Nothing a
  * secret holds ever goes into a message.
  */
-#include "common/base/conf_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/base/conf_internal.h"
 
 #include <locale.h>
 #include <math.h>

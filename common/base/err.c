@@ -32,11 +32,13 @@ static const struct {
                    false},
     [WH_ECONN] = {"no_connection", "There is no connection; the request was not sent.",
                   WH_EXIT_UNAVAILABLE, true},
-    [WH_EUNCERTAIN] = {"uncertain", "The connection ended before the reply came; the "
-                                    "request may have been carried out.",
+    [WH_EUNCERTAIN] = {"uncertain",
+                       "The connection ended before the reply came; the "
+                       "request may have been carried out.",
                        WH_EXIT_TEMPFAIL, true},
-    [WH_ETIMEOUT] = {"timeout", "No answer came in time; the request may have been "
-                                "carried out.",
+    [WH_ETIMEOUT] = {"timeout",
+                     "No answer came in time; the request may have been "
+                     "carried out.",
                      WH_EXIT_TEMPFAIL, true},
     [WH_EBUSY] = {"busy", "Redis can't serve this at the moment.", WH_EXIT_TEMPFAIL,
                   true},

@@ -67,7 +67,7 @@ typedef enum wh_exit {
     WH_EXIT_SOFTWARE = 70,    /* a bug here */
     WH_EXIT_OS = 71,          /* out of memory, fork failed */
     WH_EXIT_IO = 74,
-    WH_EXIT_TEMPFAIL = 75,    /* try again later */
+    WH_EXIT_TEMPFAIL = 75, /* try again later */
     WH_EXIT_NOPERM = 77,
     WH_EXIT_CONFIG = 78
 } wh_exit;

@@ -240,8 +240,7 @@ static void render(wh_buf *b, wh_log_level level, const char *event,
                    const wh_log_field *fields, size_t n)
 {
     if (!state.is_configured) {
-        state.format =
-            isatty(STDERR_FILENO) ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON;
+        state.format = isatty(STDERR_FILENO) ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON;
         state.is_configured = true;
     }
     bool json = state.format == WH_LOG_FORMAT_JSON;

@@ -97,8 +97,8 @@ static bool is_name(const char *s, bool allow_colon)
         return false;
     }
     for (size_t i = 0; s[i] != '\0'; i++) {
-        bool ok = strchr(first, s[i]) != NULL || (i > 0 && s[i] >= '0' && s[i] <= '9') ||
-                  (allow_colon && s[i] == ':');
+        bool ok = strchr(first, s[i]) != NULL ||
+                  (i > 0 && s[i] >= '0' && s[i] <= '9') || (allow_colon && s[i] == ':');
         if (!ok) {
             return false;
         }

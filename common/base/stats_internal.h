@@ -18,8 +18,8 @@ struct wh_stats_series {
     char *values; /* label values, each with its NUL; owned */
     uint64_t hash;
     bool is_shown;
-    double value;      /* counter, gauge; histogram: sum */
-    uint64_t count;    /* histogram */
+    double value;       /* counter, gauge; histogram: sum */
+    uint64_t count;     /* histogram */
     uint64_t buckets[]; /* histogram: n_bounds, not cumulative */
 };
 
@@ -31,7 +31,7 @@ struct wh_stats_family {
     size_t max_series;
     wh_stats_series **series;
     size_t n_series, cap_series;
-    uint32_t *table; /* index + 1 into series; 0 = free; at most half full */
+    uint32_t *table;   /* index + 1 into series; 0 = free; at most half full */
     size_t table_size; /* a power of two */
     wh_stats_series *spare;
 };

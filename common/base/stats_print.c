@@ -94,10 +94,9 @@ static void add_histogram(wh_buf *b, const wh_stats_series *m)
 
 static void add_head(wh_buf *b, const wh_stats_family *f)
 {
-    static const char *const types[] = {
-        [WH_STATS_COUNTER] = "counter",
-        [WH_STATS_GAUGE] = "gauge",
-        [WH_STATS_HISTOGRAM] = "histogram"};
+    static const char *const types[] = {[WH_STATS_COUNTER] = "counter",
+                                        [WH_STATS_GAUGE] = "gauge",
+                                        [WH_STATS_HISTOGRAM] = "histogram"};
     wh_buf_addf(b, "# HELP %s ", f->desc.name);
     add_escaped(b, f->desc.help, false);
     wh_buf_addf(b, "\n# TYPE %s %s\n", f->desc.name, types[f->desc.type]);

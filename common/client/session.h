@@ -35,14 +35,15 @@ typedef struct wh_session_options {
     int64_t call_timeout_ms;       /* each call, waiting for a reconnect included; 0: 10,000 */
     bool keep_library;             /* never load the function library, only probe */
     bool raw;                      /* open as soon as the connection stands, library or not */
+    bool wait_for_server;          /* an unreachable server is waited for until open_timeout_ms
+                                      instead of failing the first connect */
     /* What it waits for, when that changes ("waiting for …: connection refused"). */
     void (*on_progress)(void *arg, const char *text);
     void *arg;
 } wh_session_options;
 
 /* Connects and waits until ready. Configuration faults (bad URL, wrong password, no right
- * to load the library) fail at once, an unreachable server after open_timeout_ms with
- * WH_ECONN and its reason. */
+ * to load the library) fail at once, an unreachable server with WH_ECONN and its reason. */
 wh_err wh_session_open(const wh_session_options *o, wh_session **out, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_session_free(wh_session *s);
 
@@ -56,8 +57,8 @@ wh_err wh_session_call(wh_session *s, wh_call *c, const wh_reply **reply, wh_err
 /* Probes (load false) or loads the function library; force as in wh_funclib_load. */
 wh_err wh_session_library(wh_session *s, bool load, bool force, wh_funclib_status *out, wh_errbuf *eb) WH_MUSTCHECK;
 
-/* Lets the loop work for that long, or until wh_session_wake or an event of the caller's
- * own timers and watches; for `top` and other programs that wait. */
+/* Lets the loop work for that long, or until wh_session_wake (from a callback of the
+ * loop: timer, watch, signal); for `top` and other programs that wait. */
 wh_err wh_session_sleep(wh_session *s, int64_t ms) WH_MUSTCHECK;
 void wh_session_wake(wh_session *s);
 
@@ -65,5 +66,10 @@ wh_store *wh_session_store(wh_session *s);
 wh_loop *wh_session_loop(wh_session *s);
 /* The endpoint for people, password masked. */
 const char *wh_session_endpoint(const wh_session *s);
+
+/* The URL (NULL: the default), with user and password put in where given. */
+wh_err wh_session_parse_url(const char *url, const char *user, const char *password, wh_endpoint *out, wh_errbuf *eb) WH_MUSTCHECK;
+/* Can waiting help with what keeps a store from being ready? */
+bool wh_session_is_hopeful(wh_err code);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Child processes on the loop: spawned in a process group of their own with CLOEXEC
- * hygiene, chosen fds, rlimits; output pipes; reaping by pid; group kill. Never blocks
- * (posix_spawn or vfork-safe fork).
+ * hygiene, chosen fds, rlimits; output pipes; reaping by pid; group kill. Never blocks.
+ * What is left of a group when its leader exits is killed. Children die with the thread
+ * that spawned them (the loop's). A program that turns out not to run (exec, chdir,
+ * limits) exits with 127 (no such file) or 126 and says why on its fd 2.
  */
 #ifndef WH_COMMON_IO_CHILD_H
 #define WH_COMMON_IO_CHILD_H
@@ -10,6 +12,8 @@
 #include "common/base/err.h"
 #include "common/io/loop.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,7 +28,8 @@ typedef struct wh_child_options {
     const char *const *argv; /* argv[0] is looked up in PATH */
     const char *const *env;  /* NAME=VALUE, NULL-terminated: replaces the environment; NULL: inherit */
     const char *dir;         /* working directory, NULL: ours */
-    const wh_child_fd *fds;  /* everything else but 0,1,2 is closed; those not named are /dev/null */
+    const wh_child_fd *fds;  /* everything else but 0,1,2 is closed; those not named are /dev/null;
+                              * at most 16, child_fd 0 to 63 */
     size_t n_fds;
     int64_t memory_limit;    /* RLIMIT_AS bytes, 0 none */
     void (*on_exit)(void *arg, int status); /* waitpid status; once; from the loop */
@@ -38,7 +43,8 @@ pid_t wh_child_pid(const wh_child *c);
 bool wh_child_is_running(const wh_child *c);
 /* Signal the whole process group. */
 void wh_child_kill(wh_child *c, int signo);
-/* SIGKILLs the group if it still runs, no on_exit afterwards; the zombie is reaped. */
+/* SIGKILLs the group if it still runs, no on_exit afterwards; the zombie is reaped. Legal in
+ * on_exit. */
 void wh_child_free(wh_child *c);
 /* Resident set in bytes from /proc, -1 unknown. */
 int64_t wh_child_rss(const wh_child *c);

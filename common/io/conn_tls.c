@@ -11,7 +11,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 /* An encrypted key is an error: nobody is there to type its password. */
 static int no_password(char *buf, int size, int for_writing, void *arg)
@@ -77,12 +77,14 @@ static SSL_CTX *make_ctx(void)
 static bool expect_host(SSL *ssl, const char *host)
 {
     struct in6_addr any;
+    char name[256]; /* OpenSSL's macro casts const away */
 
     if (inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     }
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    (void)snprintf(name, sizeof name, "%s", host);
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 wh_err wh_conn_tls_new(const wh_conn_options *o, struct ssl_st **out, wh_errbuf *eb)

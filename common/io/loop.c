@@ -36,6 +36,7 @@ struct wh_loop {
     int64_t busy_since_us; /* first callback of this turn; 0: still waiting */
     int64_t longest_us;
     int64_t last_turn_ms;
+    bool in_turn;
     bool stopping;
 };
 
@@ -191,9 +192,13 @@ wh_err wh_loop_turn(wh_loop *l, int64_t timeout_ms)
 {
     int flags = EVLOOP_ONCE;
 
-    if (run_deferred(l)) {
+    /* What was deferred since the last turn may be what the caller waits for. */
+    if (l->deferred != NULL || l->stopping) {
         timeout_ms = 0;
     }
+    l->in_turn = true;
+    (void)run_deferred(l);
+    (void)event_del(l->wake);
     end_of_turn(l);
     if (timeout_ms == 0) {
         flags = EVLOOP_NONBLOCK;
@@ -202,6 +207,7 @@ wh_err wh_loop_turn(wh_loop *l, int64_t timeout_ms)
                              .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
 
         if (evtimer_add(l->wake, &tv) != 0) {
+            l->in_turn = false;
             return WH_ENOMEM;
         }
     }
@@ -210,7 +216,10 @@ wh_err wh_loop_turn(wh_loop *l, int64_t timeout_ms)
     if (timeout_ms > 0) {
         (void)evtimer_del(l->wake);
     }
-    (void)run_deferred(l);
+    if (run_deferred(l)) {
+        event_active(l->wake, EV_TIMEOUT, 0);
+    }
+    l->in_turn = false;
     end_of_turn(l);
     return rc < 0 ? WH_EIO : WH_OK;
 }
@@ -238,6 +247,9 @@ void wh_loop_defer(wh_loop *l, wh_deferred *d)
 {
     if (d->queued) {
         return;
+    }
+    if (!l->in_turn && l->deferred == NULL) {
+        event_active(l->wake, EV_TIMEOUT, 0); /* whoever waits for the loop must turn it */
     }
     d->queued = true;
     d->next = NULL;

@@ -73,6 +73,7 @@ typedef struct wh_job {
     int64_t expires_at_ms;                 /* 0: never */
     char type[WH_JOB_NAME_MAX + 1], org[WH_JOB_NAME_MAX + 1];
     wh_slice traceparent, entity_type, entity_id, payload;
+    const char *queue, *region; /* borrowed: outlive the job; NULL until the dispatcher sets them */
 } wh_job;
 void wh_job_free(wh_job *job);
 

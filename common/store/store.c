@@ -261,9 +261,22 @@ const char *wh_store_error(const wh_store *s)
     return s->why.text;
 }
 
+/* A connection says only in words that it was refused for who we are. */
+static bool is_about_auth(const char *text)
+{
+    return strstr(text, "refused user and password") != NULL ||
+           strstr(text, "wants a password") != NULL;
+}
+
 wh_err wh_store_error_code(const wh_store *s)
 {
-    return s->ready ? WH_OK : s->why.code;
+    if (s->ready) {
+        return WH_OK;
+    }
+    if (!s->conn_ready) {
+        return is_about_auth(wh_store_error(s)) ? WH_EAUTH : WH_ECONN;
+    }
+    return s->why.code;
 }
 
 wh_conn *wh_store_conn(wh_store *s)

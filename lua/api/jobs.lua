@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_jobs: a page of jobs of one status.
---   ARGV status cursor limit [ORG o] [TYPE t] -> [next cursor ("" at the end), record…]
+--   ARGV status cursor limit [ORG o] [TYPE t] [FULL] -> [next cursor ("" at the end), record…]
 -- limit (1 to 1000) is what one call looks at. Cursors are positions: jobs that move while
 -- somebody pages may be missed or seen twice. Errors WHBADARG. O(limit + orgs or workers before it).
 local page = {}
@@ -95,7 +95,7 @@ function page.failed(k, cursor, limit, filter)
     for _, e in ipairs(entries) do
         local f = dlq.fields(e[2])
         if dlq.matches(f, filter) then
-            list[#list + 1] = view.dead(e[1], f, false)
+            list[#list + 1] = view.dead(e[1], f, filter.full)
         end
     end
     return #entries == limit and entries[#entries][1] or '', list
@@ -108,7 +108,9 @@ args.register('wh1_jobs', function(KEYS, ARGV)
         args.fail('WHBADARG usage: pending|scheduled|in_progress|completed|failed|cancelled|expired cursor limit')
     end
     local limit = args.int(ARGV[3], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
-    local filter = args.filter(args.options(ARGV, 4, { ORG = 1, TYPE = 1 }))
+    local found = args.options(ARGV, 4, { ORG = 1, TYPE = 1, FULL = 0 })
+    local filter = args.filter(found)
+    filter.full = found.FULL
     local cursor, list = list_of(k, ARGV[2], limit, filter)
     table.insert(list, 1, cursor)
     return list

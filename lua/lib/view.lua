@@ -104,7 +104,7 @@ function view.job(k, raw)
     return view.record(k, raw, rec, meta.get(k, raw), true)
 end
 
--- Records of many ids that share a status; filter by org and type.
+-- Records of many ids that share a status; filter: org, type, and full for payload and result too.
 function view.list(k, ids, filter, at_of)
     local out = {}
     if #ids == 0 then
@@ -118,7 +118,7 @@ function view.list(k, ids, filter, at_of)
             local m = meta.unpack(metas[i])
             local at = at_of(raw, i, m)
             if at and (not filter.org or head[2] == filter.org) and (not filter.type or head[1] == filter.type) then
-                out[#out + 1] = view.record(k, raw, recs[i], m, false, at)
+                out[#out + 1] = view.record(k, raw, recs[i], m, filter.full, at)
             end
         end
     end

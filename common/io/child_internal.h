@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between child.c (before fork, in the parent) and child_exec.c (after fork, in the
+ * child). Everything here was allocated before the fork.
+ */
+#ifndef WH_COMMON_IO_CHILD_INTERNAL_H
+#define WH_COMMON_IO_CHILD_INTERNAL_H
+
+#include "common/io/child.h"
+
+enum { WH_CHILD_MAX_FDS = 16, WH_CHILD_MAX_FD = 63 };
+
+typedef struct wh_child_plan {
+    char *path;             /* of the program */
+    const char *const *env; /* complete */
+    int null_fd;
+    pid_t parent;
+} wh_child_plan;
+
+/* In the child: never returns. Exit status 126 or 127, and a line on its fd 2, when the
+ * program can't be run. */
+WH_NORETURN void wh_child_exec_run(const wh_child_plan *plan, const wh_child_options *o);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wherry-scheduler: options, signals, the loop. TERM or INT ends it at once (it holds
+ * nothing); HUP reloads the log level.
+ */
+#include "common/base/conf.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
+#include "common/io/loop.h"
+#include "generated/version.h"
+#include "scheduler/options.h"
+#include "scheduler/scheduler.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+extern char **environ;
+
+typedef struct program {
+    int argc;
+    char **argv;
+    wh_loop *loop;
+    wh_conf *conf;
+} program;
+
+static void set_up_log(const wh_scheduler_config *c)
+{
+    static const wh_log_level levels[] = {WH_LOG_LEVEL_DEBUG, WH_LOG_LEVEL_INFO,
+                                          WH_LOG_LEVEL_WARN, WH_LOG_LEVEL_ERROR};
+    bool text = c->log_format == 2 || (c->log_format == 0 && isatty(STDERR_FILENO));
+    wh_log_configure(levels[c->log_level],
+                     text ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON);
+}
+
+static wh_err load(const program *p, wh_conf **out, wh_errbuf *eb)
+{
+    const wh_conf_source src = {
+        .argc = p->argc, .argv = p->argv, .env = (const char *const *)environ};
+    return wh_conf_load(&wh_options_scheduler, &src, out, eb);
+}
+
+static void on_signal(void *arg, int signo)
+{
+    program *p = arg;
+    if (signo != SIGHUP) {
+        WH_LOG(INFO, "scheduler.stopping", WH_F_INT("signal", signo));
+        wh_loop_stop(p->loop);
+        return;
+    }
+    wh_conf *fresh = NULL;
+    wh_errbuf eb = {0};
+    if (load(p, &fresh, &eb)) {
+        WH_LOG(ERROR, "config.reload_refused", WH_F_STR("error", eb.text));
+        return;
+    }
+    wh_buf frozen = {0};
+    if (wh_conf_frozen_changes(p->conf, fresh, &frozen))
+        WH_LOG(WARN, "config.needs_restart", WH_F_STR("options", wh_buf_str(&frozen)));
+    wh_buf_fini(&frozen);
+    set_up_log(wh_conf_values(fresh));
+    WH_LOG(INFO, "config.reloaded",
+           WH_F_STR("file", wh_conf_file(fresh) ? wh_conf_file(fresh) : ""));
+    wh_conf_free(
+        fresh); /* the log level is all that may change; the rest stays p->conf */
+}
+
+/* --help and its like: prints and returns true. */
+static bool answer(const wh_conf *conf)
+{
+    wh_buf out = {0};
+    switch (wh_conf_action_of(conf)) {
+    case WH_CONF_RUN:
+        return false;
+    case WH_CONF_HELP:
+        wh_conf_help(&wh_options_scheduler, &out);
+        break;
+    case WH_CONF_VERSION:
+        wh_buf_adds(&out, "wherry-scheduler " WH_VERSION "\n");
+        break;
+    case WH_CONF_PRINT:
+        wh_conf_print(conf, &out);
+        break;
+    case WH_CONF_CHECK:
+        wh_buf_adds(&out, "configuration ok\n");
+        break;
+    }
+    fputs(wh_buf_str(&out), stdout);
+    wh_buf_fini(&out);
+    return true;
+}
+
+static void log_config(const wh_conf *conf)
+{
+    wh_buf json = {0};
+    wh_conf_print_json(conf, &json);
+    WH_LOG(INFO, "scheduler.starting", WH_F_STR("version", WH_VERSION),
+           WH_F_RAW("config", wh_buf_str(&json)));
+    wh_buf_fini(&json);
+}
+
+static wh_err run(program *p, wh_errbuf *eb)
+{
+    wh_scheduler *s = NULL;
+    wh_err err = wh_loop_new(&p->loop);
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; !err && i < sizeof signals / sizeof signals[0]; i++)
+        err = wh_loop_on_signal(p->loop, signals[i], on_signal, p);
+    if (!err)
+        err = wh_scheduler_new(p->loop, wh_conf_values(p->conf), &s, eb);
+    if (!err) {
+        log_config(p->conf);
+        wh_scheduler_start(s);
+        err = wh_loop_run(p->loop);
+    }
+    wh_scheduler_free(s);
+    wh_loop_free(p->loop);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    program p = {.argc = argc, .argv = argv};
+    wh_errbuf eb = {0};
+    signal(SIGPIPE, SIG_IGN);
+    wh_err err = load(&p, &p.conf, &eb);
+    if (err) {
+        fprintf(stderr, "wherry-scheduler: %s\n", eb.text);
+        return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
+    }
+    if (!answer(p.conf)) {
+        set_up_log(wh_conf_values(p.conf));
+        err = run(&p, &eb);
+        if (err)
+            fprintf(stderr, "wherry-scheduler: %s\n",
+                    eb.text[0] ? eb.text : wh_err_text(err));
+    }
+    wh_conf_free(p.conf);
+    return err ? (int)wh_err_exit(err) : WH_EXIT_OK;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two connections: one for calls, one that blocks on the bells of all partitions. When a
+ * job is delayed to a time earlier than all others, the bell of its partition rings and the
+ * promote chore looks at once; otherwise it sleeps until the next due time.
+ */
+#include "scheduler/scheduler.h"
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/io/http.h"
+#include "common/store/store.h"
+#include "scheduler/gauges.h"
+#include "scheduler/partition.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_PARTITIONS 10000
+#define BELL_TIMEOUT_MS 5000
+#define LIVE_MS 10000
+
+struct wh_scheduler {
+    wh_loop *loop;
+    const wh_scheduler_config *config;
+    wh_store *store, *bells;
+    wh_gauges *gauges;
+    wh_http *http;
+    wh_timer *discover, *bell_retry;
+    wh_partition **partitions;
+    const char **keys; /* of the partitions, for the bells; borrowed */
+    size_t n, cap, keys_cap;
+    bool discovering, listening, configured_registered;
+};
+
+static void listen_to_bells(wh_scheduler *s);
+
+static wh_partition *find(const wh_scheduler *s, const char *key, size_t len)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const char *k = wh_partition_key(s->partitions[i]);
+        if (strlen(k) == len && memcmp(k, key, len) == 0)
+            return s->partitions[i];
+    }
+    return NULL;
+}
+
+static wh_err add_partition(wh_scheduler *s, const char *key)
+{
+    if (find(s, key, strlen(key)))
+        return WH_OK;
+    if (s->n >= MAX_PARTITIONS)
+        return WH_ETOOBIG;
+    wh_partition **grown =
+        wh_grow(s->partitions, &s->cap, s->n + 1, sizeof(wh_partition *));
+    if (!grown)
+        return WH_ENOMEM;
+    s->partitions = grown;
+    const wh_partition_setup setup = {s->loop, s->store, s->gauges, s->config};
+    wh_err err = wh_partition_new(&setup, key, &s->partitions[s->n]);
+    if (err)
+        return err;
+    s->n++;
+    wh_gauges_partitions(s->gauges, s->n);
+    WH_LOG(INFO, "scheduler.partition", WH_F_STR("partition", key));
+    return WH_OK;
+}
+
+/* ---- discovery ---- */
+
+static void add_named(wh_scheduler *s, wh_slice key)
+{
+    char text[WH_KEYS_PARTITION_MAX];
+    if (key.n >= sizeof text || find(s, key.p, key.n))
+        return;
+    memcpy(text, key.p, key.n);
+    text[key.n] = '\0';
+    wh_err err = add_partition(s, text);
+    if (err)
+        WH_LOG_LIMITED(WARN, 6, "scheduler.partition_refused",
+                       WH_F_STR("partition", text),
+                       WH_F_STR("error", wh_err_text(err)));
+}
+
+static void on_partitions(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
+{
+    wh_scheduler *s = arg;
+    s->discovering = false;
+    if (err)
+        WH_LOG_LIMITED(WARN, 6, "scheduler.discover_failed",
+                       WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
+    for (size_t i = 0; !err && i < wh_reply_count(r); i++)
+        add_named(s, wh_reply_str(wh_reply_at(r, i)));
+    wh_timer_start(s->discover, s->config->discover_ms);
+    listen_to_bells(s);
+}
+
+static void on_registered(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
+{
+    wh_scheduler *s = arg;
+    (void)r;
+    s->configured_registered = err == WH_OK;
+    if (err)
+        WH_LOG_LIMITED(WARN, 6, "scheduler.register_failed",
+                       WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
+}
+
+/* Names the configured partitions in the registry, so that operators' tools find them. */
+static void register_configured(wh_scheduler *s)
+{
+    if (s->configured_registered || s->n == 0 || s->config->partitions.count == 0)
+        return;
+    wh_call call;
+    wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
+    for (size_t i = 0; i < s->n && i < WH_JOB_BATCH_MAX; i++)
+        wh_call_args(&call, wh_partition_key(s->partitions[i]));
+    wh_err err = wh_store_call(s->store, &call, on_registered, s);
+    if (err) /* not sent; the next discovery tries again */
+        s->configured_registered = false;
+}
+
+static void on_discover(void *arg)
+{
+    wh_scheduler *s = arg;
+    if (s->discovering)
+        return;
+    wh_err err = WH_ECONN;
+    if (wh_store_is_ready(s->store)) {
+        register_configured(s);
+        wh_call call;
+        wh_call_init(&call, "wh1_partitions", true, WH_KEYS_REGISTRY);
+        err = wh_store_call(s->store, &call, on_partitions, s);
+    }
+    s->discovering = err == WH_OK;
+    if (err)
+        wh_timer_start(s->discover, s->config->discover_ms);
+}
+
+/* ---- bells ---- */
+
+static void on_bell(void *arg, wh_err err, int partition, char what)
+{
+    wh_scheduler *s = arg;
+    (void)what;
+    s->listening = false;
+    if (!err && partition >= 0 && (size_t)partition < s->n)
+        wh_partition_promote_now(s->partitions[partition]);
+    if (err)
+        wh_timer_start(s->bell_retry, 200);
+    else
+        listen_to_bells(s);
+}
+
+static void listen_to_bells(wh_scheduler *s)
+{
+    if (s->listening || s->n == 0 || !wh_store_is_ready(s->bells))
+        return;
+    const char **keys = wh_grow((void *)s->keys, &s->keys_cap, s->n, sizeof(char *));
+    if (!keys)
+        return;
+    s->keys = keys;
+    for (size_t i = 0; i < s->n; i++)
+        s->keys[i] = wh_partition_key(s->partitions[i]);
+    const wh_store_bell_args args = {.partitions = s->keys,
+                                     .n = s->n,
+                                     .worker = "scheduler",
+                                     .timeout_ms = BELL_TIMEOUT_MS};
+    wh_err err = wh_store_wait_bell(s->bells, &args, on_bell, s);
+    s->listening = err == WH_OK;
+    if (err)
+        wh_timer_start(s->bell_retry, 200);
+}
+
+static void on_bell_retry(void *arg)
+{
+    listen_to_bells(arg);
+}
+
+/* ---- connections ---- */
+
+static void on_ready(void *arg, bool ready, const char *why)
+{
+    wh_scheduler *s = arg;
+    if (!ready) {
+        WH_LOG_LIMITED(WARN, 6, "redis.not_ready", WH_F_STR("why", why ? why : ""));
+        return;
+    }
+    WH_LOG(INFO, "redis.ready", WH_F_INT("partitions", s->n));
+    wh_timer_start(s->discover, 0);
+    for (size_t i = 0; i < s->n; i++)
+        wh_partition_wake(s->partitions[i]);
+}
+
+static void on_bells_ready(void *arg, bool ready, const char *why)
+{
+    (void)why;
+    if (ready)
+        listen_to_bells(arg);
+}
+
+static wh_err open_store(wh_scheduler *s, const char *suffix,
+                         void (*cb)(void *, bool, const char *), wh_store **out,
+                         wh_errbuf *eb)
+{
+    const wh_scheduler_config *c = s->config;
+    char name[128];
+    snprintf(name, sizeof name, "wherry-scheduler%s", suffix);
+    wh_store_options o = {.on_ready = cb, .arg = s};
+    o.conn.name = name;
+    o.conn.ca_file = c->redis_ca_file;
+    o.conn.cert_file = c->redis_cert_file;
+    o.conn.key_file = c->redis_key_file;
+    wh_err err = wh_endpoint_parse(c->redis_url, &o.conn.endpoint, eb);
+    if (err)
+        return WH_ECONFIG;
+    if (c->redis_user && *c->redis_user) {
+        wh_free(o.conn.endpoint.user);
+        o.conn.endpoint.user = wh_strdup(c->redis_user);
+    }
+    if (c->redis_password && *c->redis_password) {
+        wh_free(o.conn.endpoint.password);
+        o.conn.endpoint.password = wh_strdup(c->redis_password);
+    }
+    err = wh_store_new(s->loop, &o, out, eb);
+    wh_endpoint_fini(&o.conn.endpoint);
+    return err;
+}
+
+/* ---- HTTP ---- */
+
+static void on_http(void *arg, const wh_http_request *rq, wh_http_response *rs)
+{
+    wh_scheduler *s = arg;
+    rs->status = 200;
+    if (strcmp(rq->path, "/metrics") == 0) {
+        rs->content_type = "text/plain; version=0.0.4; charset=utf-8";
+        wh_stats_print(wh_gauges_stats(s->gauges), &rs->body);
+    } else if (strcmp(rq->path, "/livez") == 0) {
+        bool live = wh_clock_mono_ms() - wh_loop_last_turn_ms(s->loop) < LIVE_MS;
+        rs->status = live ? 200 : 503;
+        wh_buf_adds(&rs->body, live ? "ok\n" : "the loop does not tick\n");
+    } else if (strcmp(rq->path, "/readyz") == 0) {
+        bool ready = wh_store_is_ready(s->store);
+        rs->status = ready ? 200 : 503;
+        wh_buf_addf(&rs->body, "%s\n", ready ? "ok" : wh_store_error(s->store));
+    } else {
+        rs->status = 404;
+        wh_buf_adds(&rs->body, "not found; there are /metrics, /livez, /readyz\n");
+    }
+}
+
+/* ---- life ---- */
+
+/* "eu:default" -> partition. */
+static wh_err add_configured(wh_scheduler *s, wh_errbuf *eb)
+{
+    for (size_t i = 0; i < s->config->partitions.count; i++) {
+        const char *text = s->config->partitions.items[i], *colon = strchr(text, ':');
+        char region[WH_JOB_NAME_MAX + 1] = "", key[WH_KEYS_PARTITION_MAX];
+        if (!colon || (size_t)(colon - text) >= sizeof region)
+            return wh_err_set(eb, WH_ECONFIG,
+                              "partitions: \"%s\" is no partition; write region:queue",
+                              text);
+        memcpy(region, text, (size_t)(colon - text));
+        wh_err err = wh_keys_partition(region, colon + 1, key, eb);
+        if (err)
+            return WH_ECONFIG;
+        err = add_partition(s, key);
+        if (err)
+            return wh_err_set(eb, err, "%s", wh_err_text(err));
+    }
+    return WH_OK;
+}
+
+static wh_err start_http(wh_scheduler *s, wh_errbuf *eb)
+{
+    const char *listen = s->config->metrics_listen;
+    if (!listen || !*listen)
+        return WH_OK;
+    const wh_http_options o = {.listen = listen, .handler = on_http, .arg = s};
+    wh_err err = wh_http_new(s->loop, &o, &s->http, eb);
+    if (!err)
+        WH_LOG(INFO, "metrics.listening", WH_F_STR("address", listen),
+               WH_F_INT("port", wh_http_port(s->http)));
+    return err;
+}
+
+wh_err wh_scheduler_new(wh_loop *l, const wh_scheduler_config *config,
+                        wh_scheduler **out, wh_errbuf *eb)
+{
+    *out = NULL;
+    wh_scheduler *s = wh_calloc(1, sizeof *s);
+    if (!s)
+        return WH_ENOMEM;
+    s->loop = l;
+    s->config = config;
+    wh_err err = wh_gauges_new(&s->gauges);
+    if (!err)
+        err = wh_timer_new(l, on_discover, s, &s->discover);
+    if (!err)
+        err = wh_timer_new(l, on_bell_retry, s, &s->bell_retry);
+    if (!err)
+        err = open_store(s, "", on_ready, &s->store, eb);
+    if (!err)
+        err = open_store(s, ".bells", on_bells_ready, &s->bells, eb);
+    if (!err)
+        err = add_configured(s, eb);
+    if (!err)
+        err = start_http(s, eb);
+    if (err) {
+        wh_scheduler_free(s);
+        return err;
+    }
+    *out = s;
+    return WH_OK;
+}
+
+void wh_scheduler_start(wh_scheduler *s)
+{
+    wh_store_start(s->store);
+    wh_store_start(s->bells);
+}
+
+void wh_scheduler_free(wh_scheduler *s)
+{
+    if (!s)
+        return;
+    wh_http_free(s->http);
+    for (size_t i = 0; i < s->n; i++)
+        wh_partition_free(s->partitions[i]);
+    if (s->store)
+        wh_store_forget(s->store, s);
+    if (s->bells)
+        wh_store_forget(s->bells, s);
+    wh_store_free(s->bells);
+    wh_store_free(s->store);
+    wh_timer_free(s->discover);
+    wh_timer_free(s->bell_retry);
+    wh_gauges_free(s->gauges);
+    wh_free(s->partitions);
+    wh_free((void *)s->keys);
+    wh_free(s);
+}
