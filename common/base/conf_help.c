@@ -151,12 +151,12 @@ static void section_left(const wh_opt_section *s, wh_buf *left)
     add_left(left, '\0', s->flag, "", s->n_opts > 0 ? "name[=value]" : "name");
 }
 
-static size_t column_of(const wh_opt_table *t)
+static size_t column_of(const wh_opt_table *t, wh_buf *out)
 {
     wh_buf left = {0};
     size_t column = COLUMN_MIN;
     for (size_t i = 0; i < t->n_opts + t->n_sections; i++) {
-        wh_buf_clear(&left);
+        left.len = 0;
         if (i < t->n_opts) {
             add_left(&left, t->opts[i].letter, t->opts[i].name, "",
                      unit_of(&t->opts[i]));
@@ -167,6 +167,7 @@ static size_t column_of(const wh_opt_table *t)
             column = left.len + 2;
         }
     }
+    out->failed = out->failed || !wh_buf_ok(&left);
     wh_buf_fini(&left);
     return column;
 }
@@ -208,7 +209,7 @@ void wh_conf_help(const wh_opt_table *t, wh_buf *out)
 {
     wh_buf left = {0};
     wh_buf right = {0};
-    size_t column = column_of(t);
+    size_t column = column_of(t, out);
     add_head(t, out);
     wh_buf_adds(out, "\nOptions:\n");
     for (size_t i = 0; i < t->n_opts; i++) {

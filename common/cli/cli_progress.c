@@ -55,8 +55,9 @@ void wh_cli_progress_set(wh_cli_progress *p, int64_t done, int64_t items)
         fprintf(stderr, " (%" PRId64 "/s)", items * 1000 / elapsed);
     }
     if (elapsed > 500 && done > 0 && p->total > done) {
-        fprintf(stderr, " %s left",
-                wh_clock_human(elapsed * (p->total - done) / done, human, sizeof human));
+        double left = (double)elapsed * (double)(p->total - done) / (double)done;
+
+        fprintf(stderr, " %s left", wh_clock_human((int64_t)left, human, sizeof human));
     }
     fflush(stderr);
 }

@@ -10,6 +10,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -68,6 +69,14 @@ static void ignore_sigpipe(void)
     }
 }
 
+/* libevent would write to stderr by itself. */
+static void log_event(int severity, const char *text)
+{
+    if (severity >= EVENT_LOG_WARN) {
+        WH_LOG(WARN, "loop.library", WH_F_STR("text", text));
+    }
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -101,6 +110,7 @@ wh_err wh_loop_new(wh_loop **out)
         return WH_ENOMEM;
     }
     ignore_sigpipe();
+    event_set_log_callback(log_event);
     l->deferred_end = &l->deferred;
     l->last_turn_ms = wh_clock_mono_ms();
     l->base = make_base();

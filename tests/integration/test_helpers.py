@@ -101,9 +101,11 @@ class Child:
     def __init__(self, argv, use_sockets=False):
         if use_sockets:
             mine, theirs = socket.socketpair()
-            self.to, self.come = os.dup(mine.fileno()), mine.detach()
+            self.socket = mine
+            self.to, self.come = os.dup(mine.fileno()), os.dup(mine.fileno())
             child_in, child_out = os.dup(theirs.fileno()), theirs.detach()
         else:
+            self.socket = None
             child_in, self.to = os.pipe()
             self.come, child_out = os.pipe()
         # Away from 3 and 4, so that the redirections cannot hit one another.
@@ -164,10 +166,8 @@ class Child:
 
     def close_input(self):
         if self.to is not None:
-            try:
-                socket.socket(fileno=os.dup(self.to)).shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # a pipe
+            if self.socket and self.process.poll() is None:
+                self.socket.shutdown(socket.SHUT_WR)
             os.close(self.to)
             self.to = None
 
@@ -180,6 +180,8 @@ class Child:
             self.process.wait()
         self.close_input()
         os.close(self.come)
+        if self.socket:
+            self.socket.close()
 
 
 def check_results(child):

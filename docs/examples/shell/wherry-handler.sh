@@ -55,6 +55,7 @@ wherry_quote() { # TEXT: a JSON string; what is not printable ASCII becomes ?
 wherry_reader() {
     local header body_len n=0
     while IFS= read -r header <&3; do
+        header=${header:-empty}
         [[ ${#header} -lt 16384 && $header == \{*\} ]] || break
         n=$((n + 1))
         wherry_field "$header" body_len

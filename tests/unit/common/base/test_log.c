@@ -147,7 +147,7 @@ static void test_limited(void **state)
 
     /* More events than slots: the limits of the oldest are forgotten, no more. */
     for (int i = 0; i < 200; i++) {
-        char event[16];
+        char event[24];
         (void)snprintf(event, sizeof event, "event.%d", i);
         wh_log_limited(WH_LOG_LEVEL_WARN, 1, event, NULL, 0);
         wh_clock_advance(1000);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The no-op handler of the side-by-side benchmark: keeps the tally that
+ * tests/bench/peers/README.md asks for. One child process, one tally file.
+ */
+#include "common/client/plugin.h"
+#include "tests/bench/peers/lib/peers_common.h"
+
+static struct pc_tally tally;
+
+static int start(void)
+{
+    tally = pc_tally_open();
+    return 0;
+}
+
+static int noop(wh_task *t, const void *payload, size_t n)
+{
+    (void)t;
+    (void)n;
+    pc_job(&tally, payload); /* the host puts a NUL behind every payload */
+    return WH_TASK_OK;
+}
+
+static const wh_handler handlers[] = {{"noop", noop}};
+
+const wh_plugin *wherry_plugin_v1(void)
+{
+    static const wh_plugin plugin = {
+        WH_PLUGIN_ABI, sizeof(wh_plugin), "peers", "1.0", handlers, 1, start, NULL};
+    return &plugin;
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store against a real server: readiness, typed calls, the library that is gone
+ * and comes back, calls that end with the store, the bell.
+ */
+#include "common/store/store.h"
+
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+#include "tests/support/redis_fixture.h"
+
+#include <hiredis/hiredis.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define P "wh:{eu:q}"
+enum { DEADLINE_MS = 15000, JOBS = 3 };
+
+typedef struct fixture {
+    wh_redis_fixture *redis;
+    wh_loop *loop;
+    wh_store *store;
+    int ready_calls, unready_calls;
+    char why[320];
+
+    int calls; /* callbacks so far */
+    wh_err err;
+    char text[320];
+    size_t count, count2;
+    int64_t number;
+    bool flag;
+    char tokens[JOBS][WH_JOB_TOKEN_MAX];
+    size_t token_len[JOBS];
+    uint8_t ids[JOBS][WH_UUID_BYTES];
+} fixture;
+
+static void on_ready(void *arg, bool ready, const char *why)
+{
+    fixture *f = arg;
+
+    if (ready) {
+        f->ready_calls++;
+    } else {
+        f->unready_calls++;
+    }
+    snprintf(f->why, sizeof f->why, "%s", why);
+}
+
+#define WAIT_UNTIL(f, condition)                                                         \
+    do {                                                                                 \
+        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                               \
+        while (!(condition)) {                                                           \
+            assert_true(wh_clock_mono_ms() < until_);                                    \
+            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                        \
+        }                                                                                \
+    } while (0)
+
+static void open_store(fixture *f, bool keep_library)
+{
+    wh_store_options o = {.on_ready = on_ready, .arg = f, .keep_library = keep_library};
+
+    o.conn.backoff_max_ms = 100;
+    assert_int_equal(
+        wh_endpoint_parse(wh_redis_fixture_url(f->redis), &o.conn.endpoint, NULL), WH_OK);
+    assert_int_equal(wh_store_new(f->loop, &o, &f->store, NULL), WH_OK);
+    wh_endpoint_fini(&o.conn.endpoint);
+    assert_false(wh_store_is_ready(f->store));
+    wh_store_start(f->store);
+}
+
+static int setup(void **state)
+{
+    static fixture f;
+
+    f = (fixture){.redis = wh_redis_fixture_start(NULL)};
+    assert_int_equal(wh_loop_new(&f.loop), WH_OK);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *f = *state;
+
+    wh_store_free(f->store);
+    wh_loop_free(f->loop);
+    wh_redis_fixture_stop(f->redis);
+    return 0;
+}
+
+static void ready(fixture *f)
+{
+    open_store(f, false);
+    WAIT_UNTIL(f, wh_store_is_ready(f->store));
+}
+
+static void note(fixture *f, wh_err err, const wh_errbuf *eb)
+{
+    f->calls++;
+    f->err = err;
+    snprintf(f->text, sizeof f->text, "%s", err == WH_OK ? "" : eb->text);
+}
+
+static void on_reply(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
+{
+    fixture *f = arg;
+
+    note(f, err, eb);
+    f->count = wh_reply_count(r);
+    f->number = wh_reply_int(wh_reply_at(r, 1), -1);
+}
+
+static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
+                        const wh_store_enqueued *e)
+{
+    fixture *f = arg;
+
+    note(f, err, eb);
+    if (err == WH_OK) {
+        f->count = e->created;
+        f->count2 = e->n_existing;
+        f->number = e->n_existing > 0 ? (int64_t)e->existing[0] : -1;
+    }
+}
+
+static void on_cycle(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_cycle *c)
+{
+    fixture *f = arg;
+
+    note(f, err, eb);
+    if (err != WH_OK) {
+        assert_null(c);
+        return;
+    }
+    f->count = c->n_claims;
+    f->count2 = c->n_fenced;
+    f->number = c->next_due_ms;
+    for (size_t i = 0; i < c->n_claims && i < JOBS; i++) {
+        wh_job *job = NULL;
+
+        assert_int_equal(wh_codec_unpack_job(&c->claims[i], &job, NULL), WH_OK);
+        assert_string_equal(job->type, "mail");
+        assert_memory_equal(job->payload.p, "body", 4);
+        wh_job_free(job);
+        memcpy(f->tokens[i], c->claims[i].token.p, c->claims[i].token.n);
+        f->token_len[i] = c->claims[i].token.n;
+    }
+}
+
+static void on_heartbeat(void *arg, wh_err err, const wh_errbuf *eb,
+                         const wh_store_heartbeat *h)
+{
+    fixture *f = arg;
+
+    note(f, err, eb);
+    if (err == WH_OK) {
+        f->count = h->held;
+        f->count2 = h->n_cancels;
+        f->flag = h->quiet;
+        if (h->n_cancels > 0) {
+            assert_int_equal(h->cancels[0].n, f->token_len[0]);
+        }
+    }
+}
+
+static void on_resync(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_resync *r)
+{
+    fixture *f = arg;
+
+    note(f, err, eb);
+    if (err == WH_OK) {
+        f->count = r->released;
+        f->count2 = r->n_gone;
+    }
+}
+
+static void await(fixture *f, int calls)
+{
+    WAIT_UNTIL(f, f->calls >= calls);
+    assert_int_equal(f->calls, calls);
+}
+
+static void enqueue(fixture *f)
+{
+    wh_job_spec specs[JOBS];
+    wh_store_enqueue_args args = {.partition = P, .specs = specs, .n = JOBS};
+    int before = f->calls;
+
+    for (size_t i = 0; i < JOBS; i++) {
+        if (f->ids[i][0] == 0) {
+            assert_int_equal(wh_rng_uuid7(f->ids[i]), WH_OK);
+        }
+        specs[i] = (wh_job_spec){
+            .type = "mail", .payload = "body", .payload_len = 4, .id = f->ids[i]};
+    }
+    assert_int_equal(wh_store_do_enqueue(f->store, &args, on_enqueued, f, NULL), WH_OK);
+    assert_int_equal(f->calls, before);
+    await(f, before + 1);
+    assert_int_equal(f->err, WH_OK);
+}
+
+static void beat(fixture *f, wh_store_beat mode)
+{
+    wh_store_heartbeat_args args = {
+        .partition = P, .worker = "w1", .lease_ms = 60000, .mode = mode, .info = "{}"};
+    int before = f->calls;
+
+    assert_int_equal(wh_store_do_heartbeat(f->store, &args, on_heartbeat, f), WH_OK);
+    await(f, before + 1);
+}
+
+static void cycle(fixture *f, unsigned want, const wh_store_finish *finishes, size_t n)
+{
+    wh_store_cycle_args args = {.partition = P,
+                                .worker = "w1",
+                                .want = want,
+                                .finishes = finishes,
+                                .n_finishes = n};
+    int before = f->calls;
+
+    assert_int_equal(wh_store_do_cycle(f->store, &args, on_cycle, f), WH_OK);
+    await(f, before + 1);
+}
+
+static wh_slice token(fixture *f, size_t i)
+{
+    return (wh_slice){f->tokens[i], f->token_len[i]};
+}
+
+static void test_loads_the_library(void **state)
+{
+    fixture *f = *state;
+    wh_call c;
+
+    wh_call_init(&c, "wh1_stats", true, P);
+    open_store(f, false);
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_ECONN);
+    WAIT_UNTIL(f, f->ready_calls == 1);
+    assert_string_equal(wh_store_error(f->store), "");
+    assert_int_equal(wh_store_error_code(f->store), WH_OK);
+    wh_call_init(&c, "wh1_version", true, NULL);
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
+    assert_int_equal(f->calls, 0);
+    await(f, 1);
+    assert_int_equal(f->count, 3);
+}
+
+static void test_keep_library(void **state)
+{
+    fixture *f = *state;
+    wh_call c;
+
+    open_store(f, true);
+    WAIT_UNTIL(f, f->unready_calls == 1);
+    assert_int_equal(wh_store_error_code(f->store), WH_ENOFUNC);
+    assert_non_null(strstr(f->why, "not loaded"));
+    wh_call_init(&c, "wh1_version", true, NULL);
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_ECONN);
+    wh_call_init_command(&c, "TIME"); /* other commands need only the connection */
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
+    await(f, 1);
+    assert_int_equal(f->count, 2);
+}
+
+static void test_life_of_jobs(void **state)
+{
+    fixture *f = *state;
+
+    ready(f);
+    enqueue(f);
+    assert_int_equal(f->count, JOBS);
+    assert_int_equal(f->count2, 0);
+    enqueue(f); /* the same ids */
+    assert_int_equal(f->count, 0);
+    assert_int_equal(f->count2, JOBS);
+    assert_int_equal(f->number, 0);
+
+    beat(f, WH_STORE_BEAT_NEW);
+    assert_int_equal(f->err, WH_OK);
+    cycle(f, 10, NULL, 0);
+    assert_int_equal(f->err, WH_OK);
+    assert_int_equal(f->count, JOBS);
+    assert_int_equal(f->number, -1);
+
+    wh_store_finish finishes[JOBS + 1] = {
+        {.token = token(f, 0), .outcome = WH_STORE_RETRY, .delay_ms = 60000,
+         .category = "timeout", .message = {"late", 4}, .context = {"{}", 2}},
+        {.token = token(f, 1), .outcome = WH_STORE_OK},
+        {.token = token(f, 2), .outcome = WH_STORE_OK, .result = {"42", 2}},
+        {.token = {"0123456789abcdef1", 17}, .outcome = WH_STORE_OK},
+    };
+    cycle(f, 0, finishes, JOBS + 1);
+    assert_int_equal(f->err, WH_OK);
+    assert_int_equal(f->count, 0);
+    assert_int_equal(f->count2, 1); /* the token that nobody holds */
+    assert_true(f->number > 50000);
+    beat(f, WH_STORE_BEAT_BYE);
+    assert_int_equal(f->err, WH_OK);
+}
+
+static void test_long_texts_are_cut(void **state)
+{
+    static char text[WH_JOB_CONTEXT_MAX * 2];
+    fixture *f = *state;
+    wh_call c;
+
+    for (size_t i = 0; i + 1 < sizeof text; i += 2) {
+        memcpy(text + i, "\xc3\xa4", 2);
+    }
+    ready(f);
+    enqueue(f);
+    beat(f, WH_STORE_BEAT_NEW);
+    cycle(f, JOBS, NULL, 0);
+    wh_store_finish fin = {.token = token(f, 0),
+                           .outcome = WH_STORE_DEAD,
+                           .category = "invalid",
+                           .message = {text + 1, sizeof text - 1},
+                           .context = {text, sizeof text}};
+    cycle(f, 0, &fin, 1);
+    assert_int_equal(f->err, WH_OK);
+    wh_store_progress p = {.token = token(f, 1), .percent = 400, .message = {text, 600}};
+    wh_store_log_line line = {.token = token(f, 1), .line = {text, sizeof text}};
+    wh_store_heartbeat_args args = {.partition = P, .worker = "w1", .lease_ms = 60000,
+                                    .mode = WH_STORE_BEAT_RENEW, .progress = &p,
+                                    .n_progress = 1, .lines = &line, .n_lines = 1};
+    int before = f->calls;
+    assert_int_equal(wh_store_do_heartbeat(f->store, &args, on_heartbeat, f), WH_OK);
+    await(f, before + 1);
+    assert_string_equal(f->text, "");
+    assert_int_equal(f->count, JOBS - 1);
+    wh_call_init(&c, "wh1_dlq_list", true, P);
+    wh_call_args(&c, "-");
+    wh_call_argi(&c, 10);
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
+    await(f, before + 2);
+    assert_int_equal(f->err, WH_OK);
+    assert_int_equal(f->count, 2);
+}
+
+static void test_refused_up_front(void **state)
+{
+    static char big[WH_JOB_RESULT_MAX + 1];
+    static wh_store_finish many[WH_JOB_BATCH_MAX + 1];
+    fixture *f = *state;
+    wh_store_finish fin = {
+        .token = {"t", 1}, .outcome = WH_STORE_OK, .result = {big, sizeof big}};
+    wh_store_cycle_args args = {
+        .partition = P, .worker = "w1", .finishes = &fin, .n_finishes = 1};
+    wh_job_spec spec = {.type = "bad type", .id = f->ids[0]};
+    wh_store_enqueue_args enqueue_args = {.partition = P, .specs = &spec, .n = 1};
+    wh_errbuf eb = {0};
+
+    ready(f);
+    assert_int_equal(wh_store_do_cycle(f->store, &args, on_cycle, f), WH_ETOOBIG);
+    args.finishes = many;
+    args.n_finishes = WH_JOB_BATCH_MAX + 1;
+    assert_int_equal(wh_store_do_cycle(f->store, &args, on_cycle, f), WH_ETOOBIG);
+    args.n_finishes = 0;
+    args.want = WH_JOB_BATCH_MAX + 1;
+    assert_int_equal(wh_store_do_cycle(f->store, &args, on_cycle, f), WH_EINVAL);
+    assert_int_equal(wh_store_do_enqueue(f->store, &enqueue_args, on_enqueued, f, &eb),
+                     WH_EINVAL);
+    assert_non_null(strstr(eb.text, "job 0"));
+    enqueue_args.n = 0;
+    assert_int_equal(wh_store_do_enqueue(f->store, &enqueue_args, on_enqueued, f, &eb),
+                     WH_EINVAL);
+    assert_int_equal(f->calls, 0);
+}
+
+static void test_resync_and_cancel(void **state)
+{
+    fixture *f = *state;
+    char id[WH_UUID_TEXT + 1];
+
+    ready(f);
+    enqueue(f);
+    beat(f, WH_STORE_BEAT_NEW);
+    cycle(f, JOBS, NULL, 0);
+    wh_slice named[2] = {token(f, 0), {"0123456789abcdef7", 17}};
+    wh_store_resync_args args = {
+        .partition = P, .worker = "w1", .tokens = named, .n_tokens = 2};
+    int before = f->calls;
+    assert_int_equal(wh_store_do_resync(f->store, &args, on_resync, f), WH_OK);
+    await(f, before + 1);
+    assert_int_equal(f->err, WH_OK);
+    assert_int_equal(f->count, JOBS - 1);
+    assert_int_equal(f->count2, 1);
+
+    uint8_t raw[WH_UUID_BYTES];
+    memcpy(raw, f->tokens[0], sizeof raw);
+    wh_rng_uuid_format(raw, id);
+    redisReply *r = wh_redis_fixture_cmd(f->redis, "FCALL wh1_cancel 1 %s %s", P, id);
+    assert_non_null(r);
+    assert_string_equal(r->str, "requested");
+    freeReplyObject(r);
+    beat(f, WH_STORE_BEAT_RENEW);
+    assert_int_equal(f->count, 1);
+    assert_int_equal(f->count2, 1);
+
+    args.worker = "stranger";
+    assert_int_equal(wh_store_do_resync(f->store, &args, on_resync, f), WH_OK);
+    await(f, before + 3);
+    assert_int_equal(f->err, WH_ELOST);
+}
+
+static void flush_functions(fixture *f)
+{
+    redisReply *r = wh_redis_fixture_cmd(f->redis, "FUNCTION FLUSH");
+
+    assert_non_null(r);
+    assert_string_equal(r->str, "OK");
+    freeReplyObject(r);
+}
+
+static void test_library_comes_back(void **state)
+{
+    fixture *f = *state;
+
+    ready(f);
+    flush_functions(f);
+    enqueue(f); /* asserts success */
+    assert_int_equal(f->count, JOBS);
+    flush_functions(f); /* a second time within the second waits for it */
+    enqueue(f);
+    assert_int_equal(f->count2, JOBS);
+}
+
+static void test_library_stays_away(void **state)
+{
+    fixture *f = *state;
+    wh_call c;
+
+    ready(f);
+    flush_functions(f);
+    redisReply *r = wh_redis_fixture_cmd(f->redis, "ACL SETUSER default -function");
+    assert_non_null(r);
+    assert_string_equal(r->str, "OK");
+    freeReplyObject(r);
+    wh_call_init(&c, "wh1_stats", true, P);
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
+    await(f, 1);
+    assert_int_equal(f->err, WH_ENOFUNC);
+    assert_false(wh_store_is_ready(f->store));
+    assert_int_equal(wh_store_error_code(f->store), WH_EPERM);
+    r = wh_redis_fixture_cmd(f->redis, "ACL SETUSER default +function");
+    freeReplyObject(r);
+    WAIT_UNTIL(f, wh_store_is_ready(f->store)); /* it tries by itself */
+}
+
+static void test_restart(void **state)
+{
+    fixture *f = *state;
+    wh_call c;
+
+    ready(f);
+    wh_redis_fixture_pause(f->redis);
+    wh_call_init(&c, "wh1_stats", true, P);
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
+    assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
+    wh_redis_fixture_kill9(f->redis);
+    await(f, 1);
+    assert_int_equal(f->err, WH_EUNCERTAIN);
+    WAIT_UNTIL(f, f->unready_calls == 1);
+    assert_false(wh_store_is_ready(f->store));
+    wh_redis_fixture_restart(f->redis);
+    WAIT_UNTIL(f, f->ready_calls == 2); /* without persistence: loaded again */
+    enqueue(f);
+}
+
+static void test_free_with_pending_calls(void **state)
+{
+    fixture *f = *state;
+    wh_call c;
+
+    ready(f);
+    for (int i = 0; i < 3; i++) {
+        wh_call_init(&c, "wh1_stats", true, P);
+        assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
+    }
+    wh_call_init(&c, "wh1_stats", true, P);
+    int other = 0;
+    assert_int_equal(wh_store_call(f->store, &c, on_reply, &other), WH_OK);
+    wh_store_forget(f->store, &other);
+    wh_store_free(f->store);
+    f->store = NULL;
+    assert_int_equal(f->calls, 0);
+    await(f, 3);
+    assert_int_equal(f->err, WH_ECANCELED);
+    assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
+}
+
+typedef struct bell_note {
+    int calls, partition;
+    wh_err err;
+    char what;
+} bell_note;
+
+static void on_bell(void *arg, wh_err err, int partition, char what)
+{
+    bell_note *n = arg;
+
+    *n = (bell_note){
+        .calls = n->calls + 1, .partition = partition, .err = err, .what = what};
+}
+
+static void test_bell(void **state)
+{
+    static const char *const partitions[] = {"wh:{eu:a}", "wh:{eu:b}"};
+    fixture *f = *state;
+    bell_note n = {0};
+    wh_store_bell_args args = {
+        .partitions = partitions, .n = 2, .worker = "w1", .timeout_ms = 60000};
+
+    ready(f);
+    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
+    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_ESTATE);
+    redisReply *r = wh_redis_fixture_cmd(f->redis, "RPUSH wh:{eu:b}:bell:w1 w");
+    freeReplyObject(r);
+    WAIT_UNTIL(f, n.calls == 1);
+    assert_int_equal(n.err, WH_OK);
+    assert_int_equal(n.partition, 1);
+    assert_int_equal(n.what, 'w');
+
+    args.timeout_ms = 20;
+    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
+    WAIT_UNTIL(f, n.calls == 2);
+    assert_int_equal(n.err, WH_OK);
+    assert_int_equal(n.partition, -1);
+
+    args.timeout_ms = 60000;
+    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
+    wh_redis_fixture_kill9(f->redis);
+    WAIT_UNTIL(f, n.calls == 3);
+    assert_int_not_equal(n.err, WH_OK);
+    args.timeout_ms = 20; /* nobody there: the wait is held back, and runs out */
+    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
+    WAIT_UNTIL(f, n.calls == 4);
+    assert_int_equal(n.partition, -1);
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(test_loads_the_library),  WITH_SERVER(test_keep_library),
+        WITH_SERVER(test_life_of_jobs),       WITH_SERVER(test_long_texts_are_cut),
+        WITH_SERVER(test_refused_up_front),   WITH_SERVER(test_resync_and_cancel),
+        WITH_SERVER(test_library_comes_back), WITH_SERVER(test_library_stays_away),
+        WITH_SERVER(test_restart),            WITH_SERVER(test_free_with_pending_calls),
+        WITH_SERVER(test_bell),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What becomes of a job after its handler reported: executor's result + retry policy ->
+ * outcome, delay, category of the finish. Pure, apart from the policy's jitter.
+ */
+#ifndef WH_WORKER_OUTCOME_H
+#define WH_WORKER_OUTCOME_H
+
+#include "common/job/retry.h"
+#include "common/store/store.h"
+#include "worker/executors/executor.h"
+#include "worker/slots.h"
+
+typedef struct wh_outcome_question {
+    const wh_job *job;
+    const wh_retry_policy *policy;
+    wh_slot_cancel cancel; /* was it asked to stop, and why */
+} wh_outcome_question;
+
+/* Fills outcome, delay, category and texts (borrowed from the result), not the token.
+ * RELEASED is the dispatcher's own affair: here it gives back the job. */
+void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r, wh_store_finish *out);
+/* No handler takes its type: another worker may, so it is tried again on the schedule. */
+void wh_outcome_no_handler(const wh_outcome_question *q, wh_store_finish *out);
+
+#endif
