@@ -145,7 +145,7 @@ void wh_buf_add_double(wh_buf *b, double v)
         wh_buf_adds(b, v > 0 ? "+Inf" : "-Inf");
         return;
     }
-    if (fabs(v) < 1e15 && v == trunc(v)) {
+    if (v > -1e15 && v < 1e15 && v == (double)(int64_t)v) {
         wh_buf_addi(b, (int64_t)v);
         return;
     }

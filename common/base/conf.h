@@ -119,7 +119,9 @@ void wh_conf_free(wh_conf *c);
 const void *wh_conf_values(const wh_conf *c);
 wh_conf_action wh_conf_action_of(const wh_conf *c);
 const char *wh_conf_file(const wh_conf *c);
-/* Operands when allow_rest; returns their number. */
+/* Operands when allow_rest; returns their number. Behind the first operand, flags that
+ * the table does not know (and "--") are kept in place too, for whoever reads the
+ * rest; flags it knows are taken wherever they stand before "--". */
 size_t wh_conf_rest(const wh_conf *c, char *const **rest);
 
 /* YAML with a comment naming each value's source; secrets as "********". */

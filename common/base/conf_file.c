@@ -40,8 +40,8 @@ struct key {
     char name[WH_CONF_NAME_MAX]; /* within the scope: "redis.url" */
 };
 
-/* refuse(r, mark, "format", …) */
-#define refuse(r, ...) wh_conf_events_refuse(&(r)->ev, __VA_ARGS__)
+/* REFUSE(r, mark, "format", …) */
+#define REFUSE(r, ...) wh_conf_events_refuse(&(r)->ev, __VA_ARGS__)
 
 static wh_err no_memory(struct reader *r)
 {
@@ -149,7 +149,7 @@ static wh_err refuse_unknown(struct reader *r, const struct scope *s,
         err = no_memory(r);
     } else {
         const char *best = wh_conf_suggest_in(key->name, &names);
-        (void)refuse(r, key->mark, "unknown option %s; %s%s%s%s", wh_buf_str(&r->why),
+        (void)REFUSE(r, key->mark, "unknown option %s; %s%s%s%s", wh_buf_str(&r->why),
                      best != NULL ? "did you mean \"" : "see ",
                      best != NULL ? s->path : r->c->t->program,
                      best != NULL ? best : " --help", best != NULL ? "\"?" : "");
@@ -164,18 +164,18 @@ static wh_err read_key(struct reader *r, const char *prefix, struct key *key)
 {
     key->mark = mark_of(r);
     if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
-        return refuse(r, key->mark, "the name of an option is expected here");
+        return REFUSE(r, key->mark, "the name of an option is expected here");
     }
     const char *text = scalar(r);
     if (strcmp(text, "<<") == 0) {
-        return refuse(r, key->mark, "a merge key (<<) is not allowed");
+        return REFUSE(r, key->mark, "a merge key (<<) is not allowed");
     }
     int n = snprintf(key->name, sizeof key->name, "%s%s", prefix, text);
     if (n < 0 || (size_t)n >= sizeof key->name) {
-        return refuse(r, key->mark, "this name is too long");
+        return REFUSE(r, key->mark, "this name is too long");
     }
     if (strchr(text, '.') != NULL) {
-        return refuse(r, key->mark,
+        return REFUSE(r, key->mark,
                       "a name with a dot; write its parts as nested "
                       "mappings, e.g. \"redis: {url: ...}\"");
     }
@@ -192,7 +192,7 @@ static wh_err place(struct reader *r, const struct scope *s, const struct key *k
         return no_memory(r);
     }
     if (err != WH_OK) {
-        return refuse(r, at, "%s%s: %s", s->path, key->name, wh_buf_str(&r->why));
+        return REFUSE(r, at, "%s%s: %s", s->path, key->name, wh_buf_str(&r->why));
     }
     return WH_OK;
 }
@@ -212,7 +212,7 @@ static wh_err read_list(struct reader *r, const struct scope *s, const wh_opt *o
                          wh_conf_value_check_list(o, s->base, &r->why));
         }
         if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
-            return refuse(r, at, "%s%s: one value per item is expected", s->path,
+            return REFUSE(r, at, "%s%s: one value per item is expected", s->path,
                           key->name);
         }
         err =
@@ -228,11 +228,11 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
 {
     wh_conf_from *from = &s->from[o - s->opts];
     if ((o->flags & WH_OPT_FLAG_ONLY) != 0) {
-        return refuse(r, key->mark, "%s%s: only the command line can set this", s->path,
+        return REFUSE(r, key->mark, "%s%s: only the command line can set this", s->path,
                       key->name);
     }
     if (from->kind == WH_CONF_FROM_FILE) {
-        return refuse(r, key->mark, "%s%s: already given in line %zu", s->path,
+        return REFUSE(r, key->mark, "%s%s: already given in line %zu", s->path,
                       key->name, from->line);
     }
     *from = (wh_conf_from){.kind = WH_CONF_FROM_FILE,
@@ -246,10 +246,10 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
         return read_list(r, s, o, key);
     }
     if (type_of(r) != YAML_SCALAR_EVENT) {
-        return refuse(r, key->mark, "%s%s: one value is expected", s->path, key->name);
+        return REFUSE(r, key->mark, "%s%s: one value is expected", s->path, key->name);
     }
     if (is_null(r)) {
-        return refuse(r, key->mark,
+        return REFUSE(r, key->mark,
                       "%s%s: the value is missing; write one, or remove the line",
                       s->path, key->name);
     }
@@ -273,7 +273,7 @@ static wh_err read_group(struct reader *r, const struct scope *s, const struct k
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return refuse(r, key->mark, "%s%s: a mapping of options is expected", s->path,
+        return REFUSE(r, key->mark, "%s%s: a mapping of options is expected", s->path,
                       key->name);
     }
     return read_mapping(r, s, prefix, depth + 1);
@@ -291,7 +291,7 @@ static wh_err read_item_value(struct reader *r, const struct scope *s,
         return read_mapping(r, s, "", depth + 1);
     }
     if (type_of(r) != YAML_SCALAR_EVENT || s->n_opts == 0) {
-        return refuse(r, key->mark, "%s: a mapping of options is expected", key->name);
+        return REFUSE(r, key->mark, "%s: a mapping of options is expected", key->name);
     }
     s->from[0] = (wh_conf_from){.kind = WH_CONF_FROM_FILE, .line = key->mark.line + 1};
     struct key first = {.mark = key->mark};
@@ -307,14 +307,14 @@ static wh_err read_item(struct reader *r, size_t section, unsigned depth)
     struct key key = {.mark = mark_of(r)};
     char path[sizeof key.name + 1];
     if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
-        return refuse(r, key.mark, "%s: a name is expected here", sec->name);
+        return REFUSE(r, key.mark, "%s: a name is expected here", sec->name);
     }
     int n = snprintf(key.name, sizeof key.name, "%s.%s", sec->name, scalar(r));
     if (n < 0 || (size_t)n >= sizeof key.name) {
-        return refuse(r, key.mark, "%s: this name is too long", sec->name);
+        return REFUSE(r, key.mark, "%s: this name is too long", sec->name);
     }
     if (strcmp(scalar(r), "<<") == 0) {
-        return refuse(r, key.mark, "a merge key (<<) is not allowed");
+        return REFUSE(r, key.mark, "a merge key (<<) is not allowed");
     }
     wh_buf_clear(&r->why);
     wh_err err = wh_conf_items_add(r->c, section, scalar(r), &r->why);
@@ -333,7 +333,7 @@ static wh_err read_section(struct reader *r, size_t section, const struct key *k
 {
     wh_conf_from *from = &r->c->sections[section].from;
     if (from->kind == WH_CONF_FROM_FILE) {
-        return refuse(r, key->mark, "%s: already given in line %zu", key->name,
+        return REFUSE(r, key->mark, "%s: already given in line %zu", key->name,
                       from->line);
     }
     *from = (wh_conf_from){.kind = WH_CONF_FROM_FILE, .line = key->mark.line + 1};
@@ -342,7 +342,7 @@ static wh_err read_section(struct reader *r, size_t section, const struct key *k
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return refuse(r, key->mark, "%s: a mapping of names is expected", key->name);
+        return REFUSE(r, key->mark, "%s: a mapping of names is expected", key->name);
     }
     while ((err = next(r)) == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
         err = read_item(r, section, depth + 1);
@@ -377,7 +377,7 @@ static wh_err note_key(struct reader *r, wh_buf *seen, const struct key *key)
 {
     for (size_t at = 0; at < seen->len; at += strlen(seen->data + at) + 1) {
         if (strcmp(seen->data + at, key->name) == 0) {
-            return refuse(r, key->mark, "%s: given twice", key->name);
+            return REFUSE(r, key->mark, "%s: given twice", key->name);
         }
     }
     wh_buf_add(seen, key->name, strlen(key->name) + 1);
@@ -389,7 +389,7 @@ static wh_err read_mapping(struct reader *r, const struct scope *s, const char *
                            unsigned depth)
 {
     if (depth > DEPTH_MAX) {
-        return refuse(r, mark_of(r), "nested too deeply");
+        return REFUSE(r, mark_of(r), "nested too deeply");
     }
     wh_buf seen = {0};
     wh_err err = WH_OK;
@@ -426,7 +426,7 @@ static wh_err read_document(struct reader *r)
                             .has_sections = true};
         err = read_mapping(r, &top, "", 0);
     } else if (!is_null(r)) {
-        err = refuse(r, mark_of(r), "a mapping of options is expected");
+        err = REFUSE(r, mark_of(r), "a mapping of options is expected");
     }
     return err != WH_OK ? err : wh_conf_events_end(&r->ev);
 }

@@ -6,7 +6,6 @@
  */
 #include "common/base/conf_internal.h"
 
-#include <math.h>
 #include <string.h>
 
 #define MASK "********"
@@ -26,24 +25,33 @@ void wh_conf_format_quote(wh_buf *out, const char *text)
     }
 }
 
+static bool is_multiple(double v, int64_t of)
+{
+    return v > 0 && v < 0x1p62 && (int64_t)v % of == 0 && v == (double)(int64_t)v;
+}
+
 void wh_conf_format_number(wh_opt_type type, double v, wh_buf *out)
 {
     static const struct {
         wh_opt_type type;
-        double scale;
+        int64_t scale;
         const char *name;
-    } units[] = {{WH_OPT_DURATION, 86400000, "d"}, {WH_OPT_DURATION, 3600000, "h"},
-                 {WH_OPT_DURATION, 60000, "m"},    {WH_OPT_DURATION, 1000, "s"},
-                 {WH_OPT_DURATION, 1, "ms"},       {WH_OPT_SIZE, 0x1p40, "TiB"},
-                 {WH_OPT_SIZE, 0x1p30, "GiB"},     {WH_OPT_SIZE, 0x1p20, "MiB"},
-                 {WH_OPT_SIZE, 0x1p10, "KiB"}};
+    } units[] = {{WH_OPT_DURATION, 86400000, "d"},
+                 {WH_OPT_DURATION, 3600000, "h"},
+                 {WH_OPT_DURATION, 60000, "m"},
+                 {WH_OPT_DURATION, 1000, "s"},
+                 {WH_OPT_DURATION, 1, "ms"},
+                 {WH_OPT_SIZE, INT64_C(1) << 40, "TiB"},
+                 {WH_OPT_SIZE, INT64_C(1) << 30, "GiB"},
+                 {WH_OPT_SIZE, INT64_C(1) << 20, "MiB"},
+                 {WH_OPT_SIZE, INT64_C(1) << 10, "KiB"}};
     if (type == WH_OPT_DURATION && !(v > 0)) {
         wh_buf_adds(out, "0s");
         return;
     }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (units[i].type == type && v > 0 && fmod(v, units[i].scale) <= 0) {
-            wh_buf_add_double(out, v / units[i].scale);
+        if (units[i].type == type && is_multiple(v, units[i].scale)) {
+            wh_buf_add_double(out, v / (double)units[i].scale);
             wh_buf_adds(out, units[i].name);
             return;
         }

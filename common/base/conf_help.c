@@ -51,7 +51,7 @@ static void add_left(wh_buf *out, char letter, const char *name, const char *suf
 static void add_right(wh_buf *out, const char *text, size_t from, size_t column)
 {
     size_t at = from;
-    if (at + 2 > column && text[0] != '\0') {
+    if (at > 0 && at + 2 > column && text[0] != '\0') {
         wh_buf_addc(out, '\n');
         at = 0;
     }

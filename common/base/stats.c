@@ -192,10 +192,17 @@ fail:
 
 /* ---- series ---- */
 
+static size_t label_count(const wh_stats_family *f)
+{
+    WH_ASSERT(f->n_labels <= LABELS_MAX);
+    return f->n_labels;
+}
+
 static uint64_t hash_values(const wh_stats_family *f, const char *const *values)
 {
     uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < f->n_labels; i++) {
+    size_t n = label_count(f);
+    for (size_t i = 0; i < n; i++) {
         const unsigned char *p = (const unsigned char *)values[i];
         do {
             h = (h ^ *p) * UINT64_C(1099511628211);
@@ -207,7 +214,8 @@ static uint64_t hash_values(const wh_stats_family *f, const char *const *values)
 static bool has_values(const wh_stats_series *m, const char *const *values)
 {
     const char *at = m->values;
-    for (size_t i = 0; i < m->family->n_labels; i++) {
+    size_t n = label_count(m->family);
+    for (size_t i = 0; i < n; i++) {
         if (strcmp(at, values[i]) != 0) {
             return false;
         }
@@ -278,7 +286,8 @@ static void series_reset(wh_stats_series *m)
 static char *join_values(const wh_stats_family *f, const char *const *values)
 {
     wh_buf b = {0};
-    for (size_t i = 0; i < f->n_labels; i++) {
+    size_t n = label_count(f);
+    for (size_t i = 0; i < n; i++) {
         wh_buf_add(&b, values[i], strlen(values[i]) + 1);
     }
     return wh_buf_take(&b);

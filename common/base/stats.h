@@ -46,7 +46,8 @@ wh_err wh_stats_family_add(wh_stats *s, const wh_stats_desc *d,
  * for a family that has any series or memory; values are copied and escaped. */
 wh_stats_series *wh_stats_series_get(wh_stats_family *f, const char *v1, const char *v2,
                                      const char *v3);
-/* Removes all series (gauges of things that went away). */
+/* Removes all series (gauges of things that went away). Pointers to them stay safe to
+ * use, but may count for another series from now on: look up again. */
 void wh_stats_family_clear(wh_stats_family *f);
 
 void wh_stats_add(wh_stats_series *m, double v);     /* counter (v >= 0) or gauge */

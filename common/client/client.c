@@ -3,15 +3,15 @@
  * The client itself: a loop and a store of its own, errors, and its place on the
  * caller's loop. Synchronous functions are the asynchronous ones plus turning the loop.
  */
-#include "common/client/client_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/client/client_internal.h"
 #include "common/client/session.h"
 #include "generated/version.h"
 
-#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ enum {
     BACKOFF_MAX_MS = 1000
 };
 
-#define SAME(name)                                                                       \
+#define SAME(name)                                                                     \
     _Static_assert((int)WHERRY_##name == (int)WH_##name, "public and own code differ")
 SAME(OK);
 SAME(ENOMEM);
@@ -125,6 +125,45 @@ wh_err wh_client_partition(const wh_client_queue *q, char out[WH_KEYS_PARTITION_
     const char *queue = q == NULL || q->queue == NULL ? "default" : q->queue;
 
     return wh_keys_partition(region, queue, out, eb);
+}
+
+/* ---- log ---- */
+
+/* The sink is the one piece of the process that all clients share. */
+static struct log_target {
+    wh_client_log_fn *fn;
+    void *arg;
+} log_target;
+static atomic_flag log_is_ours = ATOMIC_FLAG_INIT;
+
+static void on_log(void *arg, wh_log_level level, const char *line, size_t len)
+{
+    const struct log_target *t = arg;
+
+    if (t->fn != NULL) {
+        t->fn(t->arg, (int)level, line, len);
+    }
+}
+
+void wh_client_set_log(wh_client_log_fn *log, void *arg)
+{
+    log_target = (struct log_target){.fn = log, .arg = arg};
+    if (!atomic_flag_test_and_set(&log_is_ours)) {
+        wh_log_set_sink(on_log, &log_target);
+    }
+}
+
+void wh_client_keep_log(void)
+{
+    (void)atomic_flag_test_and_set(&log_is_ours);
+}
+
+/* A library is silent unless it was told where to speak. */
+static void quieten(void)
+{
+    if (!atomic_flag_test_and_set(&log_is_ours)) {
+        wh_log_set_sink(on_log, &log_target);
+    }
 }
 
 /* ---- waiting ---- */
@@ -235,6 +274,7 @@ static wh_err make(const char *url, const wh_client_options *o, wh_client **out,
     if (c == NULL) {
         goto fail;
     }
+    quieten();
     c->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
     c->touched = true;
     err = wh_loop_new(&c->loop);
@@ -269,9 +309,10 @@ int wh_client_open(const char *url, const wh_client_options *options, wh_client 
     *out = NULL;
     o = read_options(options);
     if (options != NULL && (o.size == 0 || o.timeout_ms < 0)) {
-        err = wh_err_set(&eb, WH_ECONFIG, "options: %s",
-                         o.size == 0 ? "size is 0; make them with wh_client_options_make"
-                                     : "timeout_ms is negative");
+        err =
+            wh_err_set(&eb, WH_ECONFIG, "options: %s",
+                       o.size == 0 ? "size is 0; make them with wh_client_options_make"
+                                   : "timeout_ms is negative");
     } else {
         err = make(url, &o, out, &eb);
     }

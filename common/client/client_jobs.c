@@ -3,9 +3,8 @@
  * The public job struct: read from the caller's array, whose elements may be of an older
  * and smaller version; turned into what the store takes; copied for asynchronous calls.
  */
-#include "common/client/client_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/client/client_internal.h"
 
 #include <string.h>
 
@@ -19,7 +18,8 @@ wh_client_job wh_client_job_at(const char *jobs, size_t step, size_t i)
     return job;
 }
 
-wh_job_spec wh_client_job_spec(const char *jobs, size_t step, size_t i, const uint8_t *id)
+wh_job_spec wh_client_job_spec(const char *jobs, size_t step, size_t i,
+                               const uint8_t *id)
 {
     wh_client_job job = wh_client_job_at(jobs, step, i);
 

@@ -4,16 +4,19 @@
  * the outcome is unknown or Redis is busy (all of them may be repeated), until the
  * client's time is up.
  */
-#include "common/client/client_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/client/client_internal.h"
 #include "common/client/session.h"
 
 #include <stddef.h>
 #include <string.h>
 
-enum { WAIT_MIN_MS = 10, WAIT_MAX_MS = 500 };
+enum {
+    WAIT_MIN_MS = 10,
+    WAIT_MAX_MS = 500,
+    LAST_ANSWER_MS = 500 /* beyond the deadline, to be able to say how the job stands */
+};
 
 typedef struct question {
     const char *function;
@@ -114,7 +117,8 @@ static wh_err ask(wh_client *c, const question *q, int64_t limit_ms)
 }
 
 /* The common start of all public functions here. */
-static wh_err begin(wh_client *c, const wh_client_queue *where, const char *id, question *q)
+static wh_err begin(wh_client *c, const wh_client_queue *where, const char *id,
+                    question *q)
 {
     wh_err err = wh_client_enter(c, true);
 
@@ -133,7 +137,8 @@ static wh_err begin_job(wh_client *c, const wh_client_queue *where, const char *
     wh_err err = begin(c, where, id, q);
 
     if (err == WH_OK && (id == NULL || !wh_rng_uuid_parse(id, strlen(id), bytes))) {
-        err = wh_err_set(&c->last, WH_EINVAL, "id: not a UUID of 36 characters: \"%.40s\"",
+        err = wh_err_set(&c->last, WH_EINVAL,
+                         "id: not a UUID of 36 characters: \"%.40s\"",
                          id == NULL ? "" : id);
     }
     return err;
@@ -196,8 +201,9 @@ void wh_client_record_free(wh_client_record *r)
     }
 }
 
-#define SAME(name)                                                                       \
-    _Static_assert((int)WH_STATUS_##name == (int)WH_JOB_##name, "public and own status differ")
+#define SAME(name)                                                                     \
+    _Static_assert((int)WH_STATUS_##name == (int)WH_JOB_##name,                        \
+                   "public and own status differ")
 SAME(PENDING);
 SAME(SCHEDULED);
 SAME(IN_PROGRESS);
@@ -256,7 +262,7 @@ static wh_err watch(wh_client *c, const question *job, int64_t deadline_ms,
     int64_t pause_ms = WAIT_MIN_MS;
 
     for (;;) {
-        wh_err err = ask(c, job, deadline_ms);
+        wh_err err = ask(c, job, deadline_ms < 0 ? -1 : deadline_ms + LAST_ANSWER_MS);
 
         if (err == WH_OK) {
             err = read_reply(c, r);
@@ -303,7 +309,8 @@ int wh_client_wait(wh_client *c, const wh_client_queue *q, const char *id,
 
 /* ---- changes ---- */
 
-int wh_client_cancel(wh_client *c, const wh_client_queue *q, const char *id, int *requested)
+int wh_client_cancel(wh_client *c, const wh_client_queue *q, const char *id,
+                     int *requested)
 {
     question cancel = {.function = "wh1_cancel"};
     wh_err err = begin_job(c, q, id, &cancel);
@@ -337,18 +344,22 @@ int wh_client_retry(wh_client *c, const wh_client_queue *q, const char *id)
 
 /* ---- stats ---- */
 
-#define STAT(name) {#name, offsetof(wh_client_stats, name)}
+#define STAT(name)                                                                     \
+    {                                                                                  \
+#name, offsetof(wh_client_stats, name)                                         \
+    }
 
 static const struct stat_field {
     const char *name;
     size_t offset;
 } stat_fields[] = {
-    STAT(now_ms),    STAT(pending),      STAT(scheduled), STAT(in_progress), STAT(kept),
-    STAT(dead),      STAT(orgs),         STAT(workers),   STAT(idle),        STAT(paused),
-    STAT(oldest_ms), STAT(enqueued),     STAT(claimed),   STAT(completed),   STAT(retried),
-    STAT(snoozed),   STAT(released),     STAT(cancelled), STAT(expired),     STAT(recovered),
-    STAT(fenced),    STAT(workers_lost), STAT(replayed),  STAT(purged),      STAT(promoted),
-    STAT(dead_total),
+    STAT(now_ms),   STAT(pending),      STAT(scheduled), STAT(in_progress),
+    STAT(kept),     STAT(dead),         STAT(orgs),      STAT(workers),
+    STAT(idle),     STAT(paused),       STAT(oldest_ms), STAT(enqueued),
+    STAT(claimed),  STAT(completed),    STAT(retried),   STAT(snoozed),
+    STAT(released), STAT(cancelled),    STAT(expired),   STAT(recovered),
+    STAT(fenced),   STAT(workers_lost), STAT(replayed),  STAT(purged),
+    STAT(promoted), STAT(dead_total),
 };
 
 static void set_stat(wh_client_stats *out, wh_slice name, int64_t value)

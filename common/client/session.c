@@ -142,11 +142,14 @@ static wh_err wait_open(wh_session *s, int64_t deadline_ms, bool patient, wh_err
 
 wh_err wh_session_open(const wh_session_options *o, wh_session **out, wh_errbuf *eb)
 {
-    wh_store_options so = {.on_ready = on_ready, .keep_library = o->keep_library || o->raw};
-    int64_t timeout_ms = o->open_timeout_ms > 0 ? o->open_timeout_ms : DEFAULT_TIMEOUT_MS;
+    wh_store_options so = {.on_ready = on_ready,
+                           .keep_library = o->keep_library || o->raw};
+    int64_t timeout_ms =
+        o->open_timeout_ms > 0 ? o->open_timeout_ms : DEFAULT_TIMEOUT_MS;
 
     *out = NULL;
-    wh_err err = wh_session_parse_url(o->url, o->user, o->password, &so.conn.endpoint, eb);
+    wh_err err =
+        wh_session_parse_url(o->url, o->user, o->password, &so.conn.endpoint, eb);
     if (err != WH_OK) {
         return err;
     }

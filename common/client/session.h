@@ -27,15 +27,16 @@
 typedef struct wh_session wh_session;
 
 typedef struct wh_session_options {
-    const char *url;               /* NULL: redis://127.0.0.1:6379 */
-    const char *user, *password;   /* win over those in the URL; NULL: the URL's */
-    const char *name;              /* CLIENT SETNAME; NULL: "wherry" */
+    const char *url;             /* NULL: redis://127.0.0.1:6379 */
+    const char *user, *password; /* win over those in the URL; NULL: the URL's */
+    const char *name;            /* CLIENT SETNAME; NULL: "wherry" */
     const char *ca_file, *cert_file, *key_file;
-    int64_t open_timeout_ms;       /* until ready; 0: 10,000 */
-    int64_t call_timeout_ms;       /* each call, waiting for a reconnect included; 0: 10,000 */
-    bool keep_library;             /* never load the function library, only probe */
-    bool raw;                      /* open as soon as the connection stands, library or not */
-    bool wait_for_server;          /* an unreachable server is waited for until open_timeout_ms
+    int64_t open_timeout_ms; /* until ready; 0: 10,000 */
+    int64_t
+        call_timeout_ms;  /* each call, waiting for a reconnect included; 0: 10,000 */
+    bool keep_library;    /* never load the function library, only probe */
+    bool raw;             /* open as soon as the connection stands, library or not */
+    bool wait_for_server; /* an unreachable server is waited for until open_timeout_ms
                                       instead of failing the first connect */
     /* What it waits for, when that changes ("waiting for …: connection refused"). */
     void (*on_progress)(void *arg, const char *text);
@@ -44,7 +45,8 @@ typedef struct wh_session_options {
 
 /* Connects and waits until ready. Configuration faults (bad URL, wrong password, no right
  * to load the library) fail at once, an unreachable server with WH_ECONN and its reason. */
-wh_err wh_session_open(const wh_session_options *o, wh_session **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_session_open(const wh_session_options *o, wh_session **out,
+                       wh_errbuf *eb) WH_MUSTCHECK;
 void wh_session_free(wh_session *s);
 
 /* Sends the call (consumed also on failure) and waits for its reply, which is valid until
@@ -52,10 +54,12 @@ void wh_session_free(wh_session *s);
  * is waited for; a call whose outcome is unknown is not repeated (WH_EUNCERTAIN,
  * WH_ETIMEOUT): the caller knows whether it may be. Works for functions and, with
  * wh_call_init_command, for any command that does not block. */
-wh_err wh_session_call(wh_session *s, wh_call *c, const wh_reply **reply, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_session_call(wh_session *s, wh_call *c, const wh_reply **reply,
+                       wh_errbuf *eb) WH_MUSTCHECK;
 
 /* Probes (load false) or loads the function library; force as in wh_funclib_load. */
-wh_err wh_session_library(wh_session *s, bool load, bool force, wh_funclib_status *out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_session_library(wh_session *s, bool load, bool force, wh_funclib_status *out,
+                          wh_errbuf *eb) WH_MUSTCHECK;
 
 /* Lets the loop work for that long, or until wh_session_wake (from a callback of the
  * loop: timer, watch, signal); for `top` and other programs that wait. */
@@ -68,7 +72,11 @@ wh_loop *wh_session_loop(wh_session *s);
 const char *wh_session_endpoint(const wh_session *s);
 
 /* The URL (NULL: the default), with user and password put in where given. */
-wh_err wh_session_parse_url(const char *url, const char *user, const char *password, wh_endpoint *out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_session_parse_url(const char *url, const char *user, const char *password,
+                            wh_endpoint *out, wh_errbuf *eb) WH_MUSTCHECK;
+/* Programs of this tree that open a wh_client have a log of their own: before the first
+ * one, this keeps the client from silencing it. */
+void wh_client_keep_log(void);
 /* Can waiting help with what keeps a store from being ready? */
 bool wh_session_is_hopeful(wh_err code);
 

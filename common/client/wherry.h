@@ -12,7 +12,8 @@
  *     wh_client_close(client);
  *
  * Threads: a client belongs to one thread at a time; different clients are independent.
- * Nothing here prints, exits or aborts. Functions return a code of enum wherry_error;
+ * Nothing here prints, exits or aborts, and callbacks come only from wh_client_process and
+ * from synchronous calls. Functions return a code of enum wherry_error;
  * wh_client_error gives the text of a client's last failure. SIGPIPE is ignored from the
  * first client on, unless the program has a handler of its own.
  *
@@ -76,6 +77,12 @@ WH_API const char *wh_client_code_name(int code);
 WH_API const char *wh_client_code_text(int code);
 WH_API int wh_client_code_is_transient(int code);
 
+/* Where the library's log lines (JSON, one per connection made or lost) go; NULL, the
+ * default: nowhere. level: 0 debug, 1 info, 2 warning, 3 error. For the whole process;
+ * call it before the first client is opened. */
+typedef void wh_client_log_fn(void *arg, int level, const char *line, size_t len);
+WH_API void wh_client_set_log(wh_client_log_fn *log, void *arg);
+
 /* ---- opening ---- */
 
 typedef struct wh_client wh_client;
@@ -85,10 +92,10 @@ typedef struct wh_client_options {
     const char *user, *password; /* win over those in the URL */
     const char *name;            /* shown by CLIENT LIST; NULL: "libwherry" */
     const char *ca_file, *cert_file, *key_file; /* rediss:// */
-    int64_t timeout_ms;  /* whole time of a call, retries included; 0: 30,000 */
-    int no_wait;         /* open returns at once (asynchronous use) */
-    int keep_library;    /* never load the function library into Redis */
-    char *error;         /* receives the text when open fails; may be NULL */
+    int64_t timeout_ms; /* whole time of a call, retries included; 0: 30,000 */
+    int no_wait;        /* open returns at once (asynchronous use) */
+    int keep_library;   /* never load the function library into Redis */
+    char *error;        /* receives the text when open fails; may be NULL */
     size_t error_size;
 } wh_client_options;
 
@@ -154,7 +161,7 @@ static inline wh_client_job wh_client_job_make(const char *type, const void *pay
 }
 
 typedef struct wh_client_enqueued {
-    int error;   /* of this job */
+    int error; /* of this job */
     int created; /* 0: a job with this id or idempotency key exists already; id is its id */
     char id[40]; /* 36 characters */
 } wh_client_enqueued;
@@ -222,7 +229,8 @@ typedef struct wh_client_stats {
     int64_t orgs, workers, idle, paused;
     int64_t oldest_ms; /* age of the oldest ready job, -1: none */
     int64_t enqueued, claimed, completed, retried, dead_total, snoozed, released;
-    int64_t cancelled, expired, recovered, fenced, workers_lost, replayed, purged, promoted;
+    int64_t cancelled, expired, recovered, fenced, workers_lost, replayed, purged,
+        promoted;
 } wh_client_stats;
 
 /* out->size must be set; what the server does not know stays 0. */

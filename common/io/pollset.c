@@ -10,12 +10,13 @@
 #include "common/base/alloc.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 /* A bound on what a clock that was set can do to a time-out read as wall time. */
 enum { WAIT_MAX_MS = 1000 };

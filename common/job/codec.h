@@ -19,12 +19,14 @@ typedef struct wh_codec_claim {
 /* Makes a job (one allocation) of one claimed triple. WH_EPROTO when the token itself is
  * malformed; WH_EBADDATA with a reason when only the rest is, so the caller can finish
  * the token as dead. */
-wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out,
+                           wh_errbuf *eb) WH_MUSTCHECK;
 
 /* The bounds scan alone: is `p` exactly one well-formed msgpack value (or, with `used` not
  * NULL, does it begin with one, of *used bytes) within max_depth (nested arrays and maps, at
  * most 32) and max_items (values in all)? WH_EBADDATA: malformed or cut off; WH_ETOOBIG:
  * deeper or more than that. For payload checks and tests. */
-wh_err wh_codec_scan(const void *p, size_t n, unsigned max_depth, size_t max_items, size_t *used) WH_MUSTCHECK;
+wh_err wh_codec_scan(const void *p, size_t n, unsigned max_depth, size_t max_items,
+                     size_t *used) WH_MUSTCHECK;
 
 #endif

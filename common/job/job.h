@@ -27,8 +27,14 @@
 #define WH_JOB_MAX_ATTEMPTS_DEFAULT 5
 
 typedef enum wh_job_status {
-    WH_JOB_PENDING, WH_JOB_SCHEDULED, WH_JOB_IN_PROGRESS, WH_JOB_COMPLETED,
-    WH_JOB_FAILED, WH_JOB_CANCELLED, WH_JOB_EXPIRED, WH_JOB_STATUS_COUNT
+    WH_JOB_PENDING,
+    WH_JOB_SCHEDULED,
+    WH_JOB_IN_PROGRESS,
+    WH_JOB_COMPLETED,
+    WH_JOB_FAILED,
+    WH_JOB_CANCELLED,
+    WH_JOB_EXPIRED,
+    WH_JOB_STATUS_COUNT
 } wh_job_status;
 
 /* Borrowed bytes. */
@@ -40,20 +46,20 @@ typedef struct wh_slice {
 /* What a producer asks for. Zero means the default everywhere; strings are borrowed.
  * priority: 0-9 given as value + 1 in `priority_plus1` so that 0 means "not set" (then 5). */
 typedef struct wh_job_spec {
-    const char *type;  /* required */
-    const char *org;   /* NULL: "default" */
+    const char *type; /* required */
+    const char *org;  /* NULL: "default" */
     const void *payload;
     size_t payload_len;
     int priority_plus1;
     int64_t delay_ms;
-    int64_t timeout_ms;  /* 0: the worker's setting for the type */
+    int64_t timeout_ms; /* 0: the worker's setting for the type */
     int64_t expires_ms;
-    int max_attempts;    /* 0: the worker's setting for the type */
-    const char *key;     /* idempotency key */
+    int max_attempts; /* 0: the worker's setting for the type */
+    const char *key;  /* idempotency key */
     int64_t key_ttl_ms;
     const char *entity_type, *entity_id;
     const char *traceparent;
-    const uint8_t *id;   /* 16 bytes; NULL: one is made */
+    const uint8_t *id; /* 16 bytes; NULL: one is made */
 } wh_job_spec;
 
 /* A claimed job: one block, freed by wh_job_free. Slices point into the block; a NUL that
@@ -63,17 +69,18 @@ typedef struct wh_job {
     char token[WH_JOB_TOKEN_MAX];
     size_t token_len;
     uint64_t fence;
-    int attempt;    /* the attempt now running, from 1 */
+    int attempt; /* the attempt now running, from 1 */
     int recoveries;
     int priority;
-    int max_attempts;   /* 0: not set by the job */
-    int64_t timeout_ms; /* 0: not set by the job */
+    int max_attempts;                      /* 0: not set by the job */
+    int64_t timeout_ms;                    /* 0: not set by the job */
     int64_t enqueued_at_ms, claimed_at_ms; /* Redis time */
-    int64_t ready_at_ms;                   /* when it became due: enqueue + delay, or its retry time */
-    int64_t expires_at_ms;                 /* 0: never */
+    int64_t ready_at_ms;   /* when it became due: enqueue + delay, or its retry time */
+    int64_t expires_at_ms; /* 0: never */
     char type[WH_JOB_NAME_MAX + 1], org[WH_JOB_NAME_MAX + 1];
     wh_slice traceparent, entity_type, entity_id, payload;
-    const char *queue, *region; /* borrowed: outlive the job; NULL until the dispatcher sets them */
+    const char *queue,
+        *region; /* borrowed: outlive the job; NULL until the dispatcher sets them */
 } wh_job;
 void wh_job_free(wh_job *job);
 
@@ -88,8 +95,10 @@ typedef struct wh_job_record {
     size_t payload_len;
     char *result;
     size_t result_len;
-    int priority, attempts, max_attempts, recoveries, progress; /* -1: absent (max_attempts, progress) */
-    int64_t enqueued_at_ms, started_at_ms, finished_at_ms, next_retry_at_ms; /* 0: absent */
+    int priority, attempts, max_attempts, recoveries,
+        progress; /* -1: absent (max_attempts, progress) */
+    int64_t enqueued_at_ms, started_at_ms, finished_at_ms,
+        next_retry_at_ms; /* 0: absent */
     int64_t timeout_ms, expires_at_ms, fence;
     char *error_message, *error_category, *error_context, *progress_message;
     char *traceparent, *worker, *dlq_entry, *history;
@@ -100,7 +109,8 @@ void wh_job_record_init(wh_job_record *r);
 void wh_job_record_fini(wh_job_record *r);
 /* Sets one field by its protocol name from text; unknown names are ignored (newer
  * library), malformed values are WH_EBADDATA. */
-wh_err wh_job_record_set(wh_job_record *r, const char *field, size_t field_len, const char *value, size_t value_len) WH_MUSTCHECK;
+wh_err wh_job_record_set(wh_job_record *r, const char *field, size_t field_len,
+                         const char *value, size_t value_len) WH_MUSTCHECK;
 /* One JSON object with the protocol's field names; times as ..._at_ms integers and
  * ..._at ISO text; payload as "payload" when UTF-8 without NUL, else "payload_base64" (same
  * for result); history as a JSON array (as text if it is none). Check wh_buf_ok(out). */
@@ -113,6 +123,7 @@ bool wh_job_status_parse(const char *s, wh_job_status *out);
 bool wh_job_name_ok(const char *s, size_t n);
 /* Checks everything in a spec against docs/protocol.md; eb names the field, the value's
  * fault and what would be right. payload_max 0: the default. */
-wh_err wh_job_spec_check(const wh_job_spec *s, size_t payload_max, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_job_spec_check(const wh_job_spec *s, size_t payload_max,
+                         wh_errbuf *eb) WH_MUSTCHECK;
 
 #endif

@@ -12,12 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum wh_retry_kind { WH_RETRY_LIST, WH_RETRY_FIXED, WH_RETRY_EXPONENTIAL } wh_retry_kind;
+typedef enum wh_retry_kind {
+    WH_RETRY_LIST,
+    WH_RETRY_FIXED,
+    WH_RETRY_EXPONENTIAL
+} wh_retry_kind;
 #define WH_RETRY_STEPS_MAX 16
 
 typedef struct wh_retry_policy {
     wh_retry_kind kind;
-    int64_t steps_ms[WH_RETRY_STEPS_MAX]; /* LIST: the last one repeats. FIXED: steps_ms[0].
+    int64_t
+        steps_ms[WH_RETRY_STEPS_MAX]; /* LIST: the last one repeats. FIXED: steps_ms[0].
                                              EXPONENTIAL: steps_ms[0] * factor^(n-1) up to steps_ms[1] */
     int n_steps;
     double factor;
@@ -31,12 +36,13 @@ void wh_retry_default(wh_retry_policy *p);
 wh_err wh_retry_parse(const char *text, wh_retry_policy *p, wh_errbuf *eb) WH_MUSTCHECK;
 
 typedef struct wh_retry_question {
-    int attempt;          /* the attempt that just failed, from 1 */
-    int max_attempts;     /* of the job; 0: the policy's */
+    int attempt;      /* the attempt that just failed, from 1 */
+    int max_attempts; /* of the job; 0: the policy's */
     wh_errclass category;
     int64_t asked_delay_ms; /* the handler's own wish (Retry-After); -1: none */
 } wh_retry_question;
 /* true: try again after *delay_ms. false: dead. */
-bool wh_retry_decide(const wh_retry_policy *p, const wh_retry_question *q, int64_t *delay_ms);
+bool wh_retry_decide(const wh_retry_policy *p, const wh_retry_question *q,
+                     int64_t *delay_ms);
 
 #endif

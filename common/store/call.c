@@ -8,9 +8,10 @@
 
 #include "common/base/alloc.h"
 
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include <hiredis/hiredis.h>
 
 enum { BULK_OVERHEAD = 32, DIGITS_MAX = 24 };
 
@@ -177,12 +178,12 @@ static const struct error_word {
     const char *word;
     wh_err code;
 } error_words[] = {
-    {"WHBADARG", WH_EINVAL},      {"WHTOOBIG", WH_ETOOBIG},   {"WHLOST", WH_ELOST},
-    {"WHNOTFOUND", WH_ENOTFOUND}, {"WHSTATE", WH_ESTATE},     {"WHBADDATA", WH_EBADDATA},
-    {"WRONGTYPE", WH_EBADDATA},   {"OOM", WH_EFULL},          {"MISCONF", WH_EFULL},
-    {"NOREPLICAS", WH_EFULL},     {"BUSY", WH_EBUSY},         {"LOADING", WH_EBUSY},
-    {"MASTERDOWN", WH_EBUSY},     {"READONLY", WH_EBUSY},     {"TRYAGAIN", WH_EBUSY},
-    {"CLUSTERDOWN", WH_EBUSY},    {"UNBLOCKED", WH_EBUSY},    {"NOAUTH", WH_EAUTH},
+    {"WHBADARG", WH_EINVAL},      {"WHTOOBIG", WH_ETOOBIG}, {"WHLOST", WH_ELOST},
+    {"WHNOTFOUND", WH_ENOTFOUND}, {"WHSTATE", WH_ESTATE},   {"WHBADDATA", WH_EBADDATA},
+    {"WRONGTYPE", WH_EBADDATA},   {"OOM", WH_EFULL},        {"MISCONF", WH_EFULL},
+    {"NOREPLICAS", WH_EFULL},     {"BUSY", WH_EBUSY},       {"LOADING", WH_EBUSY},
+    {"MASTERDOWN", WH_EBUSY},     {"READONLY", WH_EBUSY},   {"TRYAGAIN", WH_EBUSY},
+    {"CLUSTERDOWN", WH_EBUSY},    {"UNBLOCKED", WH_EBUSY},  {"NOAUTH", WH_EAUTH},
     {"WRONGPASS", WH_EAUTH},      {"NOPERM", WH_EPERM},
 };
 
@@ -263,7 +264,8 @@ void wh_call_put_head(wh_buf *out, size_t argc)
 
 void wh_call_put(wh_buf *out, const void *data, size_t n)
 {
-    char *start = n > SIZE_MAX - BULK_OVERHEAD ? NULL : wh_buf_reserve(out, n + BULK_OVERHEAD);
+    char *start =
+        n > SIZE_MAX - BULK_OVERHEAD ? NULL : wh_buf_reserve(out, n + BULK_OVERHEAD);
 
     if (start == NULL) {
         out->failed = true;

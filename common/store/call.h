@@ -17,7 +17,12 @@
 
 /* A view of a reply; valid during the callback that hands it over. */
 typedef struct wh_reply wh_reply;
-typedef enum wh_reply_type { WH_REPLY_NIL, WH_REPLY_INT, WH_REPLY_STR, WH_REPLY_ARRAY } wh_reply_type;
+typedef enum wh_reply_type {
+    WH_REPLY_NIL,
+    WH_REPLY_INT,
+    WH_REPLY_STR,
+    WH_REPLY_ARRAY
+} wh_reply_type;
 wh_reply_type wh_reply_type_of(const wh_reply *r);
 /* Elements of an array, else 0. */
 size_t wh_reply_count(const wh_reply *r);

@@ -113,9 +113,10 @@ static wh_err read_version(operation *op, wh_err err, const wh_reply *r, wh_errb
         return WH_OK;
     }
     if (err == WH_EREDIS && strstr(eb->text, "unknown command") != NULL) {
-        return wh_err_set(eb, WH_EVERSION,
-                          "this server has no functions: Redis 7.0 or newer, or Valkey, "
-                          "is needed");
+        return wh_err_set(
+            eb, WH_EVERSION,
+            "this server has no functions: Redis 7.0 or newer, or Valkey, "
+            "is needed");
     }
     if (err != WH_OK) {
         return err;
@@ -126,9 +127,10 @@ static wh_err read_version(operation *op, wh_err err, const wh_reply *r, wh_errb
     snprintf(st->hash, sizeof st->hash, "%.*s", (int)(hash.n > 32 ? 32 : hash.n),
              hash.n == 0 ? "" : hash.p);
     if (st->revision <= 0 || st->major != st->own_major) {
-        return wh_err_set(eb, WH_EVERSION,
-                          "the server's wh1_version answers %d.%d: not Wherry's library %d",
-                          st->major, st->revision, st->own_major);
+        return wh_err_set(
+            eb, WH_EVERSION,
+            "the server's wh1_version answers %d.%d: not Wherry's library %d",
+            st->major, st->revision, st->own_major);
     }
     st->newer_there = st->revision > st->own_revision;
     return WH_OK;
@@ -163,10 +165,11 @@ static void after_load(operation *op, wh_err err, wh_errbuf *eb)
     op->load_eb = *eb;
     op->step = STEP_CONFIRM;
     if (err == WH_EPERM) {
-        (void)wh_err_set(&op->load_eb, err,
-                         "the function library is missing or old, and this Redis user may "
-                         "not load it: %s",
-                         eb->text);
+        (void)wh_err_set(
+            &op->load_eb, err,
+            "the function library is missing or old, and this Redis user may "
+            "not load it: %s",
+            eb->text);
     }
     if (err == WH_EUNCERTAIN || err == WH_ECANCELED || err == WH_ETIMEOUT) {
         finish(op, err, eb);
@@ -246,5 +249,6 @@ wh_err wh_funclib_probe(wh_conn *c, wh_funclib_fn *cb, void *arg)
 
 wh_err wh_funclib_load(wh_conn *c, bool force, wh_funclib_fn *cb, void *arg)
 {
-    return start(c, (operation){.cb = cb, .arg = arg, .may_load = true, .force = force});
+    return start(c,
+                 (operation){.cb = cb, .arg = arg, .may_load = true, .force = force});
 }

@@ -16,8 +16,8 @@ static wh_err check_name(const char *what, const char *name, wh_errbuf *eb)
 {
     if (name == NULL || !wh_job_name_ok(name, strlen(name))) {
         return wh_err_set(eb, WH_EINVAL,
-                          "%s: a name is 1 to %d of A-Z a-z 0-9 _ . - (got \"%.80s\")", what,
-                          WH_JOB_NAME_MAX, name == NULL ? "" : name);
+                          "%s: a name is 1 to %d of A-Z a-z 0-9 _ . - (got \"%.80s\")",
+                          what, WH_JOB_NAME_MAX, name == NULL ? "" : name);
     }
     return WH_OK;
 }

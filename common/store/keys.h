@@ -14,10 +14,13 @@
 #define WH_KEYS_BELL_MAX (WH_KEYS_PARTITION_MAX + WH_JOB_NAME_MAX + 8)
 
 /* "wh:{<region>:<queue>}"; WH_EINVAL with a reason for bad names. */
-wh_err wh_keys_partition(const char *region, const char *queue, char out[WH_KEYS_PARTITION_MAX], wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_keys_partition(const char *region, const char *queue,
+                         char out[WH_KEYS_PARTITION_MAX], wh_errbuf *eb) WH_MUSTCHECK;
 /* The names back out of a partition key; false when it is none. */
-bool wh_keys_split(const char *partition, char region[WH_JOB_NAME_MAX + 1], char queue[WH_JOB_NAME_MAX + 1]);
+bool wh_keys_split(const char *partition, char region[WH_JOB_NAME_MAX + 1],
+                   char queue[WH_JOB_NAME_MAX + 1]);
 /* "<partition>:bell:<worker>". */
-void wh_keys_bell(const char *partition, const char *worker, char out[WH_KEYS_BELL_MAX]);
+void wh_keys_bell(const char *partition, const char *worker,
+                  char out[WH_KEYS_BELL_MAX]);
 
 #endif

@@ -4,10 +4,9 @@
  * Pending calls live in store_node.c, the typed calls in the files beside it.
  * Invariant: its memory goes only when no connection owes it a callback any more.
  */
-#include "common/store/store_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/store/store_internal.h"
 
 #include <string.h>
 
@@ -151,7 +150,8 @@ static wh_err copy_options(wh_store *s, const wh_conn_options *o)
     s->conn_options.cert_file = s->strings[2];
     s->conn_options.key_file = s->strings[3];
     if (err != WH_OK || copy_text(&e->path, oe->path) != WH_OK ||
-        copy_text(&e->host, oe->host) != WH_OK || copy_text(&e->user, oe->user) != WH_OK ||
+        copy_text(&e->host, oe->host) != WH_OK ||
+        copy_text(&e->user, oe->user) != WH_OK ||
         copy_text(&e->password, oe->password) != WH_OK) {
         return WH_ENOMEM;
     }
@@ -191,7 +191,8 @@ static void reap(void *arg)
     wh_store_settle(s);
 }
 
-wh_err wh_store_new(wh_loop *l, const wh_store_options *o, wh_store **out, wh_errbuf *eb)
+wh_err wh_store_new(wh_loop *l, const wh_store_options *o, wh_store **out,
+                    wh_errbuf *eb)
 {
     *out = NULL;
     wh_store *s = wh_calloc(1, sizeof *s);

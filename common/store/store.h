@@ -26,10 +26,12 @@ typedef struct wh_store_options {
     /* Ready: connected and the library is in place. why: what is missing, for people. */
     void (*on_ready)(void *arg, bool ready, const char *why);
     void *arg;
-    bool keep_library; /* never load or replace the library, only probe (operators without the right) */
+    bool
+        keep_library; /* never load or replace the library, only probe (operators without the right) */
 } wh_store_options;
 
-wh_err wh_store_new(wh_loop *l, const wh_store_options *o, wh_store **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_store_new(wh_loop *l, const wh_store_options *o, wh_store **out,
+                    wh_errbuf *eb) WH_MUSTCHECK;
 void wh_store_start(wh_store *s);
 /* Safe inside callbacks. Pending calls get WH_ECANCELED from the loop (its turn or its
  * _free) before the memory goes: owners that go at once forget theirs first. */
@@ -42,27 +44,39 @@ wh_err wh_store_error_code(const wh_store *s);
 wh_conn *wh_store_conn(wh_store *s);
 
 /* ---- the generic call ---- */
-typedef void wh_store_reply_fn(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r);
+typedef void wh_store_reply_fn(void *arg, wh_err err, const wh_errbuf *eb,
+                               const wh_reply *r);
 /* Sends a built call (consumed also on failure). WH_ECONN unless ready; a command that is
  * no FCALL needs only the connection. */
-wh_err wh_store_call(wh_store *s, wh_call *c, wh_store_reply_fn *cb, void *arg) WH_MUSTCHECK;
+wh_err wh_store_call(wh_store *s, wh_call *c, wh_store_reply_fn *cb,
+                     void *arg) WH_MUSTCHECK;
 /* Drops the callbacks of pending calls with this arg. */
 void wh_store_forget(wh_store *s, const void *arg);
 
 /* ---- cycle ---- */
 typedef enum wh_store_outcome {
-    WH_STORE_OK, WH_STORE_RETRY, WH_STORE_DEAD, WH_STORE_SNOOZE, WH_STORE_RELEASE, WH_STORE_CANCELLED, WH_STORE_EXPIRED
+    WH_STORE_OK,
+    WH_STORE_RETRY,
+    WH_STORE_DEAD,
+    WH_STORE_SNOOZE,
+    WH_STORE_RELEASE,
+    WH_STORE_CANCELLED,
+    WH_STORE_EXPIRED
 } wh_store_outcome;
 
 typedef struct wh_store_finish {
     wh_slice token;
     wh_store_outcome outcome;
     int64_t delay_ms;
-    const char *category; /* NULL: none */
+    const char *category;              /* NULL: none */
     wh_slice message, context, result; /* cut to their limits by the store */
 } wh_store_finish;
 
-enum { WH_STORE_PAUSED = 1, WH_STORE_MORE = 2, WH_STORE_IDLE = 4 }; /* flags of a cycle */
+enum {
+    WH_STORE_PAUSED = 1,
+    WH_STORE_MORE = 2,
+    WH_STORE_IDLE = 4
+}; /* flags of a cycle */
 
 typedef struct wh_store_cycle {
     int64_t now_ms, next_due_ms;
@@ -72,7 +86,8 @@ typedef struct wh_store_cycle {
     const wh_codec_claim *claims;
     size_t n_claims;
 } wh_store_cycle;
-typedef void wh_store_cycle_fn(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_cycle *c);
+typedef void wh_store_cycle_fn(void *arg, wh_err err, const wh_errbuf *eb,
+                               const wh_store_cycle *c);
 
 typedef struct wh_store_cycle_args {
     const char *partition, *worker;
@@ -80,16 +95,23 @@ typedef struct wh_store_cycle_args {
     const wh_store_finish *finishes; /* <= 1,000 in all */
     size_t n_finishes;
 } wh_store_cycle_args;
-wh_err wh_store_do_cycle(wh_store *s, const wh_store_cycle_args *a, wh_store_cycle_fn *cb, void *arg) WH_MUSTCHECK;
+wh_err wh_store_do_cycle(wh_store *s, const wh_store_cycle_args *a,
+                         wh_store_cycle_fn *cb, void *arg) WH_MUSTCHECK;
 
 /* ---- heartbeat ---- */
-typedef enum wh_store_beat { WH_STORE_BEAT_NEW, WH_STORE_BEAT_RENEW, WH_STORE_BEAT_BYE } wh_store_beat;
+typedef enum wh_store_beat {
+    WH_STORE_BEAT_NEW,
+    WH_STORE_BEAT_RENEW,
+    WH_STORE_BEAT_BYE
+} wh_store_beat;
 typedef struct wh_store_progress {
     wh_slice token;
     int percent; /* -1: unchanged */
     wh_slice message;
 } wh_store_progress;
-typedef struct wh_store_log_line { wh_slice token, line; } wh_store_log_line;
+typedef struct wh_store_log_line {
+    wh_slice token, line;
+} wh_store_log_line;
 typedef struct wh_store_heartbeat_args {
     const char *partition, *worker, *info; /* info JSON, NULL: unchanged */
     int64_t lease_ms;
@@ -106,14 +128,26 @@ typedef struct wh_store_heartbeat {
     const wh_slice *cancels; /* tokens */
     size_t n_cancels;
 } wh_store_heartbeat;
-typedef void wh_store_heartbeat_fn(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_heartbeat *h);
-wh_err wh_store_do_heartbeat(wh_store *s, const wh_store_heartbeat_args *a, wh_store_heartbeat_fn *cb, void *arg) WH_MUSTCHECK;
+typedef void wh_store_heartbeat_fn(void *arg, wh_err err, const wh_errbuf *eb,
+                                   const wh_store_heartbeat *h);
+wh_err wh_store_do_heartbeat(wh_store *s, const wh_store_heartbeat_args *a,
+                             wh_store_heartbeat_fn *cb, void *arg) WH_MUSTCHECK;
 
 /* ---- resync ---- */
-typedef struct wh_store_resync { size_t released; const wh_slice *gone; size_t n_gone; } wh_store_resync;
-typedef void wh_store_resync_fn(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_resync *r);
-typedef struct wh_store_resync_args { const char *partition, *worker; const wh_slice *tokens; size_t n_tokens; } wh_store_resync_args;
-wh_err wh_store_do_resync(wh_store *s, const wh_store_resync_args *a, wh_store_resync_fn *cb, void *arg) WH_MUSTCHECK;
+typedef struct wh_store_resync {
+    size_t released;
+    const wh_slice *gone;
+    size_t n_gone;
+} wh_store_resync;
+typedef void wh_store_resync_fn(void *arg, wh_err err, const wh_errbuf *eb,
+                                const wh_store_resync *r);
+typedef struct wh_store_resync_args {
+    const char *partition, *worker;
+    const wh_slice *tokens;
+    size_t n_tokens;
+} wh_store_resync_args;
+wh_err wh_store_do_resync(wh_store *s, const wh_store_resync_args *a,
+                          wh_store_resync_fn *cb, void *arg) WH_MUSTCHECK;
 
 /* ---- enqueue ---- */
 typedef struct wh_store_enqueued {
@@ -124,10 +158,17 @@ typedef struct wh_store_enqueued {
     const wh_slice *existing_ids;
     size_t n_existing;
 } wh_store_enqueued;
-typedef void wh_store_enqueued_fn(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_enqueued *e);
+typedef void wh_store_enqueued_fn(void *arg, wh_err err, const wh_errbuf *eb,
+                                  const wh_store_enqueued *e);
 /* specs[i].id must be set. 1..1,000; specs are checked (WH_EINVAL, eb names the index). */
-typedef struct wh_store_enqueue_args { const char *partition; const wh_job_spec *specs; size_t n; } wh_store_enqueue_args;
-wh_err wh_store_do_enqueue(wh_store *s, const wh_store_enqueue_args *a, wh_store_enqueued_fn *cb, void *arg, wh_errbuf *eb) WH_MUSTCHECK;
+typedef struct wh_store_enqueue_args {
+    const char *partition;
+    const wh_job_spec *specs;
+    size_t n;
+} wh_store_enqueue_args;
+wh_err wh_store_do_enqueue(wh_store *s, const wh_store_enqueue_args *a,
+                           wh_store_enqueued_fn *cb, void *arg,
+                           wh_errbuf *eb) WH_MUSTCHECK;
 
 /* ---- bell: blocks on its own connection ---- */
 typedef struct wh_store_bell_args {
@@ -138,7 +179,8 @@ typedef struct wh_store_bell_args {
 } wh_store_bell_args;
 /* partition: index of the one that rang, -1: timed out. what: 'w', 'c', 's'. */
 typedef void wh_store_bell_fn(void *arg, wh_err err, int partition, char what);
-wh_err wh_store_wait_bell(wh_store *s, const wh_store_bell_args *a, wh_store_bell_fn *cb, void *arg) WH_MUSTCHECK;
+wh_err wh_store_wait_bell(wh_store *s, const wh_store_bell_args *a,
+                          wh_store_bell_fn *cb, void *arg) WH_MUSTCHECK;
 
 /* ---- records ---- */
 /* Reads one flat field array (wh1_job, entries of wh1_jobs; wh1_dlq_list's fields are a superset). */

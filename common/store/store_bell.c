@@ -4,9 +4,8 @@
  * wait that begins while that connection is away is held back, at most for its own
  * timeout, so the caller's loop of waits needs no back-off.
  */
-#include "common/store/store_internal.h"
-
 #include "common/base/clock.h"
+#include "common/store/store_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -168,8 +167,8 @@ static wh_err set_keys(wh_store_bell *b, const wh_store_bell_args *a)
     return wh_buf_ok(&b->keys) ? WH_OK : WH_ENOMEM;
 }
 
-wh_err wh_store_wait_bell(wh_store *s, const wh_store_bell_args *a, wh_store_bell_fn *cb,
-                          void *arg)
+wh_err wh_store_wait_bell(wh_store *s, const wh_store_bell_args *a,
+                          wh_store_bell_fn *cb, void *arg)
 {
     wh_store_bell *b = &s->bell;
 

@@ -4,15 +4,14 @@
  * Texts are cut to the limits of docs/protocol.md here, so that one long line of a
  * handler can't make the server refuse the heartbeat of all its jobs.
  */
-#include "common/store/store_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/store/store_internal.h"
 
 #include <string.h>
 
 enum {
     PROGRESS_MESSAGE_MAX = 256,
-    LOG_LINE_MAX = 4096,
+    LOG_LINE_MAX = 1024,
     INFO_MAX = 4096,
     RESYNC_MAX = 5000,
     PAYLOAD_HARD_MAX = 67108864 /* the server knows the partition's own limit */
@@ -28,8 +27,8 @@ static void put_function(wh_buf *out, const char *function, size_t n_args,
     wh_call_puts(out, partition);
 }
 
-static wh_err take(wh_store *s, wh_store_deliver_fn *deliver, void (*cb)(void), void *arg,
-                   wh_store_node **out)
+static wh_err take(wh_store *s, wh_store_deliver_fn *deliver, void (*cb)(void),
+                   void *arg, wh_store_node **out)
 {
     wh_err err = wh_store_node_take(s, true, out);
 
@@ -52,7 +51,8 @@ static const wh_errbuf *explain(wh_errbuf *own, wh_err err, const char *function
 
 static wh_err check_heartbeat(const wh_store_heartbeat_args *a)
 {
-    if (a->n_progress > WH_JOB_BATCH_MAX || a->n_lines > WH_JOB_BATCH_MAX ||
+    if (a->n_progress > WH_JOB_BATCH_MAX ||
+        a->n_lines > WH_JOB_BATCH_MAX - a->n_progress ||
         (a->info != NULL && strlen(a->info) > INFO_MAX)) {
         return WH_ETOOBIG;
     }
@@ -265,7 +265,8 @@ static wh_err decode_enqueued(wh_store_node *node, const wh_reply *r,
     }
     out->created = (size_t)created;
     out->n_existing = (n - 2) / 2;
-    size_t *indexes = wh_grow(s->indexes, &s->indexes_cap, out->n_existing, sizeof *indexes);
+    size_t *indexes =
+        wh_grow(s->indexes, &s->indexes_cap, out->n_existing, sizeof *indexes);
     if (indexes == NULL || wh_store_room(s, out->n_existing) != WH_OK) {
         s->indexes = indexes == NULL ? s->indexes : indexes;
         return WH_ENOMEM;

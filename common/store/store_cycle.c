@@ -4,9 +4,8 @@
  * the node's buffer with the final argument count in front; the reply is handed on as
  * slices into it, without a copy.
  */
-#include "common/store/store_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/store/store_internal.h"
 
 #include <string.h>
 
@@ -169,8 +168,8 @@ static void deliver_cycle(wh_store_node *n, wh_err err, const wh_errbuf *eb,
     cb(n->arg, err, eb, err == WH_OK ? &cycle : NULL);
 }
 
-wh_err wh_store_do_cycle(wh_store *s, const wh_store_cycle_args *a, wh_store_cycle_fn *cb,
-                         void *arg)
+wh_err wh_store_do_cycle(wh_store *s, const wh_store_cycle_args *a,
+                         wh_store_cycle_fn *cb, void *arg)
 {
     wh_store_node *n = NULL;
     size_t n_plain = 0;

@@ -46,7 +46,7 @@ typedef struct wh_store_bell {
 struct wh_store {
     wh_loop *loop;
     wh_conn *conn;
-    wh_timer *timer; /* the next attempt to load the library */
+    wh_timer *timer;              /* the next attempt to load the library */
     wh_conn_options conn_options; /* strings owned by `strings` and endpoint */
     char *strings[4];
     void (*on_ready)(void *arg, bool ready, const char *why);
@@ -77,7 +77,8 @@ struct wh_store {
 };
 
 /* A node to build a request in; WH_ECONN unless the store can send it now. */
-wh_err wh_store_node_take(wh_store *s, bool is_function, wh_store_node **out) WH_MUSTCHECK;
+wh_err wh_store_node_take(wh_store *s, bool is_function,
+                          wh_store_node **out) WH_MUSTCHECK;
 /* Sends node->request; on failure the node is gone. */
 wh_err wh_store_node_send(wh_store_node *n) WH_MUSTCHECK;
 void wh_store_node_release(wh_store_node *n);

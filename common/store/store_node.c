@@ -4,9 +4,8 @@
  * parked, sent again) -> delivered. Every accepted call is delivered exactly once, never
  * before its start function returned, unless its caller forgot it.
  */
-#include "common/store/store_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/store/store_internal.h"
 
 #include <string.h>
 
@@ -79,7 +78,8 @@ wh_err wh_store_node_take(wh_store *s, bool is_function, wh_store_node **out)
     return WH_OK;
 }
 
-static void deliver(wh_store_node *n, wh_err err, const wh_errbuf *eb, const wh_reply *r)
+static void deliver(wh_store_node *n, wh_err err, const wh_errbuf *eb,
+                    const wh_reply *r)
 {
     if (!n->forgotten) {
         n->deliver(n, err, eb, r);
@@ -91,7 +91,8 @@ static void deliver_error(wh_store_node *n, wh_err err, const char *why)
 {
     wh_errbuf eb = {.code = err};
 
-    (void)wh_err_set(&eb, err, "%s", why != NULL && why[0] != '\0' ? why : wh_err_text(err));
+    (void)wh_err_set(&eb, err, "%s",
+                     why != NULL && why[0] != '\0' ? why : wh_err_text(err));
     deliver(n, err, &eb, NULL);
 }
 
@@ -272,7 +273,8 @@ wh_slice wh_store_cut(wh_slice text, size_t max)
         return text;
     }
     /* A character has at most 3 bytes behind its first. Other bytes are not UTF-8: cut. */
-    for (int i = 0; i < 3 && n > 0 && ((unsigned char)text.p[n] & 0xC0U) == 0x80U; i++) {
+    for (int i = 0; i < 3 && n > 0 && ((unsigned char)text.p[n] & 0xC0U) == 0x80U;
+         i++) {
         n--;
     }
     if (n == 0 || ((unsigned char)text.p[n] & 0xC0U) == 0x80U) {

@@ -2,9 +2,9 @@
 -- wh1_cancel: ARGV id -> "cancelled" (it waited, or was cancelled before) | "requested" (it runs).
 -- Errors WHBADARG WHNOTFOUND WHSTATE WHBADDATA. O(log n); O(workers) for one that runs.
 local function request(k, raw, m, worker)
+    redis.call('SADD', k.command_ .. worker, 'cancel ' .. id.token(raw, m[M.fence] + 1))
     m[M.cancel] = 1
     meta.put(k, raw, m)
-    redis.call('SADD', k.command_ .. worker, 'cancel ' .. id.token(raw, m[M.fence] + 1))
     bell.command(k, worker)
     return 'requested'
 end
@@ -35,8 +35,8 @@ args.register('wh1_cancel', function(KEYS, ARGV)
     if worker then
         return request(k, raw, m, worker)
     end
+    local keep = done.keep_of(k)
     redis.call('ZREM', k.delayed, raw)
-    local keep = tonumber(redis.call('HGET', k.ctl, 'keep_count') or done.keep_count)
     done.finish(k, clock.now(), raw, m, 'cancelled', status == 'pending', keep)
     event.add(k, 'cancelled', raw, record.decode(rec))
     event.count(k, 'cancelled', 1)

@@ -4,8 +4,9 @@
 --   wh1_weight org weight -> OK · wh1_quiet worker -> OK
 local FIELD = { keep_ms = { 0, LIMIT.delay }, keep_count = { 0, 1000000 }, payload_max = { 1, 67108864 } }
 
-args.register('wh1_pause', function(KEYS)
+args.register('wh1_pause', function(KEYS, ARGV)
     local k = keys.of(KEYS)
+    args.count(ARGV, 0, 'WHBADARG no arguments')
     keys.guard(k)
     if redis.call('HGET', k.ctl, 'paused') ~= '1' then
         redis.call('HSET', k.ctl, 'paused', '1')
@@ -14,8 +15,9 @@ args.register('wh1_pause', function(KEYS)
     return redis.status_reply('OK')
 end, { 'allow-oom' })
 
-args.register('wh1_resume', function(KEYS)
+args.register('wh1_resume', function(KEYS, ARGV)
     local k = keys.of(KEYS)
+    args.count(ARGV, 0, 'WHBADARG no arguments')
     keys.guard(k)
     if redis.call('HDEL', k.ctl, 'paused') == 1 then
         event.add(k, 'resumed')

@@ -58,6 +58,7 @@ local function sort_out(k, q, argv)
     end
     local w = { ok = {}, held = {}, rest = {}, fenced = {} }
     if #tokens == 0 then
+        redis.call('HLEN', k.run_ .. q.worker) -- refuses a wrong type before the first write
         return w
     end
     local values, taken = redis.call('HMGET', k.run_ .. q.worker, unpack(tokens)), {}
@@ -73,6 +74,9 @@ local function sort_out(k, q, argv)
             w.rest[#w.rest + 1] = c
         end
     end
+    if #finish.prepare(k, q.worker, w.rest) < #w.rest then
+        args.fail(args.WRONG_TYPE)
+    end
     return w
 end
 
@@ -87,16 +91,23 @@ end
 
 local function end_claims(k, now, q, w, keep, delta)
     finish.completed(k, now, q.worker, w.ok, w.held, keep, delta)
-    finish.each(k, now, q.worker, w.rest, keep, delta)
+    finish.run(k, now, q.worker, w.rest, keep, delta)
     event.count(k, 'fenced', #w.fenced)
     if keep > 0 and #w.ok + #w.rest > 0 then
         done.trim_count(k, keep, 2 * (#w.ok + #w.rest))
     end
 end
 
--- Claims, and says whether the worker may sleep.
-local function claim_next(k, now, q, paused, delta)
-    if paused then
+-- Claims, and says whether the worker may sleep. A quiet worker is never idle: a wake-up call
+-- would be lost on it.
+local function claim_next(k, now, q, state, delta)
+    if state.quiet then
+        if not state.paused and redis.call('ZCARD', k.ring) > 0 then
+            bell.ring(k, now)
+        end
+        return {}, cycle.paused
+    end
+    if state.paused then
         redis.call('ZADD', k.idle, now, q.worker)
         return {}, cycle.paused + cycle.idle
     end
@@ -126,12 +137,13 @@ args.register('wh1_cycle', function(KEYS, ARGV)
     lease.check(k, now, q.worker)
     keys.guard(k)
     local ctl = redis.call('HMGET', k.ctl, 'paused', 'keep_count')
-    local keep = tonumber(ctl[2] or done.keep_count)
+    local keep = args.stored(ctl[2], done.keep_count)
+    local state = { paused = ctl[1] == '1' }
+    state.quiet = q.want > 0 and redis.call('SISMEMBER', k.command_ .. q.worker, 'quiet') == 1
     local w, delta = sort_out(k, q, ARGV), {}
     end_claims(k, now, q, w, keep, delta)
     keep_time(k, now, keep)
-    local quiet = q.want > 0 and redis.call('SISMEMBER', k.command_ .. q.worker, 'quiet') == 1
-    local claimed, flags = claim_next(k, now, q, ctl[1] == '1' or quiet, delta)
+    local claimed, flags = claim_next(k, now, q, state, delta)
     finish.settle(k, delta)
     return { now, delay.next_in(k.delayed, now), flags, w.fenced, claimed }
 end, { 'allow-oom' })

@@ -4,10 +4,7 @@
 --   wh1_dlq_replay, wh1_dlq_purge ARGV cursor limit [UNTIL entry] [DRYRUN] [filters] -> [next, looked at, matched]
 -- The cursor is the last entry seen, "-" to begin; "" at the end. Errors WHBADARG WHBADDATA. O(limit · log n).
 local function entry_arg(v)
-    if #v > 41 or not string.find(v, '^%d+%-%d+$') then
-        args.fail('WHBADARG the cursor must be "-" or an entry id such as 1700000000000-0')
-    end
-    return v
+    return args.entry(v, 'WHBADARG the cursor must be "-" or an entry id such as 1700000000000-0')
 end
 
 local function parse_walk(KEYS, ARGV, words)
@@ -45,37 +42,43 @@ args.register('wh1_dlq_list', function(KEYS, ARGV)
     return reply
 end, { 'no-writes' })
 
--- act(entry, raw or nil, fields) returns whether it did something.
-local function walk(act)
+-- may(k, entry, raw or nil, fields): does the act concern this entry? It runs for all before the first
+-- act, so that it can refuse the call.
+local function walk(may, act)
     return function(KEYS, ARGV)
         local k, q = parse_walk(KEYS, ARGV, { ORG = 1, TYPE = 1, CATEGORY = 1, UNTIL = 1, DRYRUN = 0 })
         keys.guard(k)
         local entries, cursor = read(k, q)
-        local now, matched = clock.now(), 0
+        local now, todo = clock.now(), {}
         for _, e in ipairs(entries) do
             local f = dlq.fields(e[2])
-            if dlq.matches(f, q.filter) and act(k, now, e[1], dlq.known(k, e[1], f), f, q.dry) then
-                matched = matched + 1
+            local raw = dlq.matches(f, q.filter) and dlq.known(k, e[1], f)
+            if raw ~= false and may(k, raw, f) then
+                todo[#todo + 1] = { entry = e[1], raw = raw, f = f }
             end
         end
-        return { cursor, #entries, matched }
+        for i = 1, q.dry and 0 or #todo do
+            act(k, now, todo[i])
+        end
+        return { cursor, #entries, #todo }
     end
 end
 
-args.register('wh1_dlq_replay', walk(function(k, now, entry, raw, f, dry)
+args.register('wh1_dlq_replay', walk(function(k, raw, f)
     if not raw or not args.is_name(f.type or '') or not args.is_name(f.org or '') then
         return false
     end
-    if not dry then
-        dlq.revive(k, now, entry, raw, f)
-        bell.ring(k, now)
+    if not ready.is_sound(k, f.org, string.format('%d', tonumber(f.priority) or 5)) then
+        args.fail(args.WRONG_TYPE)
     end
     return true
+end, function(k, now, t)
+    dlq.revive(k, now, t.entry, t.raw, t.f)
+    bell.ring(k, now)
 end), { 'allow-oom' })
 
-args.register('wh1_dlq_purge', walk(function(k, _, entry, raw, f, dry)
-    if not dry then
-        dlq.drop(k, entry, raw, f)
-    end
+args.register('wh1_dlq_purge', walk(function()
     return true
+end, function(k, _, t)
+    dlq.drop(k, t.entry, t.raw, t.f)
 end), { 'allow-oom' })

@@ -7,13 +7,21 @@
 local enqueue = { key_ttl = 86400000 }
 
 function enqueue.payload_max(k)
-    return tonumber(redis.call('HGET', k.ctl, 'payload_max') or LIMIT.payload)
+    return args.stored(redis.call('HGET', k.ctl, 'payload_max'), LIMIT.payload)
 end
 
--- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload}.
-local function find_existing(k, jobs)
-    local ids, seen, keys_seen = {}, {}, {}
+-- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
+-- one without raw gets a fresh id (behind the look at the keys, which may refuse all).
+local function find_existing(k, now, jobs)
+    local ids, holders, seen = {}, {}, {}
+    for _, job in ipairs(jobs) do
+        local key = job.head.options.k
+        if key and holders[key] == nil then
+            holders[key] = redis.call('GET', k.unique_ .. key)
+        end
+    end
     for i, job in ipairs(jobs) do
+        job.raw = job.raw or id.make(k, now)
         ids[i] = job.raw
     end
     local known = redis.call('HMGET', k.jobs, unpack(ids))
@@ -22,10 +30,8 @@ local function find_existing(k, jobs)
         if known[i] or seen[job.raw] then
             job.existing = id.text(job.raw)
         elseif key then
-            job.existing = keys_seen[key] or redis.call('GET', k.unique_ .. key)
-            if not job.existing then
-                keys_seen[key] = id.text(job.raw)
-            end
+            job.existing = holders[key]
+            holders[key] = holders[key] or id.text(job.raw)
         end
         if not job.existing then
             seen[job.raw] = true
@@ -53,7 +59,9 @@ local function make_plan(now, jobs)
             set[#set + 1], set[#set + 2] = raw, stamp .. head.bytes .. job.payload
             plan.created = plan.created + 1
             if o.dl and o.dl > 0 then
-                plan.delayed[#plan.delayed + 1] = { raw, now + o.dl }
+                local due = now + o.dl
+                plan.delayed[#plan.delayed + 1], plan.delayed[#plan.delayed + 2] = due, raw
+                plan.earliest = math.min(plan.earliest or due, due)
             else
                 local g = head.group or group_for(plan, head)
                 head.group = g
@@ -76,8 +84,8 @@ local function write_plan(k, now, plan)
         ready.push_groups(k, plan.groups)
     end
     redis.call('HSET', k.jobs, unpack(plan.set))
-    for _, d in ipairs(plan.delayed) do
-        delay.add(k, d[1], d[2])
+    if #plan.delayed > 0 then
+        delay.add_all(k, plan.delayed, plan.earliest)
     end
     if #plan.expiry > 0 then
         redis.call('ZADD', k.expiry, unpack(plan.expiry))
@@ -94,7 +102,7 @@ end
 -- Heads are checked; payloads are within bounds. Returns the number of created jobs.
 function enqueue.run(k, now, jobs)
     keys.guard(k)
-    find_existing(k, jobs)
+    find_existing(k, now, jobs)
     local plan = make_plan(now, jobs)
     if plan.created > 0 then
         write_plan(k, now, plan)
@@ -132,7 +140,7 @@ local function head_of(argv, found)
         head[4] = o
     end
     local h = record.check(head)
-    h.bytes = cmsgpack.pack(head)
+    h.bytes = record.pack_head(head)
     return h
 end
 
@@ -146,16 +154,10 @@ args.register('wh1_enqueue', function(KEYS, ARGV)
     if #ARGV[2] > enqueue.payload_max(k) then
         args.fail('WHTOOBIG the payload is over the limit of this partition (payload_max)')
     end
-    local now = clock.now()
-    local raw = found.ID and id.arg(found.ID)
-    if not raw then
-        keys.guard(k)
-        raw = id.make(k, now)
-    end
-    local job = { raw = raw, head = head, payload = ARGV[2] }
-    enqueue.run(k, now, { job })
+    local job = { raw = found.ID and id.arg(found.ID), head = head, payload = ARGV[2] }
+    enqueue.run(k, clock.now(), { job })
     if job.existing then
         return { job.existing, 'existing' }
     end
-    return { id.text(raw), 'created' }
+    return { id.text(job.raw), 'created' }
 end, {})

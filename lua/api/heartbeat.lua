@@ -38,9 +38,26 @@ local function parse_heartbeat(argv)
     return q
 end
 
+-- Everything that can refuse the call, before the first write: the claims, the commands and the
+-- logs may be keys of a wrong type. Leaves in q only what is held.
+local function look(k, q)
+    local run = k.run_ .. q.worker
+    q.held = redis.call('HLEN', run)
+    q.commands = redis.call('SMEMBERS', k.command_ .. q.worker)
+    for _, list in ipairs({ q.progress, q.lines }) do
+        for _, item in ipairs(list) do
+            item.held = q.held > 0 and redis.call('HEXISTS', run, item.token) == 1
+        end
+    end
+    for _, l in ipairs(q.lines) do
+        l.key = k.log_ .. id.text(id.of_token(l.token))
+        redis.call('LLEN', l.key)
+    end
+end
+
 local function note_progress(k, q)
     for _, p in ipairs(q.progress) do
-        if redis.call('HEXISTS', k.run_ .. q.worker, p.token) == 1 then
+        if p.held then
             local raw = id.of_token(p.token)
             local m = meta.get(k, raw)
             m[M.progress] = p.percent or m[M.progress]
@@ -50,35 +67,34 @@ local function note_progress(k, q)
     end
 end
 
-local function note_lines(k, q)
+local function note_lines(q)
     for _, l in ipairs(q.lines) do
-        if redis.call('HEXISTS', k.run_ .. q.worker, l.token) == 1 then
-            local key = k.log_ .. id.text(id.of_token(l.token))
-            redis.call('RPUSH', key, l.line)
-            redis.call('LTRIM', key, -LIMIT.log_lines, -1)
-            redis.call('PEXPIRE', key, 86400000)
+        if l.held then
+            redis.call('RPUSH', l.key, l.line)
+            redis.call('LTRIM', l.key, -LIMIT.log_lines, -1)
+            redis.call('PEXPIRE', l.key, 86400000)
         end
     end
 end
 
 -- Commands still to be heard; cancels of claims that ended are dropped.
-local function commands(k, q)
-    local out, key = {}, k.command_ .. q.worker
-    for _, c in ipairs(redis.call('SMEMBERS', key)) do
+local function commands(k, q, reply)
+    for _, c in ipairs(q.commands) do
         local token = string.match(c, '^cancel (.+)$')
         if token and redis.call('HEXISTS', k.run_ .. q.worker, token) == 0 then
-            redis.call('SREM', key, c)
+            redis.call('SREM', k.command_ .. q.worker, c)
         else
-            out[#out + 1] = c
+            reply[#reply + 1] = c
         end
     end
-    return out
+    return reply
 end
 
+-- A worker that is not known (any more) has left already.
 local function bye(k, now, q)
     if redis.call('ZSCORE', k.workers, q.worker) then
-        local keep = tonumber(redis.call('HGET', k.ctl, 'keep_count') or done.keep_count)
-        local _, left = lease.drop_claims(k, now, q.worker, 'release', LIMIT.batch, keep)
+        lease.check(k, now, q.worker)
+        local _, left = lease.drop_claims(k, now, q.worker, 'release', LIMIT.batch, done.keep_of(k))
         if left == 0 then
             lease.forget(k, q.worker)
         end
@@ -92,6 +108,7 @@ args.register('wh1_heartbeat', function(KEYS, ARGV)
     local q = parse_heartbeat(ARGV)
     local now = clock.now()
     keys.guard(k)
+    look(k, q)
     if q.mode == 'bye' then
         return bye(k, now, q)
     end
@@ -103,10 +120,6 @@ args.register('wh1_heartbeat', function(KEYS, ARGV)
         redis.call('HSET', k.info, q.worker, q.info)
     end
     note_progress(k, q)
-    note_lines(k, q)
-    local reply = { now, redis.call('HLEN', k.run_ .. q.worker) }
-    for _, c in ipairs(commands(k, q)) do
-        reply[#reply + 1] = c
-    end
-    return reply
+    note_lines(q)
+    return commands(k, q, { now, q.held })
 end, { 'allow-oom' })

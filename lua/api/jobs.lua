@@ -45,14 +45,17 @@ page.completed, page.cancelled, page.expired = finished('completed'), finished('
 function page.in_progress(k, cursor, limit, filter)
     local from, seen, ids, at = offset(cursor), 0, {}, {}
     for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
-        local flat = redis.call('HGETALL', k.run_ .. worker)
+        local key = k.run_ .. worker
+        local n = redis.call('HLEN', key)
+        local wanted = #ids < limit and seen + n > from
+        local flat = wanted and redis.call('HGETALL', key) or {}
         for i = 1, #flat, 2 do
-            seen = seen + 1
-            if seen > from and #ids < limit then
+            if seen + (i + 1) / 2 > from and #ids < limit then
                 ids[#ids + 1] = id.of_token(flat[i])
                 at[#at + 1] = { status = 'in_progress', worker = worker, held = flat[i + 1] }
             end
         end
+        seen = seen + n
     end
     local list = view.list(k, ids, filter, function(_, i)
         return at[i]
@@ -86,10 +89,7 @@ end
 function page.failed(k, cursor, limit, filter)
     local start = '-'
     if cursor ~= '' and cursor ~= '-' then
-        if not string.find(cursor, '^%d+%-%d+$') or #cursor > 41 then
-            args.fail('WHBADARG the cursor is none that this status gave')
-        end
-        start = '(' .. cursor
+        start = '(' .. args.entry(cursor, 'WHBADARG the cursor is none that this status gave')
     end
     local entries, list = redis.call('XRANGE', k.dlq, start, '+', 'COUNT', limit), {}
     for _, e in ipairs(entries) do

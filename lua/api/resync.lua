@@ -16,20 +16,15 @@ args.register('wh1_resync', function(KEYS, ARGV)
     local now = clock.now()
     lease.check(k, now, worker)
     keys.guard(k)
-    local keep = tonumber(redis.call('HGET', k.ctl, 'keep_count') or done.keep_count)
-    local flat, held, list, delta = redis.call('HGETALL', k.run_ .. worker), {}, {}, {}
+    local keep, delta, held = done.keep_of(k), {}, {}
+    local flat = redis.call('HGETALL', k.run_ .. worker)
     for i = 1, #flat, 2 do
         held[flat[i]] = true
-        if not named[flat[i]] and #list < LIMIT.batch then
-            list[#list + 1] = {
-                token = flat[i], held = flat[i + 1], outcome = 'release',
-                delay = 0, category = '', message = '', context = '', result = '',
-            }
-        end
     end
-    finish.each(k, now, worker, list, keep, delta)
+    local list = lease.to_drop(flat, 'release', LIMIT.batch, named)
+    local released = finish.each(k, now, worker, list, keep, delta)
     finish.settle(k, delta)
-    local reply = { #list }
+    local reply = { released }
     for i = 2, #ARGV do
         if not held[ARGV[i]] then
             reply[#reply + 1] = ARGV[i]

@@ -13,12 +13,12 @@ end
 local function start_over(k, now, raw, head, m)
     local fresh = meta.new()
     fresh[M.fence], fresh[M.next_retry_at] = m[M.fence], now
-    meta.put(k, raw, fresh)
-    redis.call('ZREM', k.done, raw)
-    redis.call('ZREM', k.expiry, raw)
     if not m[M.queued] then
         ready.push(k, raw, head, false)
     end
+    meta.put(k, raw, fresh)
+    redis.call('ZREM', k.done, raw)
+    redis.call('ZREM', k.expiry, raw)
 end
 
 args.register('wh1_retry', function(KEYS, ARGV)
@@ -40,10 +40,10 @@ args.register('wh1_retry', function(KEYS, ARGV)
         if status == 'in_progress' or status == 'completed' then
             args.fail('WHSTATE the job runs or has completed')
         elseif status == 'scheduled' then
+            ready.push(k, raw, head, false)
+            redis.call('ZREM', k.delayed, raw)
             m[M.next_retry_at] = now
             meta.put(k, raw, m)
-            redis.call('ZREM', k.delayed, raw)
-            ready.push(k, raw, head, false)
         elseif status ~= 'pending' then
             start_over(k, now, raw, head, m)
         end

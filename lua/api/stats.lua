@@ -53,7 +53,7 @@ args.register('wh1_stats', function(KEYS)
     }
     local values = redis.call('HMGET', k.stats, unpack(COUNTERS))
     for i, name in ipairs(COUNTERS) do
-        out[#out + 1], out[#out + 2] = name, tonumber(values[i] or 0)
+        out[#out + 1], out[#out + 2] = name, tonumber(values[i] or 0) or 0
     end
     return out
 end, { 'no-writes' })
@@ -83,7 +83,7 @@ args.register('wh1_orgs', function(KEYS, ARGV)
     for _, org in ipairs(orgs) do
         out[#out + 1] = org
         out[#out + 1] = ready.length(k, org)
-        out[#out + 1] = tonumber(redis.call('HGET', k.active, org) or 0)
+        out[#out + 1] = tonumber(redis.call('HGET', k.active, org) or 0) or 0
         out[#out + 1] = redis.call('HGET', k.weights, org) or '1'
     end
     return out

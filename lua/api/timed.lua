@@ -11,7 +11,7 @@ local function begin(KEYS, ARGV)
     local batch = args.int(ARGV[1], 1, LIMIT.batch, 'WHBADARG batch must be 1 to 1000')
     keys.guard(k)
     local ctl = redis.call('HMGET', k.ctl, 'keep_count', 'keep_ms')
-    return k, clock.now(), batch, tonumber(ctl[1] or done.keep_count), tonumber(ctl[2] or done.keep_ms)
+    return k, clock.now(), batch, args.stored(ctl[1], done.keep_count), args.stored(ctl[2], done.keep_ms)
 end
 
 args.register('wh1_promote', function(KEYS, ARGV)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Argument checks and the one way to refuse: args.fail(word and constant text). Texts never
 -- contain what the caller sent, so that no reply can be forged through them.
-local args = { names = {}, n_names = 0 }
+local args = { names = {}, n_names = 0, WRONG_TYPE = 'WHBADDATA a key of this partition has a wrong type' }
 
 local LIMIT = {
     batch = 1000,
@@ -39,8 +39,12 @@ function args.guarded(fn)
         if type(reply) == 'table' and reply.wh then
             return redis.error_reply(reply.wh)
         end
-        if type(reply) == 'table' and reply.err and string.find(reply.err, '^WRONGTYPE') then
-            return redis.error_reply('WHBADDATA a key of this partition has a wrong type')
+        local err = type(reply) == 'table' and reply.err or ''
+        if string.find(err, '^WRONGTYPE') then
+            return redis.error_reply(args.WRONG_TYPE)
+        end
+        if string.find(err, '^ERR hash value is not an integer') then
+            return redis.error_reply('WHBADDATA a counter of this partition is no number')
         end
         error(reply, 0)
     end
@@ -74,6 +78,15 @@ function args.is_name(v)
     end
     args.names[v], args.n_names = true, args.n_names + 1
     return true
+end
+
+-- A number of P:ctl: somebody's own HSET may have left anything there.
+function args.stored(v, default)
+    local n = tonumber(v or default)
+    if not n or n < 0 or n % 1 ~= 0 then
+        args.fail('WHBADDATA a setting in ctl is no whole number')
+    end
+    return n
 end
 
 function args.name(v, text)
@@ -125,6 +138,15 @@ function args.filter(found)
     f.type = found.TYPE and args.name(found.TYPE, 'WHBADARG TYPE must be a name')
     f.category = found.CATEGORY and args.name(found.CATEGORY, 'WHBADARG CATEGORY must be a name')
     return f
+end
+
+-- The id of a stream entry. 19 digits: what Redis can parse for sure.
+function args.entry(v, text)
+    local ms, seq = string.match(v, '^(%d+)%-(%d+)$')
+    if not ms or #ms > 19 or #seq > 19 then
+        args.fail(text)
+    end
+    return v
 end
 
 function args.count(argv, n, text)

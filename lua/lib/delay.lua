@@ -2,13 +2,18 @@
 -- The index of jobs that are not due yet.
 local delay = {}
 
--- Delays an id; the scheduler is woken when it is due before all others.
-function delay.add(k, raw, due)
+-- Delays ids, flat {due, id, …} and the earliest due time among them; the scheduler is woken
+-- when that is before all others.
+function delay.add_all(k, flat, earliest)
     local first = redis.call('ZRANGE', k.delayed, 0, 0, 'WITHSCORES')[2]
-    redis.call('ZADD', k.delayed, due, raw)
-    if not first or due < tonumber(first) then
+    redis.call('ZADD', k.delayed, unpack(flat))
+    if not first or earliest < tonumber(first) then
         bell.wake_scheduler(k)
     end
+end
+
+function delay.add(k, raw, due)
+    delay.add_all(k, { due, raw }, due)
 end
 
 -- Milliseconds to the earliest member of a sorted set of times, 0 when due, -1 when empty.

@@ -85,9 +85,9 @@ function dlq.revive(k, now, entry, raw, f)
     local m = meta.new()
     m[M.fence] = tonumber(f.fence) or 0
     m[M.next_retry_at] = now
+    ready.push(k, raw, head, false) -- first: it alone can fail
     redis.call('HSET', k.jobs, raw, rec)
     meta.put(k, raw, m)
-    ready.push(k, raw, head, false)
     redis.call('XDEL', k.dlq, entry)
     event.add(k, 'replayed', raw, head)
     event.count(k, 'replayed', 1)

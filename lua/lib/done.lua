@@ -25,11 +25,11 @@ function done.finish(k, now, raw, m, status, queued, keep)
     redis.call('ZADD', k.done, now, raw)
 end
 
--- Removes these finished jobs.
-function done.remove(k, ids)
-    if #ids == 0 then
-        return
-    end
+function done.keep_of(k)
+    return args.stored(redis.call('HGET', k.ctl, 'keep_count'), done.keep_count)
+end
+
+local function remove(k, ids)
     local metas = redis.call('HMGET', k.meta, unpack(ids))
     local gone, tombs = {}, {}
     for i, raw in ipairs(ids) do
@@ -49,6 +49,13 @@ function done.remove(k, ids)
     redis.call('ZREM', k.done, unpack(ids))
 end
 
+-- Removes these finished jobs, in parts that fit unpack.
+function done.remove(k, ids)
+    for from = 1, #ids, 1000 do
+        remove(k, { unpack(ids, from, math.min(from + 999, #ids)) })
+    end
+end
+
 -- Drops up to batch of those over keep_count.
 function done.trim_count(k, keep, batch)
     local over = redis.call('ZCARD', k.done) - keep
@@ -61,7 +68,8 @@ function done.trim_count(k, keep, batch)
 end
 
 function done.trim_age(k, now, keep_ms, batch)
-    local ids = redis.call('ZRANGE', k.done, '-inf', '(' .. string.format('%.0f', now - keep_ms), 'BYSCORE', 'LIMIT', 0, batch)
+    local before = '(' .. string.format('%.0f', now - keep_ms)
+    local ids = redis.call('ZRANGE', k.done, '-inf', before, 'BYSCORE', 'LIMIT', 0, batch)
     done.remove(k, ids)
     return #ids
 end

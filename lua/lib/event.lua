@@ -18,8 +18,9 @@ function event.add(k, name, raw, head, extra)
     redis.call(unpack(e))
 end
 
+-- A counter that somebody overwrote by hand must not stop a change half-way.
 function event.count(k, name, n)
     if n > 0 then
-        redis.call('HINCRBY', k.stats, name, n)
+        redis.pcall('HINCRBY', k.stats, name, n)
     end
 end

@@ -46,7 +46,8 @@ function fair.weights(k, ring)
     end
     local values, weights = redis.call('HMGET', k.weights, unpack(orgs)), {}
     for i, org in ipairs(orgs) do
-        weights[org] = tonumber(values[i] or 1) or 1
+        local w = tonumber(values[i] or 1)
+        weights[org] = w and w >= 0.001 and w <= 1000 and w or 1
     end
     return weights
 end

@@ -100,35 +100,78 @@ finish.outcomes = outcome
 -- "<claimed at> <org>" of a claim.
 function finish.held(value)
     local space = string.find(value, ' ', 1, true)
-    return tonumber(string.sub(value, 1, space - 1)), string.sub(value, space + 1)
+    if not space then
+        return 0, '' -- not ours
+    end
+    return tonumber(string.sub(value, 1, space - 1)) or 0, string.sub(value, space + 1)
 end
 
--- Ends claims one by one: list of {token, held value, outcome, …}. delta: org -> change of
--- P:active, filled in.
-function finish.each(k, now, worker, list, keep, delta)
-    if #list == 0 then
-        return
+-- Can the job go back to its list, if that is where it goes?
+local function may_go_back(k, c, sound)
+    local kept_out = c.outcome == 'ok' or c.outcome == 'dead' or c.outcome == 'cancelled' or c.outcome == 'expired'
+    if kept_out or c.delay > 0 then
+        return true
     end
-    local ids, tokens = {}, {}
+    local level = string.format('%d', c.head[3])
+    local name = c.head[2] .. ':' .. level
+    if sound[name] == nil then
+        sound[name] = ready.is_sound(k, c.head[2], level)
+    end
+    return sound[name]
+end
+
+-- Reads what the claims stand for, and writes nothing. list of {token, held, outcome, delay, …}.
+-- Returns those that can be ended: not those whose list has a wrong type.
+function finish.prepare(k, worker, list)
+    if #list == 0 then
+        return list
+    end
+    local ids, able, sound = {}, {}, {}
     for i, c in ipairs(list) do
-        ids[i], tokens[i] = id.of_token(c.token), c.token
+        ids[i] = id.of_token(c.token)
     end
     local recs = redis.call('HMGET', k.jobs, unpack(ids))
     local metas = redis.call('HMGET', k.meta, unpack(ids))
-    redis.call('HDEL', k.run_ .. worker, unpack(tokens))
     for i, c in ipairs(list) do
         local claimed_at, org = finish.held(c.held)
-        delta[org] = (delta[org] or 0) - 1
-        if record.is_record(recs[i]) then -- lost data otherwise: nothing is left to end
-            c.raw, c.rec, c.m = ids[i], recs[i], meta.unpack(metas[i])
-            c.head = record.decode(c.rec)
+        c.raw, c.org = ids[i], org
+        if record.is_record(recs[i]) then -- lost data otherwise: nothing but the claim is left to end
+            c.rec, c.m, c.head = recs[i], meta.unpack(metas[i]), record.decode(recs[i])
             c.m[M.fence], c.m[M.started_at], c.m[M.worker] = id.fence(c.token), claimed_at, worker
+        end
+        if not c.rec or may_go_back(k, c, sound) then
+            able[#able + 1] = c
+        end
+    end
+    return able
+end
+
+-- Ends prepared claims one by one. delta: org -> change of P:active, filled in.
+function finish.run(k, now, worker, list, keep, delta)
+    if #list == 0 then
+        return
+    end
+    local tokens = {}
+    for i, c in ipairs(list) do
+        tokens[i] = c.token
+    end
+    redis.call('HDEL', k.run_ .. worker, unpack(tokens))
+    for _, c in ipairs(list) do
+        delta[c.org] = (delta[c.org] or 0) - 1
+        if c.rec then
             if c.outcome ~= 'ok' then
                 c.m[M.progress], c.m[M.progress_message] = false, false
             end
             outcome[c.outcome](k, now, c, keep)
         end
     end
+end
+
+-- Both at once; returns how many were ended. What can't be ended stays claimed.
+function finish.each(k, now, worker, list, keep, delta)
+    local able = finish.prepare(k, worker, list)
+    finish.run(k, now, worker, able, keep, delta)
+    return #able
 end
 
 -- The common case, many at once: completed without a result.

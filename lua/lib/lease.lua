@@ -10,26 +10,60 @@ function lease.check(k, now, worker)
     end
 end
 
--- Ends up to batch claims of a worker with this outcome ('release' or 'recover'); returns how
--- many it ended and how many are left.
-function lease.drop_claims(k, now, worker, how, batch, keep)
-    local key = k.run_ .. worker
-    local flat
+-- Up to batch claims of a worker, flat {token, held value, …}. One HSCAN may find nothing in a table
+-- that was emptied in part, so the cursor is followed.
+local function some_claims(key, batch)
     if redis.call('HLEN', key) <= batch then
-        flat = redis.call('HGETALL', key)
-    else
-        flat = redis.call('HSCAN', key, 0, 'COUNT', batch)[2]
+        return redis.call('HGETALL', key)
     end
-    local list, delta = {}, {}
-    for i = 1, math.min(#flat, 2 * batch), 2 do
-        list[#list + 1] = {
-            token = flat[i], held = flat[i + 1], outcome = how,
-            delay = 0, category = '', message = '', context = '', result = '',
-        }
+    local flat, cursor = {}, '0'
+    repeat
+        local page = redis.call('HSCAN', key, cursor, 'COUNT', batch)
+        cursor = page[1]
+        for i = 1, #page[2] do
+            flat[#flat + 1] = page[2][i]
+        end
+    until cursor == '0' or #flat >= 2 * batch
+    return flat
+end
+
+-- By numbers: the order of Lua's strings depends on the locale.
+local function last_first(a, b)
+    if a[1] ~= b[1] then
+        return a[1] > b[1]
     end
-    finish.each(k, now, worker, list, keep, delta)
+    if a[2] ~= b[2] then
+        return a[2] > b[2]
+    end
+    return a[3] > b[3]
+end
+
+-- Claims to end with 'release' or 'recover', as finish.each wants them. The last id comes first: each
+-- goes to the head of its list, where ids that grow with time then stand in their old order.
+function lease.to_drop(flat, how, batch, spare)
+    local list = {}
+    for i = 1, #flat, 2 do
+        if #list < batch and not (spare and spare[flat[i]]) then
+            local c = {
+                token = flat[i], held = flat[i + 1], outcome = how,
+                delay = 0, category = '', message = '', context = '', result = '',
+            }
+            c[1], c[2], c[3] = struct.unpack('>I6I6I4', c.token)
+            list[#list + 1] = c
+        end
+    end
+    table.sort(list, last_first)
+    return list
+end
+
+-- Ends up to batch claims of a worker with this outcome; returns how many it ended and how many
+-- are left.
+function lease.drop_claims(k, now, worker, how, batch, keep)
+    local key, delta = k.run_ .. worker, {}
+    local list = lease.to_drop(some_claims(key, batch), how, batch)
+    local ended = finish.each(k, now, worker, list, keep, delta)
     finish.settle(k, delta)
-    return #list, redis.call('HLEN', key)
+    return ended, redis.call('HLEN', key)
 end
 
 -- Everything that a worker without claims leaves behind.
@@ -40,12 +74,16 @@ function lease.forget(k, worker)
     redis.call('DEL', k.run_ .. worker, k.bell_ .. worker, k.command_ .. worker)
 end
 
--- Recovers claims of workers whose lease ran out, up to batch jobs. Returns jobs, workers.
+-- Recovers claims of workers whose lease ran out, up to batch jobs. Returns jobs, workers. One whose
+-- claims are in a key of a wrong type is passed over; wh1_audit tells of it.
 function lease.recover(k, now, batch, keep)
     local jobs, workers = 0, 0
     local lost = redis.call('ZRANGE', k.workers, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, 100)
     for _, worker in ipairs(lost) do
-        local ended, left = lease.drop_claims(k, now, worker, 'recover', batch - jobs, keep)
+        local ended, left = 0, redis.pcall('HLEN', k.run_ .. worker)
+        if type(left) == 'number' and left > 0 then
+            ended, left = lease.drop_claims(k, now, worker, 'recover', batch - jobs, keep)
+        end
         jobs = jobs + ended
         if left == 0 then
             lease.forget(k, worker)

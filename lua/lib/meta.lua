@@ -35,7 +35,10 @@ function meta.unpack(v)
     if not v or v == '' then
         return meta.new()
     end
-    local m = cmsgpack.unpack(v)
+    local ok, m = pcall(cmsgpack.unpack, v)
+    if not ok or type(m) ~= 'table' or type(m[1]) ~= 'number' or type(m[2]) ~= 'number' or type(m[3]) ~= 'number' then
+        return meta.new() -- not ours; a job must not be lost over it
+    end
     for i = 1, meta.size do
         if m[i] == nil then
             m[i] = i <= 3 and 0 or false
@@ -64,13 +67,28 @@ function meta.put(k, raw, m)
     redis.call('HSET', k.meta, raw, meta.pack(m))
 end
 
+-- At most max bytes, not ending inside a UTF-8 sequence.
+local function cut(text, max)
+    if #text <= max then
+        return text
+    end
+    while max > 0 do
+        local next_byte = string.byte(text, max + 1)
+        if next_byte < 0x80 or next_byte > 0xbf then
+            break
+        end
+        max = max - 1
+    end
+    return string.sub(text, 1, max)
+end
+
 -- Notes an error of the attempt that just ended.
 function meta.note_error(m, now, category, message, context)
     m[M.category] = category ~= '' and category or 'error'
     m[M.message] = message
     m[M.context] = context ~= '' and context
     local history = m[M.history] or {}
-    history[#history + 1] = { now, m[M.category], string.sub(message, 1, 200) }
+    history[#history + 1] = { now, m[M.category], cut(message, 200) }
     if #history > LIMIT.history then
         table.remove(history, 1)
     end

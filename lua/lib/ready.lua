@@ -14,7 +14,7 @@ function ready.note_level(k, org, level)
     if level == ready.default_level then
         return
     end
-    local levels = redis.call('HGET', k.levels, org) or ''
+    local levels = string.gsub(redis.call('HGET', k.levels, org) or '', '[^0-46-9]', '')
     if not string.find(levels, level, 1, true) then
         local digits = {}
         for c in string.gmatch(levels .. level, '.') do
@@ -25,6 +25,11 @@ function ready.note_level(k, org, level)
         end)
         redis.call('HSET', k.levels, org, table.concat(digits))
     end
+end
+
+-- May ids be pushed there? A list that somebody overwrote must be found before the first write.
+function ready.is_sound(k, org, level)
+    return type(redis.pcall('LLEN', keys.ready(k, org, level))) == 'number'
 end
 
 -- Puts one id back: at the head (it had its turn already) or at the tail.
@@ -45,7 +50,7 @@ function ready.push_groups(k, groups)
                 local b = groups[j]
                 redis.call('RPOP', keys.ready(k, b.org, b.level), #b.ids)
             end
-            args.fail('WHBADDATA a key of this partition has a wrong type')
+            args.fail(args.WRONG_TYPE)
         end
     end
     local floor = ready.floor(k)

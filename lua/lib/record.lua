@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A job's packed record: time stamp (9 bytes), head (msgpack array), payload (opaque).
 -- docs/protocol.md section 3.
-local record = { stamp_len = 9 }
+local record = { stamp_len = 9, damaged = { 'damaged', 'default', 5 } }
 
 -- Option keys of a head and their checks.
 local OPTION = {
@@ -36,9 +36,13 @@ function record.dlq_entry(v)
     return nil
 end
 
--- The head and, with want_payload, the payload.
+-- The head and, with want_payload, the payload. A head that somebody overwrote by hand reads as
+-- `damaged`: the job goes its way (to the worker that refuses it) instead of blocking the others.
 function record.decode(rec, want_payload)
-    local after, head = cmsgpack.unpack_one(rec, record.stamp_len)
+    local ok, after, head = pcall(cmsgpack.unpack_one, rec, record.stamp_len)
+    if not ok or type(head) ~= 'table' or not pcall(record.check, head) then
+        return record.damaged, string.sub(rec, record.stamp_len + 1)
+    end
     if not want_payload then
         return head
     end
@@ -81,17 +85,29 @@ function record.check(head)
     return { type = head[1], org = head[2], level = string.format('%d', priority), options = options }
 end
 
+-- The bytes of a checked head in the one form that all readers know: no doubled keys, no
+-- floating-point integers, no longer encodings than needed, no empty map.
+function record.pack_head(head)
+    local canonical = { head[1], head[2], head[3] }
+    if head[4] and next(head[4]) ~= nil then
+        canonical[4] = head[4]
+    end
+    return cmsgpack.pack(canonical)
+end
+
+local ARRAY = { [0x93] = true, [0x94] = true, [0xdc] = true, [0xdd] = true }
+
 -- A head from the wire: one msgpack array and nothing behind it.
 function record.parse_head(bytes)
     if #bytes > LIMIT.head then
         args.fail('WHTOOBIG the head is over 2048 bytes')
     end
     local ok, after, head = pcall(cmsgpack.unpack_one, bytes, 0)
-    if not ok or after ~= -1 then
+    if not ok or after ~= -1 or not ARRAY[string.byte(bytes)] then
         args.fail('WHBADARG the head is no msgpack array')
     end
     local h = record.check(head)
-    h.bytes = bytes
+    h.bytes = record.pack_head(head)
     return h
 end
 

@@ -1,9 +1,36 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the passing of time does: delayed jobs become ready, jobs that waited too long expire.
-local timed = {}
+local timed = { postpone = 60000 }
 
 local function due_ids(key, now, batch)
     return redis.call('ZRANGE', key, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, batch)
+end
+
+-- The due ids by the list they belong to. One whose list has a wrong type waits a minute more, so
+-- that it does not block the others.
+local function due_groups(k, now, ids)
+    local recs = redis.call('HMGET', k.jobs, unpack(ids))
+    local groups, by_name, later, n = {}, {}, { 'ZADD', k.delayed }, 0
+    for i, raw in ipairs(ids) do
+        if record.is_record(recs[i]) then
+            local head = record.decode(recs[i])
+            local level = string.format('%d', head[3])
+            local name = head[2] .. ':' .. level
+            local g = by_name[name]
+            if not g then
+                g = { org = head[2], level = level, ids = {}, sound = ready.is_sound(k, head[2], level) }
+                by_name[name] = g
+                groups[#groups + 1] = g.sound and g or nil
+            end
+            if g.sound then
+                g.ids[#g.ids + 1] = raw
+                n = n + 1
+            else
+                later[#later + 1], later[#later + 2] = now + timed.postpone, raw
+            end
+        end
+    end
+    return groups, later, n
 end
 
 -- Moves up to batch due ids to their ready lists, in order of their due times.
@@ -12,32 +39,33 @@ function timed.promote(k, now, batch)
     if #ids == 0 then
         return 0
     end
-    local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local groups, by_name, n = {}, {}, 0
-    for i, raw in ipairs(ids) do
-        if record.is_record(recs[i]) then
-            local head = record.decode(recs[i])
-            local level = string.format('%d', head[3])
-            local name = head[2] .. ':' .. level
-            local g = by_name[name]
-            if not g then
-                g = { org = head[2], level = level, ids = {} }
-                by_name[name], groups[#groups + 1] = g, g
-            end
-            g.ids[#g.ids + 1] = raw
-            n = n + 1
-        end
+    local groups, later, n = due_groups(k, now, ids)
+    redis.call('ZREM', k.delayed, unpack(ids))
+    if #later > 2 then
+        redis.call(unpack(later))
     end
     if n > 0 then
         ready.push_groups(k, groups)
         bell.ring(k, now)
     end
-    redis.call('ZREM', k.delayed, unpack(ids))
     event.count(k, 'promoted', n)
     return n
 end
 
--- Ends up to batch jobs that did not start in time. One that runs, or ended, only leaves the index.
+-- Must this job end now? Not one that runs, ran or ended; nor one that only has the id of an earlier
+-- job that left its entry in the index.
+local function is_overdue(k, now, raw, rec, m)
+    local head = record.decode(rec)
+    local limit = head[4] and head[4].xp
+    if not limit or record.enqueued_at(rec) + limit > now or m[M.fence] > 0 or m[M.status] then
+        return false
+    end
+    local delayed = redis.call('ZSCORE', k.delayed, raw) and true or false
+    local known, holder = pcall(lease.holder, k, id.token(raw, 1)) -- unknown: a key of a wrong type
+    return delayed or (known and not holder), delayed, head
+end
+
+-- Ends up to batch jobs that did not start in time.
 function timed.expire(k, now, batch, keep)
     local ids = due_ids(k.expiry, now, batch)
     if #ids == 0 then
@@ -48,12 +76,11 @@ function timed.expire(k, now, batch, keep)
     for i, raw in ipairs(ids) do
         if record.is_record(recs[i]) then
             local m = meta.get(k, raw)
-            local delayed = redis.call('ZSCORE', k.delayed, raw)
-            local started = m[M.fence] > 0 or m[M.status]
-            if not started and (delayed or not lease.holder(k, id.token(raw, 1))) then
+            local overdue, delayed, head = is_overdue(k, now, raw, recs[i], m)
+            if overdue then
                 redis.call('ZREM', k.delayed, raw)
                 done.finish(k, now, raw, m, 'expired', not delayed, keep)
-                event.add(k, 'expired', raw, record.decode(recs[i]))
+                event.add(k, 'expired', raw, head)
                 n = n + 1
             end
         end

@@ -175,10 +175,12 @@ class Child:
         return self.process.wait(timeout=DEADLINE_S)
 
     def free(self):
-        if self.process.poll() is None:
+        self.close_input()
+        try:
+            self.exit_status()  # at the end of its input
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.close_input()
         os.close(self.come)
         if self.socket:
             self.socket.close()
@@ -318,6 +320,7 @@ def main():
     checks = (check_results, check_two_at_once, check_shutdown, check_shutdown_idle,
               check_end_of_input, check_pieces)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"] = folder
         for language, (program, ending, source, helper, example) in LANGUAGES.items():
             if not shutil.which(program):
                 print(f"{language}: skipped, no {program}")

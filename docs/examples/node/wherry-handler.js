@@ -4,9 +4,8 @@
  * Wherry exec handlers in Node: copy this file beside your code, no packages needed.
  *   const { run } = require('./wherry-handler');
  *   run(async (job) => ({ seen: job.json() }), { concurrency: 10 });
- * A result is a Buffer, a string, or anything JSON can say.
- * The protocol (FLP/1) stands in docs/handlers.md. console.log is safe: stdout and
- * stderr are the worker's log, frames travel on fds 3 and 4.
+ * A result is a Buffer, a string, or anything JSON can say. console.log is safe: frames
+ * travel on fds 3 and 4. The protocol (FLP/1) stands in docs/handlers.md.
  */
 const net = require('node:net');
 
@@ -124,10 +123,8 @@ class Frames {
     const header = JSON.parse(line);
     if (header?.constructor !== Object) throw new Error('a header is not a JSON object');
     header.body_len ??= 0;
-    if (!Number.isSafeInteger(header.body_len) || header.body_len < 0) {
-      throw new Error('body_len is no length');
-    }
-    return header;
+    if (Number.isSafeInteger(header.body_len) && header.body_len >= 0) return header;
+    throw new Error('body_len is no length');
   }
 
   get isInside() { return this.#header !== null || this.#size > 0; }
@@ -159,9 +156,8 @@ function run(handler, { concurrency = 1, fdIn = 3, fdOut = 4 } = {}) {
     try {
       const value = await handler(job);
       const body = value === undefined ? Buffer.alloc(0) : bodyOf(value);
-      if (body.length > RESULT_MAX) {
-        throw new Fail(`result of ${body.length} bytes, limit ${RESULT_MAX}`, { category: 'oversize' });
-      }
+      const tooBig = `result of ${body.length} bytes, limit ${RESULT_MAX}`;
+      if (body.length > RESULT_MAX) throw new Fail(tooBig, { category: 'oversize' });
       send({ op: 'result', id: job.id, status: 'ok' }, body);
     } catch (error) {
       send({ op: 'result', id: job.id, ...describe(error) });

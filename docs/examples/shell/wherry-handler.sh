@@ -69,11 +69,10 @@ wherry_reader() {
         echo "frame $n" >&"$wherry_events"
         header=
     done
-    if [[ -n $header ]]; then # at a clean end read leaves nothing in it
-        echo "wherry-handler: a malformed frame" >&2
-        echo "gone 76" >&"$wherry_events"
-    fi
-    echo "gone 0" >&"$wherry_events"
+    # At a clean end read leaves nothing in header.
+    local status=${header:+76}
+    [[ -n $header ]] && echo "wherry-handler: a malformed frame" >&2
+    echo "gone ${status:-0}" >&"$wherry_events"
 }
 
 wherry_job() { # FUNCTION N JSON: in a subshell of its own
@@ -92,16 +91,10 @@ wherry_job() { # FUNCTION N JSON: in a subshell of its own
 }
 
 wherry_category() { # EXIT STATUS
-    case $1 in
-    64 | 65) REPLY=invalid ;;
-    66 | 67) REPLY=not_found ;;
-    68) REPLY=connection ;;
-    69 | 75) REPLY=unavailable ;;
-    77) REPLY=permission ;;
-    124) REPLY=timeout ;;
-    129 | 1[3-8][0-9] | 19[0-2]) REPLY=crash ;;
-    *) REPLY=error ;;
-    esac
+    local categories=([64]=invalid invalid not_found not_found connection unavailable
+        [75]=unavailable [77]=permission [124]=timeout)
+    REPLY=${categories[$1]-error}
+    [[ $1 -gt 128 && $1 -lt 193 ]] && REPLY=crash
 }
 
 wherry_result() { # ID N EXIT-STATUS

@@ -174,9 +174,12 @@ static void test_failure_sticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_append),     cmocka_unit_test(test_growth_and_consume),
-        cmocka_unit_test(test_take),       cmocka_unit_test(test_json),
-        cmocka_unit_test(test_utf8_len),   cmocka_unit_test(test_double),
+        cmocka_unit_test(test_append),
+        cmocka_unit_test(test_growth_and_consume),
+        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_utf8_len),
+        cmocka_unit_test(test_double),
         cmocka_unit_test(test_failure_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

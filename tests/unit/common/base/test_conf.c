@@ -84,9 +84,10 @@ static void test_precedence(void **state)
 {
     (void)state;
     const char *const *env =
-        LIST("WHERRY_SLOTS=30", "REDIS_URL=redis://env2", "WHERRY_REGION=",
-             "WHERRY_TAGS=e1, e2", "WHERRY_QUEUES=a=7, b", "WHERRY_ONCE=true",
-             "WHERRY_OTHER_THING=1", "WHERRY_SLOTSX=99", "WHERRY_LOG_LEVEL=debug");
+        LIST("WHERRY_SLOTS=30", "REDIS_URL=redis://env2",
+             "WHERRY_REGION=", "WHERRY_TAGS=e1, e2", "WHERRY_QUEUES=a=7, b",
+             "WHERRY_ONCE=true", "WHERRY_OTHER_THING=1", "WHERRY_SLOTSX=99",
+             "WHERRY_LOG_LEVEL=debug");
     wh_conf *c = demo_ok(file_text, env, LIST("--slots", "40"));
     const demo *d = demo_of(c);
     assert_int_equal(d->slots, 40);
@@ -201,7 +202,8 @@ static void test_bad_default(void **state)
 {
     (void)state;
     static const wh_opt opt = {.name = "x", .type = WH_OPT_INT, .dflt = "zero"};
-    static const wh_opt_table t = {.program = "p", .opts = &opt, .n_opts = 1, .size = 8};
+    static const wh_opt_table t = {
+        .program = "p", .opts = &opt, .n_opts = 1, .size = 8};
     wh_conf *c = NULL;
     wh_errbuf eb;
     assert_int_equal(wh_conf_load(&t, &(wh_conf_source){0}, &c, &eb), WH_ECONFIG);
@@ -266,10 +268,14 @@ static void test_out_of_memory_refusing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_file),
-        cmocka_unit_test(test_precedence),    cmocka_unit_test(test_env_refused),
-        cmocka_unit_test(test_secret_file),   cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_bad_default),   cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_env_refused),
+        cmocka_unit_test(test_secret_file),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_bad_default),
+        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_out_of_memory_refusing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,15 +48,15 @@ static void test_refused(void **state)
         {{"--halp"}, "unknown option \"--halp\"; did you mean \"--help\"?"},
         {{"--quxxxx"}, "unknown option \"--quxxxx\"; see wherry-demo --help"},
         {{"-x"}, "unknown option \"-x\"; see wherry-demo --help"},
-        {{"--redis.url=x"}, "unknown option \"--redis.url\"; did you mean "
-                            "\"--redis-url\"?"},
+        {{"--redis.url=x"},
+         "unknown option \"--redis.url\"; did you mean "
+         "\"--redis-url\"?"},
         {{"--no-slots"}, "unknown option \"--no-slots\"; see wherry-demo --help"},
         {{"--queue", "a", "--queue=a"}, "--queue: \"a\" is given twice"},
         {{"--queue", "a="}, "--queue: \"\" is no whole number; write digits, e.g. 5"},
         {{"--queue", "=5"}, "--queue: a name must not be empty"},
         {{"--config=a", "-cb"}, "--config: given twice"},
-        {{"--tags=a,b,c", "--tags=d,e"},
-         "--tags: it has 5 items; 0 to 4 is allowed"},
+        {{"--tags=a,b,c", "--tags=d,e"}, "--tags: it has 5 items; 0 to 4 is allowed"},
         {{"file.txt"}, "unexpected argument \"file.txt\"; see wherry-demo --help"},
         {{"--", "--once"}, "unexpected argument \"--once\"; see wherry-demo --help"},
         {{"--redis-password-file=/nonexistent"},
@@ -136,8 +136,7 @@ static void test_rest(void **state)
     char dashes[] = "--";
     char dash[] = "-";
     char *late[] = {program, job, limit, ten, slots, dash, dashes, slots, NULL};
-    check_rest(8, late,
-               LIST("job", "--limit", "10", "-", "--", "--slots=4"));
+    check_rest(8, late, LIST("job", "--limit", "10", "-", "--", "--slots=4"));
     char *early[] = {program, slots, dashes, job, NULL};
     check_rest(4, early, LIST("job"));
 
@@ -152,8 +151,8 @@ static void test_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spellings),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_actions),     cmocka_unit_test(test_config_file),
+        cmocka_unit_test(test_spellings), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_actions),   cmocka_unit_test(test_config_file),
         cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,10 +29,9 @@ static void test_names(void **state)
         {"rediss:\n  url: x\n",
          "1:1: unknown option \"rediss\"; did you mean \"redis\"?"},
         {"quees: {a: 1}\n", "1:1: unknown option \"quees\"; did you mean \"queues\"?"},
-        {"something: 1\n",
-         "1:1: unknown option \"something\"; see wherry-demo --help"},
-        {"handlers:\n  hash:\n    timout: 5s\n",
-         "3:5: unknown option \"handlers.hash.timout\"; did you mean "
+        {"something: 1\n", "1:1: unknown option \"something\"; see wherry-demo --help"},
+        {"handlers:\n  hash:\n    timeoutt: 5s\n",
+         "3:5: unknown option \"handlers.hash.timeoutt\"; did you mean "
          "\"handlers.hash.timeout\"?"},
         {"redis.url: x\n",
          "1:1: a name with a dot; write its parts as nested mappings, e.g. \"redis: "
@@ -82,8 +81,7 @@ static void test_values(void **state)
         {"region: ''\n", "1:1: region: it must not be empty"},
         {"region: 12345678901234567\n",
          "1:1: region: it is too long; 16 bytes are the most"},
-        {"tags: [a, b, c, d, e]\n",
-         "1:1: tags: it has 5 items; 0 to 4 is allowed"},
+        {"tags: [a, b, c, d, e]\n", "1:1: tags: it has 5 items; 0 to 4 is allowed"},
         {"tags: [a, [b]]\n", "1:11: tags: one value per item is expected"},
         {"tags: 'a,,b'\n", "1:1: tags: an item is empty"},
         {"redis: 5\n", "1:1: redis: a mapping of options is expected"},
@@ -143,10 +141,19 @@ static void test_nul_byte(void **state)
 static void test_accepted(void **state)
 {
     (void)state;
-    static const char *const good[] = {
-        "", "# nothing\n", "---\n", "---\n...\n", "{}", "redis:\nqueues:\n", "~\n",
-        "\xEF\xBB\xBFslots: 10\n", "slots: 10\r\nregion: eu\r\n",
-        "%YAML 1.1\n---\nslots: 10\n", "slots: '10'\n", "tags: []\n", "tags: ''\n"};
+    static const char *const good[] = {"",
+                                       "# nothing\n",
+                                       "---\n",
+                                       "---\n...\n",
+                                       "{}",
+                                       "redis:\nqueues:\n",
+                                       "~\n",
+                                       "\xEF\xBB\xBFslots: 10\n",
+                                       "slots: 10\r\nregion: eu\r\n",
+                                       "%YAML 1.1\n---\nslots: 10\n",
+                                       "slots: '10'\n",
+                                       "tags: []\n",
+                                       "tags: ''\n"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         wh_conf *c = demo_ok(good[i], NULL, NULL);
         assert_int_equal(demo_of(c)->slots, 10);
@@ -204,9 +211,9 @@ static void test_unreadable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_yaml),          cmocka_unit_test(test_nul_byte),
-        cmocka_unit_test(test_accepted),      cmocka_unit_test(test_hostile_sizes),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_values),
+        cmocka_unit_test(test_yaml),       cmocka_unit_test(test_nul_byte),
+        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_hostile_sizes),
         cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

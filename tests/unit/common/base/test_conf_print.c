@@ -12,8 +12,8 @@ static const char file_text[] = "slots: 20\n"
 static void test_yaml(void **state)
 {
     (void)state;
-    wh_conf *c = demo_ok(file_text, LIST("WHERRY_SHARE=0.25"),
-                         LIST("--tags=x", "--queue=a=2"));
+    wh_conf *c =
+        demo_ok(file_text, LIST("WHERRY_SHARE=0.25"), LIST("--tags=x", "--queue=a=2"));
     wh_buf b = {0};
     char want[2048];
     const char *f = wh_conf_file(c);
@@ -90,10 +90,10 @@ static void test_help(void **state)
                                "\n"
                                "Options:\n";
     assert_memory_equal(text, head, strlen(head));
-    assert_non_null(strstr(text, "\n  -s, --slots NUMBER             Jobs at a time. "
+    assert_non_null(strstr(text, "\n  -s, --slots NUMBER            Jobs at a time. "
                                  "Default: 10. [WHERRY_SLOTS]\n"));
     assert_non_null(strstr(text, "[WHERRY_REDIS_URL, REDIS_URL]\n"));
-    assert_non_null(strstr(text, "      --queue NAME[=VALUE]       A queue to serve. "
+    assert_non_null(strstr(text, "      --queue NAME[=VALUE]      A queue to serve. "
                                  "Repeatable. [WHERRY_QUEUES]\n"));
     assert_non_null(strstr(text, "  -c, --config PATH "));
     assert_non_null(strstr(text, "--no-color"));
@@ -110,13 +110,15 @@ static void test_markdown(void **state)
     wh_buf b = {0};
     wh_conf_markdown(&demo_table, &b);
     const char *text = wh_buf_str(&b);
-    assert_non_null(strstr(text, "| `slots` | `--slots` `-s` | `WHERRY_SLOTS` | whole "
-                                 "number, 1 to 1000 | `10` | yes | Jobs at a time |\n"));
+    assert_non_null(strstr(text,
+                           "| `slots` | `--slots` `-s` | `WHERRY_SLOTS` | whole "
+                           "number, 1 to 1000 | `10` | yes | Jobs at a time |\n"));
     assert_non_null(strstr(text, "| `redis.timeout` | `--redis-timeout` | "
                                  "`WHERRY_REDIS_TIMEOUT` | duration, 100ms to 1m | "
                                  "`5s` | no | For one answer |\n"));
-    assert_non_null(strstr(text, "| `handlers.NAME.retry.max` | whole number | `5` | no "
-                                 "| Attempts \\| tries |\n"));
+    assert_non_null(strstr(text,
+                           "| `handlers.NAME.retry.max` | whole number | `5` | no "
+                           "| Attempts \\| tries |\n"));
     assert_non_null(strstr(text, "one of debug, info, warn"));
     assert_non_null(strstr(text, "`redis.password_file` names a file"));
     wh_buf_fini(&b);

@@ -8,7 +8,6 @@
 #include "common/base/log.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -223,9 +223,9 @@ int main(void)
 {
 #define LOG_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LOG_TEST(test_json),       LOG_TEST(test_text),    LOG_TEST(test_level),
-        LOG_TEST(test_common),     LOG_TEST(test_long_field), LOG_TEST(test_limited),
-        LOG_TEST(test_full_pipe),  LOG_TEST(test_reader_gone),
+        LOG_TEST(test_json),      LOG_TEST(test_text),        LOG_TEST(test_level),
+        LOG_TEST(test_common),    LOG_TEST(test_long_field),  LOG_TEST(test_limited),
+        LOG_TEST(test_full_pipe), LOG_TEST(test_reader_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

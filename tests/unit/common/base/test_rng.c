@@ -137,8 +137,8 @@ static void test_uuid_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),      cmocka_unit_test(test_below),
-        cmocka_unit_test(test_jitter),     cmocka_unit_test(test_uuid_order),
+        cmocka_unit_test(test_bytes),     cmocka_unit_test(test_below),
+        cmocka_unit_test(test_jitter),    cmocka_unit_test(test_uuid_order),
         cmocka_unit_test(test_uuid_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

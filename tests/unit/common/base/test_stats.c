@@ -78,20 +78,23 @@ static void test_text(void **state)
     wh_stats_observe(m, 0.1); /* a bound belongs to its own bucket */
     wh_stats_observe(m, 0.5);
     wh_stats_observe(m, 100);
-    check_print(s, DROPPED("0")
-                "# HELP wherry_jobs_total Jobs \\\\ by\\nstate.\n"
-                "# TYPE wherry_jobs_total counter\n"
-                "wherry_jobs_total{queue=\"a\\\"\\\\\\n\",state=\"\xEF\xBF\xBDok\"} 2\n"
-                "wherry_jobs_total{queue=\"b\",state=\"\"} 0.5\n"
-                "# HELP wherry_run_seconds Run time.\n"
-                "# TYPE wherry_run_seconds histogram\n"
-                "wherry_run_seconds_bucket{queue=\"mail\",le=\"0.1\"} 1\n"
-                "wherry_run_seconds_bucket{queue=\"mail\",le=\"1\"} 2\n"
-                "wherry_run_seconds_bucket{queue=\"mail\",le=\"10\"} 2\n"
-                "wherry_run_seconds_bucket{queue=\"mail\",le=\"+Inf\"} 3\n"
-                "wherry_run_seconds_sum{queue=\"mail\"} 100.6\n"
-                "wherry_run_seconds_count{queue=\"mail\"} 3\n"
-                "# HELP wherry_up Is it up?\n# TYPE wherry_up gauge\nwherry_up -1\n");
+    check_print(
+        s,
+        DROPPED(
+            "0") "# HELP wherry_jobs_total Jobs \\\\ by\\nstate.\n"
+                 "# TYPE wherry_jobs_total counter\n"
+                 "wherry_jobs_total{queue=\"a\\\"\\\\\\n\",state=\"\xEF\xBF\xBDok\"} "
+                 "2\n"
+                 "wherry_jobs_total{queue=\"b\",state=\"\"} 0.5\n"
+                 "# HELP wherry_run_seconds Run time.\n"
+                 "# TYPE wherry_run_seconds histogram\n"
+                 "wherry_run_seconds_bucket{queue=\"mail\",le=\"0.1\"} 1\n"
+                 "wherry_run_seconds_bucket{queue=\"mail\",le=\"1\"} 2\n"
+                 "wherry_run_seconds_bucket{queue=\"mail\",le=\"10\"} 2\n"
+                 "wherry_run_seconds_bucket{queue=\"mail\",le=\"+Inf\"} 3\n"
+                 "wherry_run_seconds_sum{queue=\"mail\"} 100.6\n"
+                 "wherry_run_seconds_count{queue=\"mail\"} 3\n"
+                 "# HELP wherry_up Is it up?\n# TYPE wherry_up gauge\nwherry_up -1\n");
     wh_stats_free(s);
 }
 
@@ -188,10 +191,17 @@ static void test_refused(void **state)
         {.name = "x", .help = "", .labels = four},
         {.name = "x", .help = "", .bounds = bounds, .n_bounds = 3},
         {.name = "x", .help = "", .type = WH_STATS_HISTOGRAM},
-        {.name = "x", .help = "", .type = WH_STATS_HISTOGRAM, .bounds = falling,
+        {.name = "x",
+         .help = "",
+         .type = WH_STATS_HISTOGRAM,
+         .bounds = falling,
          .n_bounds = 2},
-        {.name = "x", .help = "", .type = WH_STATS_HISTOGRAM, .bounds = bounds,
-         .n_bounds = 3, .labels = le},
+        {.name = "x",
+         .help = "",
+         .type = WH_STATS_HISTOGRAM,
+         .bounds = bounds,
+         .n_bounds = 3,
+         .labels = le},
         {.name = "wherry_metrics_series_dropped_total", .help = ""},
     };
     wh_stats *s = new_stats();

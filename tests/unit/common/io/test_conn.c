@@ -299,11 +299,9 @@ static void nobody_listens(void **state)
     assert_int_equal(wh_conn_state_of(f->conn), WH_CONN_IDLE);
     wh_conn_start(f->conn);
     assert_int_equal(wh_conn_state_of(f->conn), WH_CONN_CONNECTING);
-    for (int i = 0; i < 3; i++) {
-        WH_WAIT_FOR(f->loop, wh_conn_state_of(f->conn) == WH_CONN_WAITING);
-        assert_non_null(strstr(wh_conn_error(f->conn), "/nonexistent/redis.sock: No such file"));
-        WH_WAIT_FOR(f->loop, wh_conn_state_of(f->conn) != WH_CONN_WAITING || wh_clock_mono_ms() > 0);
-    }
+    WH_WAIT_FOR(f->loop, wh_conn_state_of(f->conn) == WH_CONN_WAITING);
+    assert_non_null(strstr(wh_conn_error(f->conn), "/nonexistent/redis.sock: No such file"));
+    assert_int_equal(wh_conn_error_code(f->conn), WH_ECONN);
     assert_int_equal(f->downs, 0); /* it never was ready */
 }
 
@@ -361,9 +359,9 @@ static void deadline_of_answered_requests_is_forgotten(void **state)
     fixture *f = *state;
 
     begin_ready(f, script);
-    assert_int_equal(send_to(f, 0, PING, 30), WH_OK);
+    assert_int_equal(send_to(f, 0, PING, 1000), WH_OK);
     WH_WAIT_FOR(f->loop, f->answers[0].calls == 1);
-    assert_int_equal(send_to(f, 1, PING, 150), WH_OK);
+    assert_int_equal(send_to(f, 1, PING, 1200), WH_OK);
     /* The first deadline passes, with the second request open; then the second one. */
     WH_WAIT_FOR(f->loop, f->answers[1].calls == 1);
     assert_int_equal(f->answers[0].err, WH_OK);
@@ -378,10 +376,9 @@ static void connection_that_says_nothing(void **state)
     fixture *f = *state;
     wh_conn_options o = quick(NULL);
 
-    o.connect_timeout_ms = 20;
+    o.connect_timeout_ms = 300;
     begin_with(f, script, &o);
     WH_WAIT_FOR(f->loop, wh_conn_error_code(f->conn) == WH_ETIMEOUT);
-    o.connect_timeout_ms = 20;
     WH_WAIT_FOR(f->loop, f->ups == 1);
 }
 
@@ -402,8 +399,7 @@ static void unasked_replies_end_it(void **state)
     begin(f, script);
     WH_WAIT_FOR(f->loop, f->downs == 1);
     assert_string_equal(f->why, "Redis sent a reply that nobody asked for");
-    WH_WAIT_FOR(f->loop, wh_conn_error_code(f->conn) == WH_EREDIS || wh_conn_error_code(f->conn) == WH_ECONN);
-    WH_WAIT_FOR(f->loop, f->downs == 2);
+    WH_WAIT_FOR(f->loop, f->downs == 2); /* in between it was refused in the handshake */
     assert_string_equal(f->why, "Redis refused the connection: ERR bye");
     WH_WAIT_FOR(f->loop, f->ups == 3);
 }

@@ -268,59 +268,60 @@ static void test_unpack_meta(void **state)
 
 #define H(head) ENQUEUED head, sizeof(ENQUEUED head) - 1
 
+static const struct {
+    const char *bytes;
+    size_t n;
+    const char *reason; /* NULL: accepted */
+} records[] = {
+    {H("\x93\xa1t\xa1o\x05"), NULL},
+    {H("\x93\xc4\x01t\xd9\x01o\xcb\x40\x14\0\0\0\0\0\0"), NULL},
+    {H("\xdc\x00\x03\xa1t\xa1o\x05"), NULL},
+    {H("\x94\xa1t\xa1o\x05\x80"), NULL},
+    {H("\x94\xa1t\xa1o\x05\x90"), NULL}, /* Lua's empty table */
+    {H("\x94\xa1t\xa1o\x05\x81\xa2zz\x92\x01\x81\x01\x02"), NULL},
+    {H("\x94\xa1t\xa1o\x05\x81\x07\x01"), NULL}, /* a key that is no text */
+    {H("\x94\xa1t\xa1o\x05\x81\xa1k\xa1x"), NULL},
+    {H("\x94\xa1t\xa1o\x05\x81\xa2to\xc0"), NULL},
+    {H("\x95\xa1t\xa1o\x05\x80\x92\x01\x02"), NULL}, /* a part to come */
+    {"", 0, "record: empty"},
+    {"\xce\x00\x00\x00\x01\x93\xa1t\xa1o\x05", 11, "record: does not begin"},
+    {"\xcf\x00\x00", 3, "record: does not begin"},
+    {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x93\xa1t\xa1o\x05", 15,
+     "record: does not begin"},
+    {H(""), "record: the head is not"},
+    {H("\x92\xa1t\xa1o"), "record: the head is not"},
+    {H("\x83\xa1t\xa1o\x05\x05\x05\x05"), "record: the head is not"},
+    {H("\x93\xa0\xa1o\x05"), "record: the type"},
+    {H("\x93\xa3t t\xa1o\x05"), "record: the type"},
+    {H("\x93\x01\xa1o\x05"), "record: the type"},
+    {H("\x93\xa1t\xa2o\0\x05"), "record: the org"},
+    {H("\x93\xa1t\xc0\x05"), "record: the org"},
+    {H("\x93\xa1t\xa1o\x0a"), "record: the priority"},
+    {H("\x93\xa1t\xa1o\xff"), "record: the priority"},
+    {H("\x93\xa1t\xa1o\xcb\x40\x16\0\0\0\0\0\0"), "record: the priority"},
+    {H("\x94\xa1t\xa1o\x05"), "record: the options"},
+    {H("\x94\xa1t\xa1o\x05\x91\x01"), "record: the options"},
+    {H("\x94\xa1t\xa1o\x05\xc0"), "record: the options"},
+    {H("\x94\xa1t\xa1o\x05\xdf\xff\xff\xff\xff\x01"), "record: the options"},
+    {H("\x94\xa1t\xa1o\x05\x81\xa2ma\xcd\x03\xe9"), "record: option max_attempts"},
+    {H("\x94\xa1t\xa1o\x05\x81\xa2to\xa1x"), "record: option timeout_ms"},
+    {H("\x94\xa1t\xa1o\x05\x81\xa2tp\x01"), "record: option traceparent"},
+    {H("\x94\xa1t\xa1o\x05\x81\xa2"), "record: the options"},
+    {H("\x94\xa1t\xa1o\x05\x81\xa2zz\x92"), "record: an option is cut off"},
+    {H("\x94\xa1t\xa1o\x05\x81\xc1\x01"), "record: an option is cut off"},
+    {H("\x95\xa1t\xa1o\x05\x80"), "record: the head is cut off"},
+};
+
 static void test_unpack_record(void **state)
 {
     (void)state;
-    static const struct {
-        const char *bytes;
-        size_t n;
-        const char *reason; /* NULL: accepted */
-    } rows[] = {
-        {H("\x93\xa1t\xa1o\x05"), NULL},
-        {H("\x93\xc4\x01t\xd9\x01o\xcb\x40\x14\0\0\0\0\0\0"), NULL},
-        {H("\xdc\x00\x03\xa1t\xa1o\x05"), NULL},
-        {H("\x94\xa1t\xa1o\x05\x80"), NULL},
-        {H("\x94\xa1t\xa1o\x05\x90"), NULL}, /* Lua's empty table */
-        {H("\x94\xa1t\xa1o\x05\x81\xa2zz\x92\x01\x81\x01\x02"), NULL},
-        {H("\x94\xa1t\xa1o\x05\x81\x07\x01"), NULL}, /* a key that is no text */
-        {H("\x94\xa1t\xa1o\x05\x81\xa1k\xa1x"), NULL},
-        {H("\x94\xa1t\xa1o\x05\x81\xa2to\xc0"), NULL},
-        {H("\x95\xa1t\xa1o\x05\x80\x92\x01\x02"), NULL}, /* a part to come */
-        {"", 0, "record: empty"},
-        {"\xce\x00\x00\x00\x01\x93\xa1t\xa1o\x05", 11, "record: does not begin"},
-        {"\xcf\x00\x00", 3, "record: does not begin"},
-        {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x93\xa1t\xa1o\x05", 15,
-         "record: does not begin"},
-        {H(""), "record: the head is not"},
-        {H("\x92\xa1t\xa1o"), "record: the head is not"},
-        {H("\x83\xa1t\xa1o\x05\x05\x05\x05"), "record: the head is not"},
-        {H("\x93\xa0\xa1o\x05"), "record: the type"},
-        {H("\x93\xa3t t\xa1o\x05"), "record: the type"},
-        {H("\x93\x01\xa1o\x05"), "record: the type"},
-        {H("\x93\xa1t\xa2o\0\x05"), "record: the org"},
-        {H("\x93\xa1t\xc0\x05"), "record: the org"},
-        {H("\x93\xa1t\xa1o\x0a"), "record: the priority"},
-        {H("\x93\xa1t\xa1o\xff"), "record: the priority"},
-        {H("\x93\xa1t\xa1o\xcb\x40\x16\0\0\0\0\0\0"), "record: the priority"},
-        {H("\x94\xa1t\xa1o\x05"), "record: the options"},
-        {H("\x94\xa1t\xa1o\x05\x91\x01"), "record: the options"},
-        {H("\x94\xa1t\xa1o\x05\xc0"), "record: the options"},
-        {H("\x94\xa1t\xa1o\x05\xdf\xff\xff\xff\xff\x01"), "record: the options"},
-        {H("\x94\xa1t\xa1o\x05\x81\xa2ma\xcd\x03\xe9"), "record: option max_attempts"},
-        {H("\x94\xa1t\xa1o\x05\x81\xa2to\xa1x"), "record: option timeout_ms"},
-        {H("\x94\xa1t\xa1o\x05\x81\xa2tp\x01"), "record: option traceparent"},
-        {H("\x94\xa1t\xa1o\x05\x81\xa2"), "record: the options"},
-        {H("\x94\xa1t\xa1o\x05\x81\xa2zz\x92"), "record: an option is cut off"},
-        {H("\x94\xa1t\xa1o\x05\x81\xc1\x01"), "record: an option is cut off"},
-        {H("\x95\xa1t\xa1o\x05\x80"), "record: the head is cut off"},
-    };
-    for (size_t i = 0; i < LEN(rows); i++) {
+    for (size_t i = 0; i < LEN(records); i++) {
         wh_codec_claim claim = {.token = SLICE(ID "1"),
-                                .record = {rows[i].bytes, rows[i].n}};
+                                .record = {records[i].bytes, records[i].n}};
         wh_job *job = NULL;
         wh_errbuf eb = {0};
         wh_err err = wh_codec_unpack_job(&claim, &job, &eb);
-        if (rows[i].reason == NULL) {
+        if (records[i].reason == NULL) {
             assert_int_equal(err, WH_OK);
             assert_string_equal(job->type, "t");
             assert_string_equal(job->org, "o");
@@ -330,7 +331,7 @@ static void test_unpack_record(void **state)
         } else {
             assert_int_equal(err, WH_EBADDATA);
             assert_null(job);
-            assert_memory_equal(eb.text, rows[i].reason, strlen(rows[i].reason));
+            assert_memory_equal(eb.text, records[i].reason, strlen(records[i].reason));
         }
     }
 }

@@ -29,67 +29,67 @@ static bool read_one(const void *bytes, size_t n, wh_cursor_value *v, size_t *us
     return ok;
 }
 
+static const struct {
+    const char *bytes;
+    size_t n;
+    wh_cursor_kind kind;
+    size_t inside; /* length or count */
+    uint64_t bits;
+} kinds[] = {
+    {"\x00", 1, WH_CURSOR_UINT, 0, 0},
+    {"\x7f", 1, WH_CURSOR_UINT, 0, 127},
+    {"\xff", 1, WH_CURSOR_INT, 0, UINT64_MAX},
+    {"\xe0", 1, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-32)},
+    {"\xcc\xff", 2, WH_CURSOR_UINT, 0, 255},
+    {"\xcd\x01\x00", 3, WH_CURSOR_UINT, 0, 256},
+    {"\xce\xff\xff\xff\xff", 5, WH_CURSOR_UINT, 0, UINT32_MAX},
+    {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, WH_CURSOR_UINT, 0, UINT64_MAX},
+    {"\xd0\x80", 2, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-128)},
+    {"\xd0\x7f", 2, WH_CURSOR_INT, 0, 127},
+    {"\xd1\x80\x00", 3, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-32768)},
+    {"\xd2\x80\x00\x00\x00", 5, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-2147483648)},
+    {"\xd3\x80\0\0\0\0\0\0\0", 9, WH_CURSOR_INT, 0, UINT64_C(1) << 63},
+    {"\xc0", 1, WH_CURSOR_NIL, 0, 0},
+    {"\xc2", 1, WH_CURSOR_FALSE, 0, 0},
+    {"\xc3", 1, WH_CURSOR_TRUE, 0, 0},
+    {"\xa0", 1, WH_CURSOR_TEXT, 0, 0},
+    {"\xa3"
+     "abc",
+     4, WH_CURSOR_TEXT, 3, 0},
+    {"\xd9\x02hi", 4, WH_CURSOR_TEXT, 2, 2},
+    {"\xda\x00\x02hi", 5, WH_CURSOR_TEXT, 2, 2},
+    {"\xdb\x00\x00\x00\x02hi", 7, WH_CURSOR_TEXT, 2, 2},
+    {"\xc4\x02hi", 4, WH_CURSOR_TEXT, 2, 2},
+    {"\xc5\x00\x02hi", 5, WH_CURSOR_TEXT, 2, 2},
+    {"\xc6\x00\x00\x00\x02hi", 7, WH_CURSOR_TEXT, 2, 2},
+    {"\xc7\x02\x01hi", 5, WH_CURSOR_EXT, 2, 2},
+    {"\xc8\x00\x02\x01hi", 6, WH_CURSOR_EXT, 2, 2},
+    {"\xc9\x00\x00\x00\x02\x01hi", 8, WH_CURSOR_EXT, 2, 2},
+    {"\xd4\x01x", 3, WH_CURSOR_EXT, 1, 0},
+    {"\xd5\x01xx", 4, WH_CURSOR_EXT, 2, 0},
+    {"\xd6\x01xxxx", 6, WH_CURSOR_EXT, 4, 0},
+    {"\xd7\x01xxxxxxxx", 10, WH_CURSOR_EXT, 8, 0},
+    {"\xd8\x01xxxxxxxxxxxxxxxx", 18, WH_CURSOR_EXT, 16, 0},
+    {"\xca\x3f\x80\x00\x00", 5, WH_CURSOR_FLOAT, 0, 0x3f800000},
+    {"\xcb\x3f\xf0\0\0\0\0\0\0", 9, WH_CURSOR_FLOAT, 0, UINT64_C(0x3ff0000000000000)},
+};
+
 static void test_kinds(void **state)
 {
     (void)state;
-    static const struct {
-        const char *bytes;
-        size_t n;
-        wh_cursor_kind kind;
-        size_t inside; /* length or count */
-        uint64_t bits;
-    } rows[] = {
-        {"\x00", 1, WH_CURSOR_UINT, 0, 0},
-        {"\x7f", 1, WH_CURSOR_UINT, 0, 127},
-        {"\xff", 1, WH_CURSOR_INT, 0, UINT64_MAX},
-        {"\xe0", 1, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-32)},
-        {"\xcc\xff", 2, WH_CURSOR_UINT, 0, 255},
-        {"\xcd\x01\x00", 3, WH_CURSOR_UINT, 0, 256},
-        {"\xce\xff\xff\xff\xff", 5, WH_CURSOR_UINT, 0, UINT32_MAX},
-        {"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9, WH_CURSOR_UINT, 0, UINT64_MAX},
-        {"\xd0\x80", 2, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-128)},
-        {"\xd0\x7f", 2, WH_CURSOR_INT, 0, 127},
-        {"\xd1\x80\x00", 3, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-32768)},
-        {"\xd2\x80\x00\x00\x00", 5, WH_CURSOR_INT, 0, (uint64_t)INT64_C(-2147483648)},
-        {"\xd3\x80\0\0\0\0\0\0\0", 9, WH_CURSOR_INT, 0, UINT64_C(1) << 63},
-        {"\xc0", 1, WH_CURSOR_NIL, 0, 0},
-        {"\xc2", 1, WH_CURSOR_FALSE, 0, 0},
-        {"\xc3", 1, WH_CURSOR_TRUE, 0, 0},
-        {"\xa0", 1, WH_CURSOR_TEXT, 0, 0},
-        {"\xa3"
-         "abc",
-         4, WH_CURSOR_TEXT, 3, 0},
-        {"\xd9\x02hi", 4, WH_CURSOR_TEXT, 2, 2},
-        {"\xda\x00\x02hi", 5, WH_CURSOR_TEXT, 2, 2},
-        {"\xdb\x00\x00\x00\x02hi", 7, WH_CURSOR_TEXT, 2, 2},
-        {"\xc4\x02hi", 4, WH_CURSOR_TEXT, 2, 2},
-        {"\xc5\x00\x02hi", 5, WH_CURSOR_TEXT, 2, 2},
-        {"\xc6\x00\x00\x00\x02hi", 7, WH_CURSOR_TEXT, 2, 2},
-        {"\xc7\x02\x01hi", 5, WH_CURSOR_EXT, 2, 2},
-        {"\xc8\x00\x02\x01hi", 6, WH_CURSOR_EXT, 2, 2},
-        {"\xc9\x00\x00\x00\x02\x01hi", 8, WH_CURSOR_EXT, 2, 2},
-        {"\xd4\x01x", 3, WH_CURSOR_EXT, 1, 0},
-        {"\xd5\x01xx", 4, WH_CURSOR_EXT, 2, 0},
-        {"\xd6\x01xxxx", 6, WH_CURSOR_EXT, 4, 0},
-        {"\xd7\x01xxxxxxxx", 10, WH_CURSOR_EXT, 8, 0},
-        {"\xd8\x01xxxxxxxxxxxxxxxx", 18, WH_CURSOR_EXT, 16, 0},
-        {"\xca\x3f\x80\x00\x00", 5, WH_CURSOR_FLOAT, 0, 0x3f800000},
-        {"\xcb\x3f\xf0\0\0\0\0\0\0", 9, WH_CURSOR_FLOAT, 0,
-         UINT64_C(0x3ff0000000000000)},
-    };
-    for (size_t i = 0; i < LEN(rows); i++) {
+    for (size_t i = 0; i < LEN(kinds); i++) {
         wh_cursor_value v;
         size_t used = 0;
-        assert_true(read_one(rows[i].bytes, rows[i].n, &v, &used));
-        assert_int_equal(v.kind, rows[i].kind);
-        assert_int_equal(used, rows[i].n);
+        assert_true(read_one(kinds[i].bytes, kinds[i].n, &v, &used));
+        assert_int_equal(v.kind, kinds[i].kind);
+        assert_int_equal(used, kinds[i].n);
         if (v.kind == WH_CURSOR_TEXT || v.kind == WH_CURSOR_EXT) {
-            assert_int_equal(v.n, rows[i].inside);
+            assert_int_equal(v.n, kinds[i].inside);
         } else {
-            assert_true(v.bits == rows[i].bits);
+            assert_true(v.bits == kinds[i].bits);
         }
-        for (size_t cut = 0; cut < rows[i].n; cut++) {
-            assert_false(read_one(rows[i].bytes, cut, &v, &used));
+        for (size_t cut = 0; cut < kinds[i].n; cut++) {
+            assert_false(read_one(kinds[i].bytes, cut, &v, &used));
         }
     }
 }

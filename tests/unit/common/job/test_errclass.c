@@ -49,82 +49,84 @@ static void test_names(void **state)
     assert_true(wh_errclass_is_retryable(WH_ERRCLASS_COUNT));
 }
 
+static const struct {
+    const char *word;
+    wh_errclass category;
+} words[] = {
+    {"ETIMEDOUT", WH_ERRCLASS_TIMEOUT},
+    {"TimeoutError", WH_ERRCLASS_TIMEOUT},
+    {"TimeoutException", WH_ERRCLASS_TIMEOUT},
+    {"requests.exceptions.ReadTimeout", WH_ERRCLASS_TIMEOUT},
+    {"context.DeadlineExceeded", WH_ERRCLASS_TIMEOUT},
+    {"DEADLINE_EXCEEDED", WH_ERRCLASS_TIMEOUT},
+    {"UND_ERR_HEADERS_TIMEOUT", WH_ERRCLASS_TIMEOUT},
+    {"timed out", WH_ERRCLASS_TIMEOUT},
+    {"ECONNREFUSED", WH_ERRCLASS_CONNECTION},
+    {"econnreset", WH_ERRCLASS_CONNECTION},
+    {"ConnectionError", WH_ERRCLASS_CONNECTION},
+    {"ConnectionRefusedError", WH_ERRCLASS_CONNECTION},
+    {"BrokenPipeError", WH_ERRCLASS_CONNECTION},
+    {"java.net.ConnectException", WH_ERRCLASS_CONNECTION},
+    {"Errno::ECONNREFUSED", WH_ERRCLASS_CONNECTION},
+    {"ENOTFOUND", WH_ERRCLASS_CONNECTION}, /* a host name, in Node */
+    {"EAI_AGAIN", WH_ERRCLASS_CONNECTION},
+    {"socket.gaierror", WH_ERRCLASS_CONNECTION},
+    {"TooManyRequests", WH_ERRCLASS_RATE_LIMITED},
+    {"too_many_requests", WH_ERRCLASS_RATE_LIMITED},
+    {"RateLimitError", WH_ERRCLASS_RATE_LIMITED},
+    {"RESOURCE_EXHAUSTED", WH_ERRCLASS_RATE_LIMITED},
+    {"ThrottlingException", WH_ERRCLASS_RATE_LIMITED},
+    {"ServiceUnavailable", WH_ERRCLASS_UNAVAILABLE},
+    {"UNAVAILABLE", WH_ERRCLASS_UNAVAILABLE},
+    {"EAGAIN", WH_ERRCLASS_UNAVAILABLE},
+    {"ENOSPC", WH_ERRCLASS_UNAVAILABLE},
+    {"SIGSEGV", WH_ERRCLASS_CRASH},
+    {"panic", WH_ERRCLASS_CRASH},
+    {"FileNotFoundError", WH_ERRCLASS_NOT_FOUND},
+    {"ENOENT", WH_ERRCLASS_NOT_FOUND},
+    {"NotFoundException", WH_ERRCLASS_NOT_FOUND},
+    {"not found", WH_ERRCLASS_NOT_FOUND},
+    {"ActiveRecord::RecordNotFound", WH_ERRCLASS_NOT_FOUND},
+    {"ValueError", WH_ERRCLASS_INVALID},
+    {"json.decoder.JSONDecodeError", WH_ERRCLASS_INVALID},
+    {"IllegalArgumentException", WH_ERRCLASS_INVALID},
+    {"INVALID_ARGUMENT", WH_ERRCLASS_INVALID},
+    {"SyntaxError", WH_ERRCLASS_INVALID},
+    {"ValidationError", WH_ERRCLASS_INVALID},
+    {"NotImplementedError", WH_ERRCLASS_UNSUPPORTED},
+    {"UnsupportedOperationException", WH_ERRCLASS_UNSUPPORTED},
+    {"PermissionError", WH_ERRCLASS_PERMISSION},
+    {"EACCES", WH_ERRCLASS_PERMISSION},
+    {"Forbidden", WH_ERRCLASS_PERMISSION},
+    {"access denied", WH_ERRCLASS_PERMISSION},
+    {"Payload Too Large", WH_ERRCLASS_OVERSIZE},
+    {"EMSGSIZE", WH_ERRCLASS_OVERSIZE},
+    {"404", WH_ERRCLASS_NOT_FOUND},
+    {"429", WH_ERRCLASS_RATE_LIMITED},
+    /* Not known, or bugs of a handler that a new version may mend: retried. */
+    {"TypeError", WH_ERRCLASS_ERROR},
+    {"KeyError", WH_ERRCLASS_ERROR},
+    {"RuntimeError", WH_ERRCLASS_ERROR},
+    {"MemoryError", WH_ERRCLASS_ERROR},
+    {"Error", WH_ERRCLASS_ERROR},
+    {"Exception", WH_ERRCLASS_ERROR},
+    {"ErrorError", WH_ERRCLASS_ERROR},
+    {"...", WH_ERRCLASS_ERROR},
+    {" ", WH_ERRCLASS_ERROR},
+    {"fou", WH_ERRCLASS_ERROR}, /* part of a word */
+    {"a word that is much longer than any error name ever was, and more of it",
+     WH_ERRCLASS_ERROR},
+    {"timeout\xff", WH_ERRCLASS_TIMEOUT},
+};
+
 static void test_words(void **state)
 {
     (void)state;
-    static const struct {
-        const char *word;
-        wh_errclass category;
-    } rows[] = {
-        {"ETIMEDOUT", WH_ERRCLASS_TIMEOUT},
-        {"TimeoutError", WH_ERRCLASS_TIMEOUT},
-        {"TimeoutException", WH_ERRCLASS_TIMEOUT},
-        {"requests.exceptions.ReadTimeout", WH_ERRCLASS_TIMEOUT},
-        {"context.DeadlineExceeded", WH_ERRCLASS_TIMEOUT},
-        {"DEADLINE_EXCEEDED", WH_ERRCLASS_TIMEOUT},
-        {"UND_ERR_HEADERS_TIMEOUT", WH_ERRCLASS_TIMEOUT},
-        {"timed out", WH_ERRCLASS_TIMEOUT},
-        {"ECONNREFUSED", WH_ERRCLASS_CONNECTION},
-        {"econnreset", WH_ERRCLASS_CONNECTION},
-        {"ConnectionError", WH_ERRCLASS_CONNECTION},
-        {"ConnectionRefusedError", WH_ERRCLASS_CONNECTION},
-        {"BrokenPipeError", WH_ERRCLASS_CONNECTION},
-        {"java.net.ConnectException", WH_ERRCLASS_CONNECTION},
-        {"Errno::ECONNREFUSED", WH_ERRCLASS_CONNECTION},
-        {"ENOTFOUND", WH_ERRCLASS_CONNECTION}, /* a host name, in Node */
-        {"EAI_AGAIN", WH_ERRCLASS_CONNECTION},
-        {"socket.gaierror", WH_ERRCLASS_CONNECTION},
-        {"TooManyRequests", WH_ERRCLASS_RATE_LIMITED},
-        {"too_many_requests", WH_ERRCLASS_RATE_LIMITED},
-        {"RateLimitError", WH_ERRCLASS_RATE_LIMITED},
-        {"RESOURCE_EXHAUSTED", WH_ERRCLASS_RATE_LIMITED},
-        {"ThrottlingException", WH_ERRCLASS_RATE_LIMITED},
-        {"ServiceUnavailable", WH_ERRCLASS_UNAVAILABLE},
-        {"UNAVAILABLE", WH_ERRCLASS_UNAVAILABLE},
-        {"EAGAIN", WH_ERRCLASS_UNAVAILABLE},
-        {"ENOSPC", WH_ERRCLASS_UNAVAILABLE},
-        {"SIGSEGV", WH_ERRCLASS_CRASH},
-        {"panic", WH_ERRCLASS_CRASH},
-        {"FileNotFoundError", WH_ERRCLASS_NOT_FOUND},
-        {"ENOENT", WH_ERRCLASS_NOT_FOUND},
-        {"NotFoundException", WH_ERRCLASS_NOT_FOUND},
-        {"not found", WH_ERRCLASS_NOT_FOUND},
-        {"ActiveRecord::RecordNotFound", WH_ERRCLASS_NOT_FOUND},
-        {"ValueError", WH_ERRCLASS_INVALID},
-        {"json.decoder.JSONDecodeError", WH_ERRCLASS_INVALID},
-        {"IllegalArgumentException", WH_ERRCLASS_INVALID},
-        {"INVALID_ARGUMENT", WH_ERRCLASS_INVALID},
-        {"SyntaxError", WH_ERRCLASS_INVALID},
-        {"ValidationError", WH_ERRCLASS_INVALID},
-        {"NotImplementedError", WH_ERRCLASS_UNSUPPORTED},
-        {"UnsupportedOperationException", WH_ERRCLASS_UNSUPPORTED},
-        {"PermissionError", WH_ERRCLASS_PERMISSION},
-        {"EACCES", WH_ERRCLASS_PERMISSION},
-        {"Forbidden", WH_ERRCLASS_PERMISSION},
-        {"access denied", WH_ERRCLASS_PERMISSION},
-        {"Payload Too Large", WH_ERRCLASS_OVERSIZE},
-        {"EMSGSIZE", WH_ERRCLASS_OVERSIZE},
-        {"404", WH_ERRCLASS_NOT_FOUND},
-        {"429", WH_ERRCLASS_RATE_LIMITED},
-        /* Not known, or bugs of a handler that a new version may mend: retried. */
-        {"TypeError", WH_ERRCLASS_ERROR},
-        {"KeyError", WH_ERRCLASS_ERROR},
-        {"RuntimeError", WH_ERRCLASS_ERROR},
-        {"MemoryError", WH_ERRCLASS_ERROR},
-        {"Error", WH_ERRCLASS_ERROR},
-        {"Exception", WH_ERRCLASS_ERROR},
-        {"ErrorError", WH_ERRCLASS_ERROR},
-        {"...", WH_ERRCLASS_ERROR},
-        {" ", WH_ERRCLASS_ERROR},
-        {"fou", WH_ERRCLASS_ERROR}, /* part of a word */
-        {"a word that is much longer than any error name ever was, and more of it",
-         WH_ERRCLASS_ERROR},
-        {"timeout\xff", WH_ERRCLASS_TIMEOUT},
-    };
-    for (size_t i = 0; i < LEN(rows); i++) {
-        wh_errclass category = wh_errclass_of_word(rows[i].word, strlen(rows[i].word));
+    for (size_t i = 0; i < LEN(words); i++) {
+        wh_errclass category =
+            wh_errclass_of_word(words[i].word, strlen(words[i].word));
         assert_string_equal(wh_errclass_name(category),
-                            wh_errclass_name(rows[i].category));
+                            wh_errclass_name(words[i].category));
     }
     assert_int_equal(wh_errclass_of_word(NULL, 0), WH_ERRCLASS_ERROR);
     assert_int_equal(wh_errclass_of_word("timeout", 0), WH_ERRCLASS_ERROR);

@@ -3,11 +3,9 @@
  * Requests as exact bytes, error words, views and copies of replies. Replies come out
  * of hiredis' own reader, as in the program.
  */
+#include "common/base/alloc.h"
 #include "common/store/call.h"
 
-#include "common/base/alloc.h"
-
-#include <hiredis/hiredis.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <hiredis/hiredis.h>
 
 #include <cmocka.h>
 
@@ -37,8 +37,9 @@ static redisReply *parse_text(const char *resp)
 
 static void test_function_call(void **state)
 {
-    static const char want[] = "xy*7\r\n$5\r\nFCALL\r\n$9\r\nwh1_retry\r\n$1\r\n1\r\n"
-                               "$9\r\nwh:{eu:q}\r\n$3\r\na\0b\r\n$2\r\n-7\r\n$0\r\n\r\n";
+    static const char want[] =
+        "xy*7\r\n$5\r\nFCALL\r\n$9\r\nwh1_retry\r\n$1\r\n1\r\n"
+        "$9\r\nwh:{eu:q}\r\n$3\r\na\0b\r\n$2\r\n-7\r\n$0\r\n\r\n";
     wh_call c;
     wh_buf out = {0};
 
@@ -58,7 +59,8 @@ static void test_function_call(void **state)
 
 static void test_call_without_key(void **state)
 {
-    static const char want[] = "*3\r\n$8\r\nFCALL_RO\r\n$11\r\nwh1_version\r\n$1\r\n0\r\n";
+    static const char want[] =
+        "*3\r\n$8\r\nFCALL_RO\r\n$11\r\nwh1_version\r\n$1\r\n0\r\n";
     wh_call c;
     wh_buf out = {0};
 
@@ -81,8 +83,9 @@ static void test_command_and_numbers(void **state)
     wh_call_argi(&c, INT64_MAX);
     wh_call_argi(&c, 0);
     assert_int_equal(wh_call_finish(&c, &out), WH_OK);
-    assert_string_equal(wh_buf_str(&out), "*4\r\n$1\r\nX\r\n$20\r\n-9223372036854775808\r\n"
-                                          "$19\r\n9223372036854775807\r\n$1\r\n0\r\n");
+    assert_string_equal(wh_buf_str(&out),
+                        "*4\r\n$1\r\nX\r\n$20\r\n-9223372036854775808\r\n"
+                        "$19\r\n9223372036854775807\r\n$1\r\n0\r\n");
     wh_buf_fini(&out);
 }
 
@@ -174,8 +177,9 @@ static void test_error_words(void **state)
     assert_int_equal(wh_call_error(NULL, NULL), WH_EPROTO);
 }
 
-static const char sample[] = "*6\r\n:42\r\n$3\r\n-17\r\n$-1\r\n*2\r\n$3\r\na\0b\r\n:1\r\n"
-                             "+OK\r\n$0\r\n\r\n";
+static const char sample[] =
+    "*6\r\n:42\r\n$3\r\n-17\r\n$-1\r\n*2\r\n$3\r\na\0b\r\n:1\r\n"
+    "+OK\r\n$0\r\n\r\n";
 
 static void check_sample(const wh_reply *r)
 {
@@ -240,7 +244,8 @@ static void test_copy_out_of_memory(void **state)
 
 static void test_numbers_that_are_none(void **state)
 {
-    static const char *const bad[] = {"", "-", "1x", "+1", " 1", "99999999999999999999"};
+    static const char *const bad[] = {"",   "-",  "1x",
+                                      "+1", " 1", "99999999999999999999"};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -48,7 +48,8 @@ static void test_longest_names_fit(void **state)
 
 static void test_bad_names(void **state)
 {
-    static const char *const bad[] = {"", "a b", "a:b", "a{b", "a}b", "\xc3\xa4", "a\nb"};
+    static const char *const bad[] = {"",    "a b",      "a:b", "a{b",
+                                      "a}b", "\xc3\xa4", "a\nb"};
     char key[WH_KEYS_PARTITION_MAX];
     wh_errbuf eb = {0};
 
@@ -64,8 +65,9 @@ static void test_bad_names(void **state)
 
 static void test_split(void **state)
 {
-    static const char *const bad[] = {"",           "wh:{registry}", "wh:{eu:}", "wh:{:q}",
-                                      "wh:{eu:q}x", "wh:eu:q",       "wh:{a:b:c}"};
+    static const char *const bad[] = {"",          "wh:{registry}", "wh:{eu:}",
+                                      "wh:{:q}",   "wh:{eu:q}x",    "wh:eu:q",
+                                      "wh:{a:b:c}"};
     char region[WH_JOB_NAME_MAX + 1];
     char queue[WH_JOB_NAME_MAX + 1];
 

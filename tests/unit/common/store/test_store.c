@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store against a real server: readiness, typed calls, the library that is gone
- * and comes back, calls that end with the store, the bell.
+ * and comes back, calls that end with the store.
  */
-#include "common/store/store.h"
-
 #include "common/base/clock.h"
 #include "common/base/rng.h"
+#include "common/store/store.h"
 #include "tests/support/redis_fixture.h"
 
-#include <hiredis/hiredis.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <hiredis/hiredis.h>
 
 #include <cmocka.h>
 
@@ -52,13 +52,13 @@ static void on_ready(void *arg, bool ready, const char *why)
     snprintf(f->why, sizeof f->why, "%s", why);
 }
 
-#define WAIT_UNTIL(f, condition)                                                         \
-    do {                                                                                 \
-        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                               \
-        while (!(condition)) {                                                           \
-            assert_true(wh_clock_mono_ms() < until_);                                    \
-            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                        \
-        }                                                                                \
+#define WAIT_UNTIL(f, condition)                                                       \
+    do {                                                                               \
+        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                             \
+        while (!(condition)) {                                                         \
+            assert_true(wh_clock_mono_ms() < until_);                                  \
+            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                      \
+        }                                                                              \
     } while (0)
 
 static void open_store(fixture *f, bool keep_library)
@@ -67,7 +67,8 @@ static void open_store(fixture *f, bool keep_library)
 
     o.conn.backoff_max_ms = 100;
     assert_int_equal(
-        wh_endpoint_parse(wh_redis_fixture_url(f->redis), &o.conn.endpoint, NULL), WH_OK);
+        wh_endpoint_parse(wh_redis_fixture_url(f->redis), &o.conn.endpoint, NULL),
+        WH_OK);
     assert_int_equal(wh_store_new(f->loop, &o, &f->store, NULL), WH_OK);
     wh_endpoint_fini(&o.conn.endpoint);
     assert_false(wh_store_is_ready(f->store));
@@ -129,7 +130,8 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
     }
 }
 
-static void on_cycle(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_cycle *c)
+static void on_cycle(void *arg, wh_err err, const wh_errbuf *eb,
+                     const wh_store_cycle *c)
 {
     fixture *f = arg;
 
@@ -169,7 +171,8 @@ static void on_heartbeat(void *arg, wh_err err, const wh_errbuf *eb,
     }
 }
 
-static void on_resync(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_resync *r)
+static void on_resync(void *arg, wh_err err, const wh_errbuf *eb,
+                      const wh_store_resync *r)
 {
     fixture *f = arg;
 
@@ -289,8 +292,12 @@ static void test_life_of_jobs(void **state)
     assert_int_equal(f->number, -1);
 
     wh_store_finish finishes[JOBS + 1] = {
-        {.token = token(f, 0), .outcome = WH_STORE_RETRY, .delay_ms = 60000,
-         .category = "timeout", .message = {"late", 4}, .context = {"{}", 2}},
+        {.token = token(f, 0),
+         .outcome = WH_STORE_RETRY,
+         .delay_ms = 60000,
+         .category = "timeout",
+         .message = {"late", 4},
+         .context = {"{}", 2}},
         {.token = token(f, 1), .outcome = WH_STORE_OK},
         {.token = token(f, 2), .outcome = WH_STORE_OK, .result = {"42", 2}},
         {.token = {"0123456789abcdef1", 17}, .outcome = WH_STORE_OK},
@@ -324,11 +331,17 @@ static void test_long_texts_are_cut(void **state)
                            .context = {text, sizeof text}};
     cycle(f, 0, &fin, 1);
     assert_int_equal(f->err, WH_OK);
-    wh_store_progress p = {.token = token(f, 1), .percent = 400, .message = {text, 600}};
+    wh_store_progress p = {
+        .token = token(f, 1), .percent = 400, .message = {text, 600}};
     wh_store_log_line line = {.token = token(f, 1), .line = {text, sizeof text}};
-    wh_store_heartbeat_args args = {.partition = P, .worker = "w1", .lease_ms = 60000,
-                                    .mode = WH_STORE_BEAT_RENEW, .progress = &p,
-                                    .n_progress = 1, .lines = &line, .n_lines = 1};
+    wh_store_heartbeat_args args = {.partition = P,
+                                    .worker = "w1",
+                                    .lease_ms = 60000,
+                                    .mode = WH_STORE_BEAT_RENEW,
+                                    .progress = &p,
+                                    .n_progress = 1,
+                                    .lines = &line,
+                                    .n_lines = 1};
     int before = f->calls;
     assert_int_equal(wh_store_do_heartbeat(f->store, &args, on_heartbeat, f), WH_OK);
     await(f, before + 1);
@@ -495,66 +508,21 @@ static void test_free_with_pending_calls(void **state)
     assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
 }
 
-typedef struct bell_note {
-    int calls, partition;
-    wh_err err;
-    char what;
-} bell_note;
-
-static void on_bell(void *arg, wh_err err, int partition, char what)
-{
-    bell_note *n = arg;
-
-    *n = (bell_note){
-        .calls = n->calls + 1, .partition = partition, .err = err, .what = what};
-}
-
-static void test_bell(void **state)
-{
-    static const char *const partitions[] = {"wh:{eu:a}", "wh:{eu:b}"};
-    fixture *f = *state;
-    bell_note n = {0};
-    wh_store_bell_args args = {
-        .partitions = partitions, .n = 2, .worker = "w1", .timeout_ms = 60000};
-
-    ready(f);
-    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_ESTATE);
-    redisReply *r = wh_redis_fixture_cmd(f->redis, "RPUSH wh:{eu:b}:bell:w1 w");
-    freeReplyObject(r);
-    WAIT_UNTIL(f, n.calls == 1);
-    assert_int_equal(n.err, WH_OK);
-    assert_int_equal(n.partition, 1);
-    assert_int_equal(n.what, 'w');
-
-    args.timeout_ms = 20;
-    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    WAIT_UNTIL(f, n.calls == 2);
-    assert_int_equal(n.err, WH_OK);
-    assert_int_equal(n.partition, -1);
-
-    args.timeout_ms = 60000;
-    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    wh_redis_fixture_kill9(f->redis);
-    WAIT_UNTIL(f, n.calls == 3);
-    assert_int_not_equal(n.err, WH_OK);
-    args.timeout_ms = 20; /* nobody there: the wait is held back, and runs out */
-    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    WAIT_UNTIL(f, n.calls == 4);
-    assert_int_equal(n.partition, -1);
-}
-
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_loads_the_library),  WITH_SERVER(test_keep_library),
-        WITH_SERVER(test_life_of_jobs),       WITH_SERVER(test_long_texts_are_cut),
-        WITH_SERVER(test_refused_up_front),   WITH_SERVER(test_resync_and_cancel),
-        WITH_SERVER(test_library_comes_back), WITH_SERVER(test_library_stays_away),
-        WITH_SERVER(test_restart),            WITH_SERVER(test_free_with_pending_calls),
-        WITH_SERVER(test_bell),
+        WITH_SERVER(test_loads_the_library),
+        WITH_SERVER(test_keep_library),
+        WITH_SERVER(test_life_of_jobs),
+        WITH_SERVER(test_long_texts_are_cut),
+        WITH_SERVER(test_refused_up_front),
+        WITH_SERVER(test_resync_and_cancel),
+        WITH_SERVER(test_library_comes_back),
+        WITH_SERVER(test_library_stays_away),
+        WITH_SERVER(test_restart),
+        WITH_SERVER(test_free_with_pending_calls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wh1_enqueue_batch, kept until it is answered. "Existing" with our own id after an
+ * uncertain attempt means that the attempt had worked.
+ */
+#include "common/cli/cli_batch.h"
+
+#include "common/base/alloc.h"
+#include "common/job/codec.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { BYTES_MAX = 1 << 20, PAYLOAD_MAX = 67108864, TRIES = 6, PAUSE_MS = 200 };
+
+static void begin(wh_cli_batch *b)
+{
+    wh_call_init(&b->call, "wh1_enqueue_batch", false, b->where.key);
+    b->n = 0;
+}
+
+void wh_cli_batch_init(wh_cli_batch *b, wh_cli *c, const wh_cli_partition *where)
+{
+    *b = (wh_cli_batch){.cli = c, .where = *where};
+    begin(b);
+}
+
+void wh_cli_batch_fini(wh_cli_batch *b)
+{
+    wh_call_fini(&b->call);
+    wh_buf_fini(&b->head);
+}
+
+wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec, wh_errbuf *eb)
+{
+    uint8_t *id = b->ids[b->n];
+    wh_err err = wh_job_spec_check(spec, PAYLOAD_MAX, eb);
+
+    WH_ASSERT(b->n < WH_CLI_BATCH_MAX);
+    if (err != WH_OK) {
+        return err;
+    }
+    wh_buf_clear(&b->head);
+    err = wh_codec_pack_head(spec, &b->head);
+    if (err == WH_OK && b->head.len > WH_JOB_HEAD_MAX) {
+        return wh_err_set(eb, WH_ETOOBIG,
+                          "the job's options have %zu bytes together; at most %d are allowed",
+                          b->head.len, WH_JOB_HEAD_MAX);
+    }
+    if (err == WH_OK && spec->id != NULL) {
+        memcpy(id, spec->id, WH_UUID_BYTES);
+    } else if (err == WH_OK) {
+        err = wh_rng_uuid7(id);
+    }
+    if (err != WH_OK) {
+        return wh_err_set(eb, err, "%s", wh_err_text(err));
+    }
+    wh_call_arg(&b->call, id, WH_UUID_BYTES);
+    wh_call_arg(&b->call, b->head.data, b->head.len);
+    wh_call_arg(&b->call, spec->payload, spec->payload_len);
+    b->n++;
+    return WH_OK;
+}
+
+bool wh_cli_batch_is_full(const wh_cli_batch *b)
+{
+    return b->n >= WH_CLI_BATCH_MAX || b->call.body.len >= BYTES_MAX;
+}
+
+/* A call is consumed by sending it; this one must outlive that. */
+static wh_err send_copy(wh_cli_batch *b, const wh_reply **reply, wh_errbuf *eb)
+{
+    wh_call copy = {.argc = b->call.argc, .is_function = b->call.is_function};
+
+    wh_buf_add(&copy.body, b->call.body.data, b->call.body.len);
+    if (!wh_buf_ok(&copy.body) || !wh_buf_ok(&b->call.body)) {
+        wh_call_fini(&copy);
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    return wh_cli_redis_try(b->cli, &copy, reply, eb);
+}
+
+static void count(wh_cli_batch *b, const wh_reply *reply, bool is_repeated)
+{
+    size_t last = b->n - 1;
+
+    b->is_last_existing = false;
+    wh_rng_uuid_format(b->ids[last], b->last_id);
+    for (size_t i = 2; i + 1 < wh_reply_count(reply); i += 2) {
+        int64_t at = wh_reply_int(wh_reply_at(reply, i), 0) - 1;
+        wh_slice text = wh_reply_str(wh_reply_at(reply, i + 1));
+        uint8_t id[WH_UUID_BYTES];
+
+        if (at < 0 || (uint64_t)at >= b->n || text.p == NULL ||
+            !wh_rng_uuid_parse(text.p, text.n, id)) {
+            continue;
+        }
+        if (is_repeated && memcmp(id, b->ids[at], sizeof id) == 0) {
+            continue;
+        }
+        b->existing++;
+        b->created--;
+        if ((size_t)at == last) {
+            b->is_last_existing = true;
+            wh_rng_uuid_format(id, b->last_id);
+        }
+    }
+    b->created += (int64_t)b->n;
+    b->sent += (int64_t)b->n;
+}
+
+wh_exit wh_cli_batch_flush(wh_cli_batch *b)
+{
+    const wh_reply *reply = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    int64_t pause_ms = PAUSE_MS;
+    wh_err err = WH_OK;
+    int tries = 0;
+    bool is_uncertain = false;
+
+    if (b->n == 0) {
+        return WH_EXIT_OK;
+    }
+    for (;; pause_ms *= 2) {
+        err = send_copy(b, &reply, &eb);
+        if (err == WH_OK || !wh_err_is_transient(err) || ++tries == TRIES) {
+            break;
+        }
+        is_uncertain = is_uncertain || err == WH_EUNCERTAIN || err == WH_ETIMEOUT;
+        wh_exit status = wh_cli_redis_sleep(b->cli, pause_ms);
+        if (status != WH_EXIT_OK) {
+            return status;
+        }
+    }
+    if (err != WH_OK) {
+        return wh_cli_fail(b->cli, err, &eb);
+    }
+    count(b, reply, is_uncertain);
+    begin(b);
+    return WH_EXIT_OK;
+}

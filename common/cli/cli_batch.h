@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs on their way into one partition, in calls of at most 500 jobs and about 1 MiB.
+ * Every job has its id before it is sent, so a call whose answer was lost is simply sent
+ * again and creates nothing twice.
+ */
+#ifndef WH_COMMON_CLI_CLI_BATCH_H
+#define WH_COMMON_CLI_CLI_BATCH_H
+
+#include "common/cli/cli.h"
+#include "common/cli/cli_redis.h"
+#include "common/job/job.h"
+
+enum { WH_CLI_BATCH_MAX = 500 };
+
+typedef struct wh_cli_batch {
+    wh_cli *cli;
+    wh_cli_partition where;
+    wh_call call;
+    wh_buf head;
+    uint8_t ids[WH_CLI_BATCH_MAX][WH_UUID_BYTES];
+    size_t n;
+    int64_t sent, created, existing;
+    char last_id[WH_UUID_TEXT + 1]; /* of the last job sent, or of the one that exists */
+    bool is_last_existing;
+} wh_cli_batch;
+
+void wh_cli_batch_init(wh_cli_batch *b, wh_cli *c, const wh_cli_partition *where);
+void wh_cli_batch_fini(wh_cli_batch *b);
+/* Copies the job in; WH_EINVAL or WH_ETOOBIG when it is no good. */
+wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec, wh_errbuf *eb) WH_MUSTCHECK;
+bool wh_cli_batch_is_full(const wh_cli_batch *b);
+/* Sends what is there; tries again while that may help. */
+wh_exit wh_cli_batch_flush(wh_cli_batch *b);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All ways lead through cli_batch. The partition is registered afterwards, so that
+ * `queue list` and `job show` find it before any worker has named it.
+ */
+#include "common/cli/cli_enqueue.h"
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/cli/cli_batch.h"
+#include "common/cli/cli_jsonl.h"
+#include "common/cli/cli_out.h"
+#include "common/cli/cli_progress.h"
+#include "common/cli/cli_redis.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PAYLOAD_MAX = 67108864, READ_SIZE = 65536, ENTITY_MAX = 256 };
+
+/* A blocking read of stdin must end, so the loop's own signals are of no use here. */
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop(int signo)
+{
+    (void)signo;
+    stop_asked = 1;
+}
+
+/* ---- the job from the flags ---- */
+
+typedef struct request {
+    wh_job_spec spec;
+    uint8_t id[WH_UUID_BYTES];
+    char entity_type[ENTITY_MAX + 1];
+    wh_buf payload;
+} request;
+
+static wh_exit read_fd(wh_cli *c, int fd, const char *name, wh_buf *out)
+{
+    for (;;) {
+        char *to = wh_buf_reserve(out, READ_SIZE);
+
+        if (to == NULL) {
+            return wh_cli_no_memory(c);
+        }
+        ssize_t n = read(fd, to, READ_SIZE);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            wh_cli_error(c, "can't read %s: %s", name, strerror(errno));
+            return WH_EXIT_IO;
+        }
+        if (n == 0) {
+            return WH_EXIT_OK;
+        }
+        out->len += (size_t)n;
+        if (out->len > PAYLOAD_MAX) {
+            wh_cli_error(c, "%s has over %d bytes: too much for a payload", name,
+                         PAYLOAD_MAX);
+            return WH_EXIT_DATA;
+        }
+    }
+}
+
+static wh_exit read_payload(wh_cli *c, request *r)
+{
+    const char *word = wh_cli_args_operand(&c->args, 1);
+    wh_exit status = WH_EXIT_OK;
+
+    if (word == NULL) {
+        return WH_EXIT_OK;
+    }
+    if (strcmp(word, "-") == 0) {
+        status = read_fd(c, STDIN_FILENO, "stdin", &r->payload);
+    } else if (word[0] == '@') {
+        int fd = open(word + 1, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            wh_cli_error(c, "can't open %s: %s", word + 1, strerror(errno));
+            return WH_EXIT_IO;
+        }
+        status = read_fd(c, fd, word + 1, &r->payload);
+        (void)close(fd);
+    } else {
+        wh_buf_adds(&r->payload, word);
+    }
+    r->spec.payload = r->payload.data;
+    r->spec.payload_len = r->payload.len;
+    return status;
+}
+
+static wh_exit read_entity(wh_cli *c, request *r)
+{
+    const char *text = wh_cli_args_text(&c->args, "entity");
+    const char *slash = text == NULL ? NULL : strchr(text, '/');
+
+    if (text == NULL) {
+        return WH_EXIT_OK;
+    }
+    if (slash == NULL || slash == text || slash - text > ENTITY_MAX || slash[1] == '\0') {
+        return wh_cli_usage(c, "--entity: write TYPE/ID, like invoice/4711");
+    }
+    (void)snprintf(r->entity_type, sizeof r->entity_type, "%.*s", (int)(slash - text), text);
+    r->spec.entity_type = r->entity_type;
+    r->spec.entity_id = slash + 1;
+    return WH_EXIT_OK;
+}
+
+static wh_exit read_flags(wh_cli *c, request *r)
+{
+    const wh_cli_args *a = &c->args;
+    const char *id = wh_cli_args_text(a, "id");
+
+    r->spec = (wh_job_spec){
+        .type = wh_cli_args_operand(a, 0),
+        .org = wh_cli_args_text(a, "org"),
+        .priority_plus1 = (int)wh_cli_args_number(a, "priority", -1) + 1,
+        .delay_ms = wh_cli_args_number(a, "delay", 0),
+        .timeout_ms = wh_cli_args_number(a, "timeout", 0),
+        .expires_ms = wh_cli_args_number(a, "expires", 0),
+        .max_attempts = (int)wh_cli_args_number(a, "max-attempts", 0),
+        .key = wh_cli_args_text(a, "key"),
+        .key_ttl_ms = wh_cli_args_number(a, "key-ttl", 0),
+        .traceparent = wh_cli_args_text(a, "traceparent"),
+    };
+    if (id != NULL) {
+        if (!wh_rng_uuid_parse(id, strlen(id), r->id)) {
+            return wh_cli_usage(c, "--id: \"%.60s\" is no UUID", id);
+        }
+        r->spec.id = r->id;
+    }
+    return read_entity(c, r);
+}
+
+static wh_exit check_combination(wh_cli *c)
+{
+    const wh_cli_args *a = &c->args;
+    bool is_bulk = wh_cli_args_has(a, "jsonl");
+
+    if (!is_bulk && a->n_operands == 0) {
+        return wh_cli_usage(c, "an operand is missing: TYPE");
+    }
+    if (is_bulk && (a->n_operands > 1 || wh_cli_args_has(a, "count") ||
+                    wh_cli_args_has(a, "id") || wh_cli_args_has(a, "key"))) {
+        return wh_cli_usage(c, "--jsonl takes payload, id and key from each line; leave "
+                               "PAYLOAD, --id, --key and --count out");
+    }
+    if (wh_cli_args_number(a, "count", 1) > 1 &&
+        (wh_cli_args_has(a, "id") || wh_cli_args_has(a, "key"))) {
+        return wh_cli_usage(c, "--count makes several jobs: leave --id and --key out");
+    }
+    return WH_EXIT_OK;
+}
+
+/* ---- results ---- */
+
+static wh_exit print(wh_cli *c, wh_buf *out)
+{
+    wh_exit status = wh_cli_out_status(c, out);
+
+    if (status == WH_EXIT_OK) {
+        wh_cli_out_flush(c, out);
+        status = wh_cli_out_status(c, NULL);
+    }
+    wh_buf_fini(out);
+    return status;
+}
+
+static wh_exit print_one(wh_cli_batch *b)
+{
+    wh_buf out = {0};
+
+    if (b->cli->json) {
+        wh_buf_addf(&out, "{\"id\":\"%s\",\"result\":\"%s\",\"partition\":\"%s\"}\n",
+                    b->last_id, b->is_last_existing ? "existing" : "created",
+                    b->where.name);
+    } else {
+        wh_buf_addf(&out, "%s\n", b->last_id);
+        if (b->is_last_existing) {
+            wh_cli_note(b->cli, "this job existed before; nothing was enqueued");
+        }
+    }
+    return print(b->cli, &out);
+}
+
+static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
+{
+    int64_t took_ms = wh_clock_mono_ms() - start_ms;
+    wh_buf out = {0};
+    char human[24];
+
+    if (b->cli->json) {
+        wh_buf_addf(&out, "{\"created\":%" PRId64 ",\"existing\":%" PRId64
+                          ",\"partition\":\"%s\",\"took_ms\":%" PRId64 "}\n",
+                    b->created, b->existing, b->where.name, took_ms);
+    } else {
+        wh_buf_addf(&out, "%" PRId64 " jobs enqueued in %s", b->created, b->where.name);
+        if (b->existing > 0) {
+            wh_buf_addf(&out, ", %" PRId64 " existed before", b->existing);
+        }
+        wh_buf_addf(&out, " (%s)\n", wh_clock_human(took_ms, human, sizeof human));
+    }
+    return print(b->cli, &out);
+}
+
+/* ---- the ways ---- */
+
+static wh_exit refuse(wh_cli *c, wh_err err, const wh_errbuf *eb, int64_t line)
+{
+    if (line > 0) {
+        wh_cli_error(c, "line %" PRId64 ": %s", line, eb->text);
+        return err == WH_EINVAL ? WH_EXIT_DATA : wh_err_exit(err);
+    }
+    return err == WH_EINVAL ? wh_cli_usage(c, "%s", eb->text) : wh_cli_fail(c, err, eb);
+}
+
+static wh_exit enqueue_count(wh_cli_batch *b, const request *r, int64_t count)
+{
+    wh_cli_progress progress;
+    wh_exit status = WH_EXIT_OK;
+    wh_errbuf eb = {.code = WH_OK};
+
+    wh_cli_progress_start(&progress, b->cli, "enqueue", count > 1 ? count : 0);
+    for (int64_t i = 0; i < count && status == WH_EXIT_OK && !stop_asked; i++) {
+        wh_err err = wh_cli_batch_add(b, &r->spec, &eb);
+
+        status = err == WH_OK ? WH_EXIT_OK : refuse(b->cli, err, &eb, 0);
+        if (status == WH_EXIT_OK && (wh_cli_batch_is_full(b) || i + 1 == count)) {
+            status = wh_cli_batch_flush(b);
+            wh_cli_progress_set(&progress, b->sent, b->sent);
+        }
+    }
+    wh_cli_progress_end(&progress);
+    return status;
+}
+
+/* Adds one line's job. */
+static wh_exit add_line(wh_cli_batch *b, const request *r, const wh_cli_jsonl_reader *in,
+                        wh_slice line)
+{
+    wh_cli_jsonl_job job;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_err err = wh_cli_jsonl_parse(line.p, line.n, &r->spec, &job, &eb);
+
+    if (err == WH_OK) {
+        err = wh_cli_batch_add(b, &job.spec, &eb);
+    }
+    wh_cli_jsonl_job_fini(&job);
+    return err == WH_OK ? WH_EXIT_OK : refuse(b->cli, err, &eb, in->line);
+}
+
+/* Sends lines until the input ends, a line is bad or somebody interrupts; *done is the
+ * number of the last line whose job is in Redis. */
+static wh_exit pump(wh_cli_batch *b, const request *r, wh_cli_jsonl_reader *in,
+                    wh_cli_progress *progress, int64_t *done)
+{
+    wh_exit status = WH_EXIT_OK;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_slice line = {"", 0};
+    int64_t good = 0;
+
+    while (status == WH_EXIT_OK && line.p != NULL && !stop_asked) {
+        wh_err err = wh_cli_jsonl_next(in, &line.p, &line.n, &eb);
+        if (err == WH_ECANCELED) {
+            continue;
+        }
+        if (err != WH_OK) {
+            status = wh_cli_fail(b->cli, err, &eb);
+        } else if (line.p != NULL) {
+            status = add_line(b, r, in, line);
+            good = status == WH_EXIT_OK ? in->line : good;
+        }
+        if (status == WH_EXIT_OK && (wh_cli_batch_is_full(b) || line.p == NULL)) {
+            status = wh_cli_batch_flush(b);
+            *done = status == WH_EXIT_OK ? good : *done;
+            wh_cli_progress_set(progress, in->bytes, b->sent);
+        }
+    }
+    /* What was read well goes in, so that the first bad line is where to go on. */
+    if ((status == WH_EXIT_DATA || stop_asked) && wh_cli_batch_flush(b) == WH_EXIT_OK) {
+        *done = good;
+    }
+    if (status == WH_EXIT_OK && stop_asked) {
+        status = WH_EXIT_TEMPFAIL;
+    }
+    return status;
+}
+
+static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
+{
+    wh_cli_jsonl_reader in;
+    wh_cli_progress progress;
+    struct stat st;
+    int64_t done = 0;
+    bool is_file = fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+
+    if (isatty(STDIN_FILENO) == 1) {
+        wh_cli_note(b->cli, "reading JSON lines from the terminal; end with Ctrl-D");
+    }
+    wh_cli_jsonl_init(&in, STDIN_FILENO);
+    wh_cli_progress_start(&progress, b->cli, "enqueue", is_file ? (int64_t)st.st_size : 0);
+    wh_exit status = pump(b, r, &in, &progress, &done);
+    wh_cli_progress_end(&progress);
+    if (status != WH_EXIT_OK) {
+        wh_cli_error(b->cli, "stopped; the jobs up to line %" PRId64
+                             " are enqueued: go on at line %" PRId64,
+                     done, done + 1);
+    }
+    wh_cli_jsonl_fini(&in);
+    return status;
+}
+
+/* For `queue list`; a user without the right to do this has enqueued all the same. */
+static void register_partition(wh_cli *c, const wh_cli_partition *where)
+{
+    wh_call call;
+    wh_errbuf eb = {.code = WH_OK};
+
+    wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
+    wh_call_args(&call, where->key);
+    wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
+    if (err != WH_OK && err != WH_EPERM) {
+        wh_cli_warn(c, "the jobs are enqueued, but %s was not registered: %s", where->name,
+                    eb.text);
+    }
+}
+
+static wh_exit enqueue(wh_cli *c, const request *r)
+{
+    wh_cli_partition where;
+    wh_cli_batch b;
+    bool is_bulk = wh_cli_args_has(&c->args, "jsonl");
+    int64_t count = wh_cli_args_number(&c->args, "count", 1);
+    int64_t start_ms = wh_clock_mono_ms();
+    wh_exit status = wh_cli_redis_default(c, &where);
+
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_open(c);
+    }
+    if (status != WH_EXIT_OK) {
+        return status;
+    }
+    if (is_bulk || count > 1) {
+        struct sigaction sa = {.sa_handler = on_stop};
+        (void)sigaction(SIGINT, &sa, NULL);
+        (void)sigaction(SIGTERM, &sa, NULL);
+    }
+    wh_cli_batch_init(&b, c, &where);
+    status = is_bulk ? enqueue_lines(&b, r) : enqueue_count(&b, r, count);
+    if (b.sent > 0) {
+        register_partition(c, &where);
+        wh_exit printed = is_bulk || count > 1 ? print_many(&b, start_ms) : print_one(&b);
+        status = status == WH_EXIT_OK ? printed : status;
+    } else if (status == WH_EXIT_OK) {
+        wh_cli_note(c, "there was no line: nothing was enqueued");
+    }
+    wh_cli_batch_fini(&b);
+    return status;
+}
+
+wh_exit wh_cli_enqueue_run(wh_cli *c)
+{
+    request r = {.payload = {0}};
+    wh_exit status = check_combination(c);
+
+    if (status == WH_EXIT_OK) {
+        status = read_flags(c, &r);
+    }
+    if (status == WH_EXIT_OK) {
+        status = read_payload(c, &r);
+    }
+    if (status == WH_EXIT_OK && !wh_cli_args_has(&c->args, "jsonl")) {
+        wh_errbuf eb = {.code = WH_OK};
+        wh_err err = wh_job_spec_check(&r.spec, PAYLOAD_MAX, &eb);
+
+        status = err == WH_OK ? WH_EXIT_OK : refuse(c, err, &eb, 0);
+    }
+    if (status == WH_EXIT_OK) {
+        status = enqueue(c, &r);
+    }
+    wh_buf_fini(&r.payload);
+    return status;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A field that is unknown, doubled or of the wrong kind is refused: a bulk load that
+ * silently ignores "dealy_ms" is worse than one that stops at the first line.
+ */
+#include "common/cli/cli_jsonl.h"
+
+#include "common/base/alloc.h"
+#include "common/base/conf.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+enum { READ_SIZE = 65536, LINE_MAX_BYTES = 100 * 1024 * 1024 };
+
+/* ---- lines ---- */
+
+void wh_cli_jsonl_init(wh_cli_jsonl_reader *r, int fd)
+{
+    *r = (wh_cli_jsonl_reader){.fd = fd};
+}
+
+void wh_cli_jsonl_fini(wh_cli_jsonl_reader *r)
+{
+    wh_buf_fini(&r->text);
+}
+
+static wh_err fill(wh_cli_jsonl_reader *r, wh_errbuf *eb)
+{
+    char *to = wh_buf_reserve(&r->text, READ_SIZE);
+
+    if (to == NULL) {
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    ssize_t n = read(r->fd, to, READ_SIZE);
+    if (n < 0) {
+        return errno == EINTR ? WH_ECANCELED : wh_err_sys(eb, errno, "can't read stdin");
+    }
+    r->text.len += (size_t)n;
+    r->text.data[r->text.len] = '\0';
+    r->at_end = n == 0;
+    return WH_OK;
+}
+
+static bool is_blank(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strchr(" \t\r\n", s[i]) == NULL || s[i] == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Drops the line before, whose end is at r->scanned. */
+static void consume(wh_cli_jsonl_reader *r, size_t n)
+{
+    r->bytes += (int64_t)n;
+    wh_buf_consume(&r->text, n);
+    r->scanned = 0;
+}
+
+wh_err wh_cli_jsonl_next(wh_cli_jsonl_reader *r, const char **line, size_t *n,
+                         wh_errbuf *eb)
+{
+    *line = NULL;
+    if (r->scanned > 0) {
+        consume(r, r->scanned);
+    }
+    for (;;) {
+        size_t len = r->text.len;
+        const char *start = wh_buf_str(&r->text);
+        const char *end = len > r->scanned
+                              ? memchr(start + r->scanned, '\n', len - r->scanned)
+                              : NULL;
+
+        if (end == NULL && !r->at_end) {
+            r->scanned = len;
+            wh_err err = len > LINE_MAX_BYTES
+                             ? wh_err_set(eb, WH_ETOOBIG, "a line has over 100 MiB")
+                             : fill(r, eb);
+            if (err != WH_OK) {
+                r->scanned = 0;
+                return err;
+            }
+            continue;
+        }
+        size_t used = end == NULL ? len : (size_t)(end - start) + 1;
+        if (used == 0) {
+            return WH_OK;
+        }
+        r->line++;
+        if (is_blank(start, used)) {
+            consume(r, used);
+            continue;
+        }
+        r->scanned = used;
+        *line = start;
+        *n = end == NULL ? used : used - 1;
+        return WH_OK;
+    }
+}
+
+/* ---- fields ---- */
+
+typedef enum field_kind {
+    FIELD_TEXT,
+    FIELD_MS,
+    FIELD_COUNT,
+    FIELD_PRIORITY,
+    FIELD_ID,
+    FIELD_PAYLOAD,
+    FIELD_BASE64
+} field_kind;
+
+static const struct field {
+    const char *name;
+    field_kind kind;
+    size_t offset;
+} fields[] = {
+    {"type", FIELD_TEXT, offsetof(wh_job_spec, type)},
+    {"org", FIELD_TEXT, offsetof(wh_job_spec, org)},
+    {"key", FIELD_TEXT, offsetof(wh_job_spec, key)},
+    {"entity_type", FIELD_TEXT, offsetof(wh_job_spec, entity_type)},
+    {"entity_id", FIELD_TEXT, offsetof(wh_job_spec, entity_id)},
+    {"traceparent", FIELD_TEXT, offsetof(wh_job_spec, traceparent)},
+    {"delay_ms", FIELD_MS, offsetof(wh_job_spec, delay_ms)},
+    {"timeout_ms", FIELD_MS, offsetof(wh_job_spec, timeout_ms)},
+    {"expires_ms", FIELD_MS, offsetof(wh_job_spec, expires_ms)},
+    {"key_ttl_ms", FIELD_MS, offsetof(wh_job_spec, key_ttl_ms)},
+    {"max_attempts", FIELD_COUNT, offsetof(wh_job_spec, max_attempts)},
+    {"priority", FIELD_PRIORITY, offsetof(wh_job_spec, priority_plus1)},
+    {"id", FIELD_ID, 0},
+    {"payload", FIELD_PAYLOAD, 0},
+    {"payload_base64", FIELD_BASE64, 0},
+};
+enum { N_FIELDS = sizeof fields / sizeof fields[0] };
+
+static const struct field *find_field(const char *name)
+{
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            return &fields[i];
+        }
+    }
+    return NULL;
+}
+
+static wh_err unknown_field(const char *name, wh_errbuf *eb)
+{
+    const char *names[N_FIELDS];
+
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        names[i] = fields[i].name;
+    }
+    const char *nearest = wh_conf_suggest(name, names, N_FIELDS);
+    if (nearest != NULL) {
+        return wh_err_set(eb, WH_EINVAL, "there is no field \"%.60s\"; did you mean \"%s\"?",
+                          name, nearest);
+    }
+    return wh_err_set(eb, WH_EINVAL, "there is no field \"%.60s\"", name);
+}
+
+static int base64_digit(char c)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* Decodes in place of a fresh copy; false when it is no base64. */
+static bool decode_base64(const char *s, size_t n, char *out, size_t *out_len)
+{
+    size_t len = 0;
+
+    if (n % 4 != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i += 4) {
+        bool is_last = i + 4 == n;
+        int pad = is_last ? (s[i + 3] == '=') + (s[i + 3] == '=' && s[i + 2] == '=') : 0;
+        uint32_t bits = 0;
+
+        for (size_t k = 0; k < 4; k++) {
+            int digit = (int)k >= 4 - pad ? 0 : base64_digit(s[i + k]);
+            if (digit < 0) {
+                return false;
+            }
+            bits = bits << 6 | (uint32_t)digit;
+        }
+        for (int k = 0; k < 3 - pad; k++) {
+            out[len++] = (char)(unsigned char)(bits >> (16 - 8 * k) & 0xff);
+        }
+    }
+    *out_len = len;
+    return true;
+}
+
+static wh_err set_base64(wh_cli_jsonl_job *j, const json_t *v, wh_errbuf *eb)
+{
+    size_t n = json_is_string(v) ? json_string_length(v) : 0;
+
+    j->payload = wh_malloc(n + 1);
+    if (j->payload == NULL) {
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    if (!json_is_string(v) ||
+        !decode_base64(json_string_value(v), n, j->payload, &j->spec.payload_len)) {
+        return wh_err_set(eb, WH_EINVAL, "payload_base64 is no base64 text");
+    }
+    j->spec.payload = j->payload;
+    return WH_OK;
+}
+
+/* Text is taken as it is, any other value as compact JSON. */
+static wh_err set_payload(wh_cli_jsonl_job *j, const json_t *v, wh_errbuf *eb)
+{
+    if (json_is_string(v)) {
+        j->spec.payload = json_string_value(v);
+        j->spec.payload_len = json_string_length(v);
+        return WH_OK;
+    }
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    size_t n = json_dumpb(v, NULL, 0, flags);
+    j->payload = wh_malloc(n + 1);
+    if (j->payload == NULL || n == 0 || json_dumpb(v, j->payload, n, flags) != n) {
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    j->spec.payload = j->payload;
+    j->spec.payload_len = n;
+    return WH_OK;
+}
+
+static wh_err set_number(wh_cli_jsonl_job *j, const struct field *f, const json_t *v,
+                         wh_errbuf *eb)
+{
+    int64_t number = json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
+    char *to = (char *)&j->spec + f->offset;
+
+    if (number < 0 || (f->kind != FIELD_MS && number >= INT_MAX)) {
+        return wh_err_set(eb, WH_EINVAL, "%s must be a whole number, 0 or more", f->name);
+    }
+    if (f->kind == FIELD_MS) {
+        memcpy(to, &number, sizeof number);
+    } else {
+        int small = (int)number + (f->kind == FIELD_PRIORITY);
+        memcpy(to, &small, sizeof small);
+    }
+    return WH_OK;
+}
+
+static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t *v,
+                        wh_errbuf *eb)
+{
+    const char *text = json_string_value(v);
+
+    switch (f->kind) {
+    case FIELD_TEXT:
+        if (text == NULL) {
+            return wh_err_set(eb, WH_EINVAL, "%s must be a string", f->name);
+        }
+        memcpy((char *)&j->spec + f->offset, &text, sizeof text);
+        return WH_OK;
+    case FIELD_MS:
+    case FIELD_COUNT:
+    case FIELD_PRIORITY:
+        return set_number(j, f, v, eb);
+    case FIELD_ID:
+        if (text == NULL || !wh_rng_uuid_parse(text, strlen(text), j->id)) {
+            return wh_err_set(eb, WH_EINVAL, "id must be a UUID of 36 characters");
+        }
+        j->spec.id = j->id;
+        return WH_OK;
+    case FIELD_PAYLOAD:
+        return set_payload(j, v, eb);
+    case FIELD_BASE64:
+        return set_base64(j, v, eb);
+    }
+    return WH_EINVAL;
+}
+
+wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
+                          wh_cli_jsonl_job *out, wh_errbuf *eb)
+{
+    json_error_t fault;
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    *out = (wh_cli_jsonl_job){.spec = *dflt};
+    json_t *object = json_loadb(line, n, JSON_REJECT_DUPLICATES, &fault);
+    out->json = object;
+    if (object == NULL) {
+        return wh_err_set(eb, WH_EINVAL, "no JSON object: %s", fault.text);
+    }
+    if (!json_is_object(object)) {
+        return wh_err_set(eb, WH_EINVAL, "no JSON object; write {\"type\": ..., \"payload\": "
+                                         "...}");
+    }
+    if (json_object_get(object, "payload") != NULL &&
+        json_object_get(object, "payload_base64") != NULL) {
+        return wh_err_set(eb, WH_EINVAL, "payload and payload_base64 exclude each other");
+    }
+    json_object_foreach(object, name, value)
+    {
+        const struct field *f = find_field(name);
+        wh_err err = f == NULL ? unknown_field(name, eb) : set_field(out, f, value, eb);
+
+        if (err != WH_OK) {
+            return err;
+        }
+    }
+    return WH_OK;
+}
+
+void wh_cli_jsonl_job_fini(wh_cli_jsonl_job *j)
+{
+    json_decref(j->json);
+    wh_free(j->payload);
+    *j = (wh_cli_jsonl_job){.json = NULL};
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Batches before and after they are sent: every job checked and given its id, cut in
+ * parts that one call can take, results written, memory returned.
+ */
+#include "common/client/client_batch.h"
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+
+#include <string.h>
+
+enum {
+    PART_BYTES_MAX = 8 * 1024 * 1024,
+    JOB_OVERHEAD = 256,
+    PAYLOAD_HARD_MAX = 67108864 /* the partition's own limit is the server's to say */
+};
+
+/* ---- jobs in ---- */
+
+static wh_client_job job_at(const wh_client_batch *b, size_t i)
+{
+    return wh_client_job_at(b->jobs, b->step, i);
+}
+
+wh_job_spec wh_client_batch_spec(const wh_client_batch *b, size_t i)
+{
+    return wh_client_job_spec(b->jobs, b->step, i, b->ids + i * WH_UUID_BYTES);
+}
+
+static wh_err set_id(wh_client_batch *b, size_t i, const char *given, wh_errbuf *eb)
+{
+    uint8_t *id = b->ids + i * WH_UUID_BYTES;
+    wh_err err = WH_OK;
+
+    b->made[i] = given == NULL;
+    if (given == NULL) {
+        err = wh_rng_uuid7(id);
+    } else if (!wh_rng_uuid_parse(given, strlen(given), id)) {
+        return wh_err_set(eb, WH_EINVAL, "id: not a UUID of 36 characters: \"%.40s\"",
+                          given);
+    }
+    if (err != WH_OK) {
+        return wh_err_set(eb, err, "id: %s", wh_err_text(err));
+    }
+    wh_rng_uuid_format(id, b->results[i].id);
+    return WH_OK;
+}
+
+static wh_err check_job(wh_client_batch *b, size_t i, wh_errbuf *eb)
+{
+    wh_client_job job = job_at(b, i);
+    wh_err err = set_id(b, i, job.id, eb);
+
+    if (err == WH_OK && job.size != b->step) {
+        err = wh_err_set(eb, WH_EINVAL,
+                         "size: %zu, but %zu in the first job; make them with "
+                         "wh_client_job_make",
+                         job.size, b->step);
+    }
+    if (err == WH_OK) {
+        wh_job_spec spec = wh_client_batch_spec(b, i);
+
+        err = wh_job_spec_check(&spec, PAYLOAD_HARD_MAX, eb);
+    }
+    return err;
+}
+
+wh_err wh_client_part_add(wh_client_batch *b, wh_client_part **end, size_t first,
+                          size_t n)
+{
+    wh_client_part *p = wh_calloc(1, sizeof *p);
+
+    if (p == NULL) {
+        return WH_ENOMEM;
+    }
+    p->batch = b;
+    p->first = first;
+    p->n = n;
+    p->next = *end;
+    *end = p;
+    return WH_OK;
+}
+
+/* Checks all jobs and cuts them in parts. */
+wh_err wh_client_batch_plan(wh_client_batch *b, wh_errbuf *eb)
+{
+    size_t first = 0;
+    size_t bytes = 0;
+    wh_client_part **end = &b->parts;
+    wh_err err = WH_OK;
+
+    for (size_t i = 0; i < b->n && err == WH_OK; i++) {
+        wh_errbuf inner = {.code = WH_OK};
+
+        err = check_job(b, i, &inner);
+        if (err != WH_OK) {
+            b->results[i].error = (int)err;
+            return b->n == 1 ? wh_err_set(eb, err, "%s", inner.text)
+                             : wh_err_set(eb, err, "job %zu: %s", i, inner.text);
+        }
+        size_t size = job_at(b, i).payload_len + JOB_OVERHEAD;
+        if (i > first &&
+            (i - first >= WH_JOB_BATCH_MAX || bytes + size > PART_BYTES_MAX)) {
+            err = wh_client_part_add(b, end, first, i - first);
+            end = err == WH_OK ? &(*end)->next : end;
+            first = i;
+            bytes = 0;
+        }
+        bytes += size;
+    }
+    if (err == WH_OK) {
+        err = wh_client_part_add(b, end, first, b->n - first);
+    }
+    return err == WH_OK ? WH_OK : wh_err_set(eb, err, "%s", wh_err_text(err));
+}
+
+/* ---- life of a batch ---- */
+
+void wh_client_batch_free(wh_client_batch *b)
+{
+    if (b == NULL) {
+        return;
+    }
+    while (b->parts != NULL) {
+        wh_client_part *p = b->parts;
+
+        b->parts = p->next;
+        wh_free(p);
+    }
+    wh_free(b->ids);
+    wh_free(b->made);
+    if (b->owns_results) {
+        wh_free(b->results);
+    }
+    wh_free(b->copy);
+    wh_free(b);
+}
+
+wh_err wh_client_batch_new(wh_client *c, const wh_client_queue *q,
+                           wh_client_enqueued *results, size_t n, wh_client_batch **out)
+{
+    wh_client_batch *b = wh_calloc(1, sizeof *b);
+
+    if (b == NULL) {
+        return wh_err_set(&c->last, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    *out = b;
+    b->client = c;
+    b->n = n;
+    b->deadline_ms = wh_clock_mono_ms() + c->timeout_ms;
+    wh_err err = wh_client_partition(q, b->partition, &c->last);
+    if (err != WH_OK) {
+        return err;
+    }
+    b->ids = wh_calloc(n, WH_UUID_BYTES);
+    b->made = wh_calloc(n, sizeof *b->made);
+    b->owns_results = results == NULL;
+    b->results = results == NULL ? wh_calloc(n, sizeof *results) : results;
+    if (b->ids == NULL || b->made == NULL || b->results == NULL) {
+        return wh_err_set(&c->last, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    memset(b->results, 0, n * sizeof *b->results);
+    return WH_OK;
+}
+
+void wh_client_batch_link(wh_client_batch *b)
+{
+    b->next = b->client->batches;
+    b->client->batches = b;
+    b->client->n_batches++;
+}
+
+void wh_client_batch_unlink(wh_client_batch *b)
+{
+    wh_client_batch **at = &b->client->batches;
+
+    while (*at != b) {
+        at = &(*at)->next;
+    }
+    *at = b->next;
+    b->client->n_batches--;
+}
+
+void wh_client_part_drop(wh_client_part *p)
+{
+    wh_client_part **at = &p->batch->parts;
+
+    while (*at != p) {
+        at = &(*at)->next;
+    }
+    *at = p->next;
+    wh_free(p);
+}
+
+void wh_client_part_fail(wh_client_part *p, wh_err err, const char *text)
+{
+    wh_client_batch *b = p->batch;
+
+    for (size_t i = p->first; i < p->first + p->n; i++) {
+        b->results[i].error = (int)err;
+    }
+    if (b->first_error.code == WH_OK) {
+        (void)wh_err_set(&b->first_error, err, "%s", text);
+    }
+    wh_client_part_drop(p);
+}

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hot path touches no clock, log line or heap per job beyond the job's own block:
+ * times are taken once per reply, formatted lines only when their level is on.
+ */
+#include "worker/dispatch.h"
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "worker/finish.h"
+#include "worker/outcome.h"
+
+#include <string.h>
+
+enum {
+    SUBMIT_MAX = 128,
+    RETURNED_MAX = 5,     /* then an executor that can't start it has failed it */
+    CAPACITY_EACH = 65536 /* of one executor, lest a sum overflows */
+};
+
+struct wh_dispatch {
+    wh_slots *slots;
+    wh_registry *registry;
+    wh_metrics *metrics;
+    wh_retry_policy fallback; /* for types without handler */
+    wh_dispatch_events ev;
+    size_t n_slots;
+    bool is_draining;
+};
+
+static wh_slice text(const char *s)
+{
+    return (wh_slice){s, strlen(s)};
+}
+
+static void changed(wh_dispatch *d)
+{
+    d->ev.on_change(d->ev.arg);
+}
+
+static void log_job(wh_log_level level, const char *event, const wh_slot *slot)
+{
+    char id[WH_UUID_TEXT + 1] = "";
+    char why[WH_JOB_MESSAGE_MAX + 8];
+    const wh_store_finish *f = &slot->finish;
+    size_t n = f->message.n < sizeof why ? f->message.n : sizeof why;
+
+    if (slot->token.n >= WH_UUID_BYTES) {
+        uint8_t raw[WH_UUID_BYTES];
+
+        memcpy(raw, slot->token.p, sizeof raw);
+        wh_rng_uuid_format(raw, id);
+    }
+    if (n > 0) {
+        memcpy(why, f->message.p, n);
+    }
+    const wh_log_field fields[] = {
+        WH_F_STR("job", id),
+        WH_F_STR("type", slot->job == NULL ? "" : slot->job->type),
+        WH_F_STR("org", slot->job == NULL ? "" : slot->job->org),
+        WH_F_STR("queue", slot->partition->queue),
+        WH_F_INT("attempt", slot->job == NULL ? 0 : slot->job->attempt),
+        WH_F_STR("category", f->category == NULL ? "" : f->category),
+        WH_F_STRN("message", why, n)};
+    wh_log_limited(level, level == WH_LOG_LEVEL_DEBUG ? 100000 : 60, event, fields,
+                   sizeof fields / sizeof fields[0]);
+}
+
+static void log_finish(const wh_slot *slot)
+{
+    switch (slot->finish.outcome) {
+    case WH_STORE_RETRY:
+        log_job(WH_LOG_LEVEL_INFO, "job.retry", slot);
+        break;
+    case WH_STORE_DEAD:
+        log_job(WH_LOG_LEVEL_WARN, "job.dead", slot);
+        break;
+    case WH_STORE_OK:
+    case WH_STORE_SNOOZE:
+    case WH_STORE_RELEASE:
+    case WH_STORE_CANCELLED:
+    case WH_STORE_EXPIRED:
+        if (wh_log_is_on(WH_LOG_LEVEL_DEBUG)) {
+            log_job(WH_LOG_LEVEL_DEBUG, "job.finish", slot);
+        }
+        break;
+    }
+}
+
+static wh_metrics_end end_of(wh_store_outcome outcome)
+{
+    switch (outcome) {
+    case WH_STORE_OK:
+        return WH_METRICS_OK;
+    case WH_STORE_RETRY:
+    case WH_STORE_DEAD:
+        return WH_METRICS_FAILED;
+    case WH_STORE_SNOOZE:
+    case WH_STORE_RELEASE:
+    case WH_STORE_CANCELLED:
+    case WH_STORE_EXPIRED:
+        break;
+    }
+    return WH_METRICS_OTHER;
+}
+
+/* The slot is WAITING or RUNNING and in no list. */
+static void finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f)
+{
+    wh_finish_queue(d->slots, slot, f);
+    wh_metrics_ended(d->metrics, slot->partition, slot->handler, end_of(slot->finish.outcome));
+    log_finish(slot);
+}
+
+static void finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome)
+{
+    finish(d, slot, &(wh_store_finish){.outcome = outcome});
+}
+
+static void leave_waiting(wh_slot *slot)
+{
+    if (slot->handler != NULL && slot->state == WH_SLOT_WAITING) {
+        wh_slots_remove(&slot->handler->waiting, slot);
+    }
+}
+
+/* ---- claims ---- */
+
+static bool is_expired(const wh_slot *slot, int64_t now_us)
+{
+    const wh_job *j = slot->job;
+
+    return j->expires_at_ms > 0 &&
+           j->claimed_at_ms + (now_us - slot->claimed_us) / 1000 >= j->expires_at_ms;
+}
+
+static void no_handler(wh_dispatch *d, wh_slot *slot)
+{
+    wh_outcome_question q = {.job = slot->job, .policy = &d->fallback};
+    wh_store_finish f;
+
+    WH_LOG_LIMITED(WARN, 6, "job.no_handler", WH_F_STR("type", slot->job->type),
+                   WH_F_STR("queue", slot->partition->queue));
+    wh_outcome_no_handler(&q, &f);
+    finish(d, slot, &f);
+}
+
+static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
+{
+    slot->claimed_us = now_us;
+    slot->handler = wh_registry_find(d->registry, slot->job->type);
+    if (is_expired(slot, now_us)) {
+        finish_plain(d, slot, WH_STORE_EXPIRED);
+    } else if (d->is_draining) {
+        finish_plain(d, slot, WH_STORE_RELEASE);
+    } else if (slot->handler == NULL) {
+        no_handler(d, slot);
+    } else {
+        wh_slots_push(&slot->handler->waiting, slot);
+    }
+}
+
+static wh_err take_malformed(wh_dispatch *d, wh_partition *p, wh_slice token,
+                             const wh_errbuf *why)
+{
+    wh_slot *slot = NULL;
+    wh_err err = wh_slots_take_token(d->slots, p, token, &slot);
+
+    if (err == WH_OK) {
+        finish(d, slot,
+               &(wh_store_finish){.outcome = WH_STORE_DEAD,
+                                  .category = wh_errclass_name(WH_ERRCLASS_INVALID),
+                                  .message = text(why->text)});
+    }
+    return err;
+}
+
+static bool take_claim(wh_dispatch *d, wh_partition *p, const wh_codec_claim *c,
+                       int64_t now_us)
+{
+    wh_errbuf eb = {0};
+    wh_job *job = NULL;
+    wh_slot *slot = NULL;
+
+    if (wh_slots_of_token(d->slots, p, c->token) != NULL) {
+        WH_LOG_LIMITED(ERROR, 6, "claim.twice", WH_F_STR("queue", p->queue));
+        return true;
+    }
+    wh_err err = wh_codec_unpack_job(c, &job, &eb);
+    if (err == WH_EBADDATA) {
+        err = take_malformed(d, p, c->token, &eb);
+    } else if (err == WH_OK) {
+        err = wh_slots_take(d->slots, p, job, &slot);
+        if (err == WH_OK) {
+            route(d, slot, now_us);
+        }
+    }
+    if (err != WH_OK) {
+        WH_LOG_LIMITED(ERROR, 6, "claim.failed", WH_F_STR("queue", p->queue),
+                       WH_F_STR("error", eb.text[0] != '\0' ? eb.text : wh_err_text(err)));
+    }
+    return err == WH_OK;
+}
+
+bool wh_dispatch_claims(wh_dispatch *d, wh_partition *p, const wh_store_cycle *c)
+{
+    int64_t now_us = c->n_claims > 0 ? wh_clock_mono_us() : 0;
+    bool all = true;
+
+    for (size_t i = 0; i < c->n_claims; i++) {
+        all = take_claim(d, p, &c->claims[i], now_us) && all;
+    }
+    return all;
+}
+
+/* ---- to the executors ---- */
+
+static void note_started(wh_dispatch *d, const wh_slot *slot, int64_t now_us)
+{
+    const wh_job *j = slot->job;
+    double wait_s = (double)(j->claimed_at_ms - j->ready_at_ms) / 1e3 +
+                    (double)(now_us - slot->claimed_us) / 1e6;
+
+    wh_metrics_started(d->metrics, slot->partition, slot->handler, wait_s > 0 ? wait_s : 0);
+}
+
+static void submit_failed(wh_dispatch *d, wh_handler *h, wh_slot *const *slots, unsigned n)
+{
+    for (unsigned i = n; i > 0; i--) {
+        wh_slots_set_state(d->slots, slots[i - 1], WH_SLOT_WAITING);
+        wh_slots_push_front(&h->waiting, slots[i - 1]);
+    }
+    h->is_blocked = true;
+}
+
+/* One batch; false when there is no more to submit. */
+static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
+{
+    wh_slot *slots[SUBMIT_MAX];
+    wh_job *jobs[SUBMIT_MAX];
+    unsigned room = h->is_blocked ? 0 : h->kind->capacity(h->executor);
+    unsigned n = 0;
+
+    while (n < SUBMIT_MAX && n < room && h->waiting.first != NULL) {
+        wh_slot *slot = wh_slots_pop(&h->waiting);
+
+        if (is_expired(slot, now_us)) {
+            finish_plain(d, slot, WH_STORE_EXPIRED);
+            continue;
+        }
+        wh_slots_set_state(d->slots, slot, WH_SLOT_RUNNING);
+        slots[n] = slot;
+        jobs[n++] = slot->job;
+    }
+    if (n == 0) {
+        return false;
+    }
+    wh_err err = h->kind->submit(h->executor, jobs, n);
+    if (err != WH_OK) {
+        WH_LOG_LIMITED(WARN, 6, "handler.submit_failed", WH_F_STR("handler", h->config.name),
+                       WH_F_STR("error", wh_err_text(err)));
+        submit_failed(d, h, slots, n);
+        return false;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        note_started(d, slots[i], now_us);
+    }
+    return true;
+}
+
+void wh_dispatch_pump(wh_dispatch *d)
+{
+    if (d->is_draining || wh_slots_count(d->slots, WH_SLOT_WAITING) == 0) {
+        return;
+    }
+    int64_t now_us = wh_clock_mono_us();
+    for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
+        wh_handler *h = wh_registry_at(d->registry, i);
+
+        while (h->waiting.first != NULL && submit(d, h, now_us)) {
+        }
+    }
+}
+
+size_t wh_dispatch_room(const wh_dispatch *d)
+{
+    size_t waiting = wh_slots_count(d->slots, WH_SLOT_WAITING);
+    size_t used = waiting + wh_slots_count(d->slots, WH_SLOT_RUNNING) +
+                  wh_slots_count(d->slots, WH_SLOT_LOST);
+    size_t backlog = wh_slots_count(d->slots, WH_SLOT_FINISHING);
+    size_t capacity = 0;
+
+    if (d->is_draining || used >= d->n_slots || backlog > 2 * d->n_slots + WH_JOB_BATCH_MAX) {
+        return 0;
+    }
+    for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
+        const wh_handler *h = wh_registry_at(d->registry, i);
+        unsigned room = h->is_blocked ? 0 : h->kind->capacity(h->executor);
+
+        capacity += room < CAPACITY_EACH ? room : CAPACITY_EACH;
+    }
+    capacity = capacity > waiting ? capacity - waiting : 0;
+    return capacity < d->n_slots - used ? capacity : d->n_slots - used;
+}
+
+/* ---- from the executors ---- */
+
+/* It never ran: again here, or back to Redis when we stop or it will not start. */
+static void returned(wh_dispatch *d, wh_slot *slot)
+{
+    if (d->is_draining) {
+        finish_plain(d, slot, WH_STORE_RELEASE);
+        return;
+    }
+    if (slot->cancel == WH_SLOT_CANCEL_REQUESTED) {
+        finish_plain(d, slot, WH_STORE_CANCELLED);
+        return;
+    }
+    if (++slot->returned < RETURNED_MAX) {
+        wh_slots_set_state(d->slots, slot, WH_SLOT_WAITING);
+        wh_slots_push_front(&slot->handler->waiting, slot);
+        return;
+    }
+    wh_outcome_question q = {.job = slot->job, .policy = &slot->handler->policy};
+    wh_result r = {.status = WH_RESULT_RETRY,
+                   .category = WH_ERRCLASS_CRASH,
+                   .delay_ms = -1,
+                   .message = text("the handler's process does not start")};
+    wh_store_finish f;
+
+    wh_outcome_of_result(&q, &r, &f);
+    finish(d, slot, &f);
+}
+
+static void on_result(void *arg, wh_job *job, const wh_result *r)
+{
+    wh_dispatch *d = arg;
+    wh_slot *slot = wh_slots_of_job(d->slots, job);
+
+    WH_ASSERT(slot != NULL);
+    if (slot->state == WH_SLOT_LOST) {
+        wh_slots_put(d->slots, slot);
+    } else if (r->status == WH_RESULT_RELEASED) {
+        returned(d, slot);
+    } else {
+        wh_outcome_question q = {
+            .job = job, .policy = &slot->handler->policy, .cancel = slot->cancel};
+        wh_store_finish f;
+
+        wh_outcome_of_result(&q, r, &f);
+        wh_metrics_ran(d->metrics, slot->partition, slot->handler, (double)r->run_us / 1e6);
+        finish(d, slot, &f);
+    }
+    changed(d);
+}
+
+static void on_progress(void *arg, wh_job *job, int percent, wh_slice message)
+{
+    wh_dispatch *d = arg;
+    wh_slot *slot = wh_slots_of_job(d->slots, job);
+
+    if (slot == NULL || slot->state != WH_SLOT_RUNNING) {
+        return;
+    }
+    if (percent >= 0) {
+        slot->percent = percent > 100 ? 100 : percent;
+    }
+    if (message.n > 0) {
+        char *copy = wh_strndup(message.p, message.n < 1024 ? message.n : 1024);
+
+        if (copy != NULL) {
+            wh_free(slot->note);
+            slot->note = copy;
+        }
+    }
+    slot->has_note = true;
+    d->ev.on_note(d->ev.arg, slot);
+}
+
+static void on_log(void *arg, wh_job *job, wh_slice line)
+{
+    wh_dispatch *d = arg;
+    wh_slot *slot = job == NULL ? NULL : wh_slots_of_job(d->slots, job);
+
+    if (job == NULL) {
+        WH_LOG_LIMITED(INFO, 600, "handler.output", WH_F_STRN("line", line.p, line.n));
+    } else if (slot != NULL && slot->state == WH_SLOT_RUNNING) {
+        d->ev.on_line(d->ev.arg, slot, line);
+    }
+}
+
+static void on_capacity(void *arg)
+{
+    wh_dispatch *d = arg;
+
+    if (d->registry == NULL) {
+        return; /* an executor that tells of itself while it is being made */
+    }
+    for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
+        wh_registry_at(d->registry, i)->is_blocked = false;
+    }
+    changed(d);
+}
+
+wh_executor_events wh_dispatch_events_for_executors(wh_dispatch *d)
+{
+    return (wh_executor_events){.on_result = on_result,
+                                .on_progress = on_progress,
+                                .on_log = on_log,
+                                .on_capacity = on_capacity,
+                                .arg = d};
+}
+
+/* ---- ends of claims that are not results ---- */
+
+void wh_dispatch_confirm(wh_dispatch *d, wh_slot *slot)
+{
+    wh_slots_put(d->slots, slot);
+}
+
+void wh_dispatch_cancel(wh_dispatch *d, wh_partition *p, wh_slice token)
+{
+    wh_slot *slot = wh_slots_of_token(d->slots, p, token);
+
+    if (slot == NULL || slot->cancel == WH_SLOT_CANCEL_REQUESTED) {
+        return;
+    }
+    if (slot->state == WH_SLOT_WAITING) {
+        leave_waiting(slot);
+        finish_plain(d, slot, WH_STORE_CANCELLED);
+        changed(d);
+    } else if (slot->state == WH_SLOT_RUNNING) {
+        slot->cancel = WH_SLOT_CANCEL_REQUESTED;
+        slot->handler->kind->cancel(slot->handler->executor, slot->job, WH_CANCEL_REQUESTED);
+    }
+}
+
+static void lose(wh_dispatch *d, wh_slot *slot)
+{
+    if (slot->state == WH_SLOT_RUNNING && slot->handler->executor != NULL) {
+        wh_slots_set_state(d->slots, slot, WH_SLOT_LOST);
+        slot->handler->kind->cancel(slot->handler->executor, slot->job, WH_CANCEL_LOST);
+        return;
+    }
+    leave_waiting(slot);
+    wh_slots_put(d->slots, slot);
+}
+
+void wh_dispatch_gone(wh_dispatch *d, wh_partition *p, wh_slice token)
+{
+    wh_slot *slot = wh_slots_of_token(d->slots, p, token);
+
+    if (slot == NULL) {
+        return;
+    }
+    if (slot->state == WH_SLOT_FINISHING) {
+        wh_slots_remove(&p->pending, slot);
+        wh_slots_put(d->slots, slot);
+    } else {
+        wh_metrics_lost(d->metrics, p, 1);
+        lose(d, slot);
+    }
+    changed(d);
+}
+
+size_t wh_dispatch_lose(wh_dispatch *d, wh_partition *p)
+{
+    size_t lost = 0;
+    wh_slot *slot = NULL;
+
+    while ((slot = wh_slots_pop(&p->pending)) != NULL) {
+        wh_slots_put(d->slots, slot);
+        lost++;
+    }
+    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
+        if (slot->partition == p &&
+            (slot->state == WH_SLOT_WAITING || slot->state == WH_SLOT_RUNNING)) {
+            lose(d, slot);
+            lost++;
+        }
+    }
+    wh_metrics_lost(d->metrics, p, lost);
+    changed(d);
+    return lost;
+}
+
+void wh_dispatch_drain(wh_dispatch *d)
+{
+    wh_slot *slot = NULL;
+
+    d->is_draining = true;
+    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
+        if (slot->state == WH_SLOT_WAITING) {
+            leave_waiting(slot);
+            finish_plain(d, slot, WH_STORE_RELEASE);
+        }
+    }
+    changed(d);
+}
+
+void wh_dispatch_stop_running(wh_dispatch *d)
+{
+    wh_slot *slot = NULL;
+
+    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
+        if (slot->state == WH_SLOT_RUNNING && slot->handler->executor != NULL) {
+            slot->cancel = slot->cancel == WH_SLOT_KEEP ? WH_SLOT_CANCEL_STOPPING : slot->cancel;
+            slot->handler->kind->cancel(slot->handler->executor, slot->job,
+                                        WH_CANCEL_STOPPING);
+        }
+    }
+}
+
+void wh_dispatch_release(wh_dispatch *d)
+{
+    wh_slot *slot = NULL;
+
+    d->is_draining = true;
+    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
+        if (slot->state == WH_SLOT_LOST) {
+            wh_slots_put(d->slots, slot);
+        } else if (slot->state != WH_SLOT_FINISHING) {
+            leave_waiting(slot);
+            finish_plain(d, slot, WH_STORE_RELEASE);
+        }
+    }
+    changed(d);
+}
+
+/* ---- life ---- */
+
+wh_err wh_dispatch_new(wh_metrics *m, const wh_dispatch_events *ev, wh_dispatch **out)
+{
+    *out = NULL;
+    wh_dispatch *d = wh_calloc(1, sizeof *d);
+
+    if (d == NULL) {
+        return WH_ENOMEM;
+    }
+    d->metrics = m;
+    d->ev = *ev;
+    d->n_slots = 1;
+    wh_retry_default(&d->fallback);
+    wh_err err = wh_slots_new(&d->slots);
+    if (err != WH_OK) {
+        wh_dispatch_free(d);
+        return err;
+    }
+    *out = d;
+    return WH_OK;
+}
+
+void wh_dispatch_free(wh_dispatch *d)
+{
+    if (d == NULL) {
+        return;
+    }
+    wh_slots_free(d->slots);
+    wh_free(d);
+}
+
+void wh_dispatch_use(wh_dispatch *d, wh_registry *r)
+{
+    d->registry = r;
+}
+
+void wh_dispatch_set_slots(wh_dispatch *d, size_t slots)
+{
+    d->n_slots = slots;
+}
+
+wh_slots *wh_dispatch_slots(wh_dispatch *d)
+{
+    return d->slots;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the kinds of executors have in common before a child runs: which kind a
+ * configuration text names. The checks of files are in program.c.
+ */
+#include "worker/executors/executor.h"
+
+#include <string.h>
+
+static const wh_executor_kind *const kinds[] = {&wh_native_kind, &wh_exec_kind,
+                                                &wh_command_kind};
+
+const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
+                                            wh_errbuf *eb)
+{
+    const char *colon = run != NULL ? strchr(run, ':') : NULL;
+    if (colon == NULL) {
+        (void)wh_err_set(eb, WH_ECONFIG,
+                         "run: \"%.80s\" names no kind; write native:FILE.so, "
+                         "exec:PROGRAM ARGUMENTS or command:PROGRAM ARGUMENTS",
+                         run != NULL ? run : "");
+        return NULL;
+    }
+    size_t n = (size_t)(colon - run);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strlen(kinds[i]->name) == n && strncmp(run, kinds[i]->name, n) == 0) {
+            *rest = colon + 1 + strspn(colon + 1, " \t");
+            return kinds[i];
+        }
+    }
+    (void)wh_err_set(eb, WH_ECONFIG,
+                     "run: kind \"%.*s\" is unknown; there are native, exec and command",
+                     n > 40 ? 40 : (int)n, run);
+    return NULL;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whom to ask and when. One timer of delay 0 gathers everything that happens in a turn of
+ * the loop into one look at all partitions (flush); one clock wakes it for due times,
+ * back-offs and the 5 s rule.
+ */
+#include "worker/fetch_internal.h"
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+
+enum {
+    ASK_MS = 5000,   /* a lost wake-up call costs no more than this */
+    GATHER_MIN = 4,  /* worth a second cycle beside one in flight */
+    GATHER_MAX = 250,
+    BACKOFF_MIN_MS = 50,
+    BACKOFF_MAX_MS = 2000
+};
+
+void wh_fetch_kick(wh_fetch *f)
+{
+    if (!wh_timer_is_running(f->flush)) {
+        wh_timer_start(f->flush, 0);
+    }
+}
+
+void wh_fetch_wake_at(wh_fetch *f, int64_t at_ms)
+{
+    if (f->clock_at_ms == 0 || at_ms < f->clock_at_ms) {
+        int64_t now = wh_clock_mono_ms();
+
+        f->clock_at_ms = at_ms;
+        wh_timer_start(f->clock, at_ms > now ? at_ms - now : 0);
+    }
+}
+
+/* ---- whom ---- */
+
+static bool may_call(const wh_fetch_lane *lane, int64_t now)
+{
+    return lane->p->registered && !lane->resyncing && !lane->p->needs_resync &&
+           lane->in_flight < WH_FETCH_CYCLES_MAX && now >= lane->not_before_ms;
+}
+
+static bool may_claim(const wh_fetch_lane *lane)
+{
+    return lane->fetch->is_claiming && !lane->p->quiet;
+}
+
+static size_t gather_of(const wh_fetch *f)
+{
+    size_t busy = f->want_in_flight + wh_slots_held(wh_dispatch_slots(f->o.dispatch));
+    size_t part = busy / 4;
+
+    return part < GATHER_MIN ? GATHER_MIN : part > GATHER_MAX ? GATHER_MAX : part;
+}
+
+static bool is_worth_it(const wh_fetch_lane *lane, size_t want, size_t gather)
+{
+    size_t pending = lane->p->pending.count;
+
+    if (lane->in_flight == 0) {
+        return pending > 0 || want > 0 || lane->pass_bell;
+    }
+    return pending >= gather || want >= gather;
+}
+
+static size_t credit_of(const wh_fetch *f)
+{
+    size_t room = wh_dispatch_room(f->o.dispatch);
+
+    return room > f->want_in_flight ? room - f->want_in_flight : 0;
+}
+
+static void split(wh_fetch *f, size_t credit, int64_t now)
+{
+    size_t n = f->o.partitions->n;
+
+    for (size_t i = 0; i < n; i++) {
+        wh_fetch_lane *lane = &f->lanes[i];
+
+        f->shares[i].wants = lane->maybe_ready && may_call(lane, now) && may_claim(lane);
+        f->shares[i].weight = lane->p->weight;
+    }
+    wh_share_split(f->shares, n, f->o.order, credit, WH_JOB_BATCH_MAX);
+}
+
+/* A cycle that goes anyway asks for what nobody else wants: one round trip less. */
+static size_t extra(const wh_fetch_lane *lane, size_t left)
+{
+    size_t pending = lane->p->pending.count;
+
+    return !may_claim(lane) || lane->maybe_ready ? 0 : pending < left ? pending : left;
+}
+
+static void resync_if_due(wh_fetch_lane *lane, int64_t now)
+{
+    if (lane->p->registered && lane->p->needs_resync && !lane->resyncing &&
+        lane->in_flight == 0 && now >= lane->not_before_ms) {
+        wh_fetch_resync_start(lane);
+    }
+}
+
+static void look(wh_fetch *f)
+{
+    int64_t now = wh_clock_mono_ms();
+    size_t credit = credit_of(f);
+    size_t gather = gather_of(f);
+    size_t left = credit;
+
+    split(f, credit, now);
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        left -= f->shares[i].got;
+    }
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        wh_fetch_lane *lane = &f->lanes[i];
+        size_t want = f->shares[i].got;
+
+        resync_if_due(lane, now);
+        while (may_call(lane, now) && is_worth_it(lane, want, gather)) {
+            size_t more = want == 0 ? extra(lane, left) : 0;
+
+            left -= more;
+            wh_fetch_cycle_send(lane, want + more);
+            want = 0;
+        }
+    }
+}
+
+static void on_flush(void *arg)
+{
+    wh_fetch *f = arg;
+
+    wh_dispatch_pump(f->o.dispatch);
+    if (wh_store_is_ready(f->o.store)) {
+        look(f);
+    }
+}
+
+/* ---- when ---- */
+
+static void on_clock(void *arg)
+{
+    wh_fetch *f = arg;
+    int64_t now = wh_clock_mono_ms();
+    int64_t next = now + ASK_MS;
+
+    f->clock_at_ms = 0;
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        wh_fetch_lane *lane = &f->lanes[i];
+
+        if (lane->ask_at_ms <= now) {
+            lane->maybe_ready = true;
+            lane->ask_at_ms = now + wh_rng_jitter(ASK_MS, 0.1);
+        }
+        if (lane->ask_at_ms < next) {
+            next = lane->ask_at_ms;
+        }
+        if (lane->not_before_ms > now && lane->not_before_ms < next) {
+            next = lane->not_before_ms;
+        }
+    }
+    wh_fetch_wake_at(f, next);
+    wh_fetch_kick(f);
+}
+
+void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what, const wh_errbuf *eb)
+{
+    int64_t wait_ms = (int64_t)BACKOFF_MIN_MS << (lane->failures < 6 ? lane->failures : 6);
+
+    lane->failures++;
+    lane->p->needs_resync = true;
+    lane->not_before_ms =
+        wh_clock_mono_ms() +
+        wh_rng_jitter(wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS, 0.5);
+    wh_fetch_wake_at(lane->fetch, lane->not_before_ms);
+    WH_LOG_LIMITED(WARN, 12, "redis.call_failed", WH_F_STR("call", what),
+                   WH_F_STR("queue", lane->p->queue), WH_F_STR("region", lane->p->region),
+                   WH_F_STR("code", wh_err_name(err)),
+                   WH_F_STR("error", eb == NULL ? wh_err_text(err) : eb->text));
+}
+
+void wh_fetch_registered(wh_fetch *f, wh_partition *p)
+{
+    wh_fetch_lane *lane = &f->lanes[p->index];
+
+    lane->maybe_ready = true;
+    lane->failures = 0;
+    lane->not_before_ms = 0;
+    lane->ask_at_ms = wh_clock_mono_ms() + wh_rng_jitter(ASK_MS, 0.1);
+    wh_fetch_wake_at(f, lane->ask_at_ms);
+    wh_fetch_kick(f);
+}
+
+void wh_fetch_ring(wh_fetch *f, wh_partition *p)
+{
+    wh_fetch_lane *lane = &f->lanes[p->index];
+
+    lane->maybe_ready = lane->pass_bell = true;
+    lane->rings++;
+    wh_fetch_kick(f);
+}
+
+void wh_fetch_reconnected(wh_fetch *f)
+{
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        wh_fetch_lane *lane = &f->lanes[i];
+
+        lane->p->needs_resync = lane->p->registered;
+        lane->not_before_ms = 0;
+        lane->failures = 0;
+    }
+    wh_fetch_kick(f);
+}
+
+void wh_fetch_stop_claiming(wh_fetch *f)
+{
+    f->is_claiming = false;
+}
+
+void wh_fetch_reload(wh_fetch *f, wh_share_order order)
+{
+    f->o.order = order;
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        f->shares[i].owed = 0;
+    }
+    wh_fetch_kick(f);
+}
+
+size_t wh_fetch_in_flight(const wh_fetch *f)
+{
+    return f->in_flight;
+}
+
+size_t wh_fetch_in_flight_of(const wh_fetch *f, const wh_partition *p)
+{
+    const wh_fetch_lane *lane = &f->lanes[p->index];
+
+    return lane->in_flight + (lane->resyncing ? 1U : 0U);
+}
+
+unsigned wh_fetch_epoch(const wh_fetch *f, const wh_partition *p)
+{
+    return f->lanes[p->index].epoch;
+}
+
+/* ---- life ---- */
+
+wh_err wh_fetch_new(const wh_fetch_setup *o, wh_fetch **out)
+{
+    size_t n = o->partitions->n;
+
+    *out = NULL;
+    wh_fetch *f = wh_calloc(1, sizeof *f);
+    if (f == NULL) {
+        return WH_ENOMEM;
+    }
+    f->o = *o;
+    f->is_claiming = true;
+    f->lanes = wh_calloc(n, sizeof *f->lanes);
+    f->shares = wh_calloc(n, sizeof *f->shares);
+    f->finishes = wh_calloc(WH_JOB_BATCH_MAX, sizeof *f->finishes);
+    wh_err err = WH_ENOMEM;
+    if (f->lanes == NULL || f->shares == NULL || f->finishes == NULL) {
+        goto fail;
+    }
+    for (size_t i = 0; i < n; i++) {
+        f->lanes[i].fetch = f;
+        f->lanes[i].p = &o->partitions->list[i];
+    }
+    err = wh_timer_new(o->loop, on_flush, f, &f->flush);
+    if (err == WH_OK) {
+        err = wh_timer_new(o->loop, on_clock, f, &f->clock);
+    }
+    if (err != WH_OK) {
+        goto fail;
+    }
+    *out = f;
+    return WH_OK;
+fail:
+    wh_fetch_free(f);
+    return err;
+}
+
+void wh_fetch_free(wh_fetch *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    wh_timer_free(f->flush);
+    wh_timer_free(f->clock);
+    for (size_t i = 0; f->lanes != NULL && i < f->o.partitions->n; i++) {
+        for (size_t k = 0; k < WH_FETCH_CYCLES_MAX; k++) {
+            wh_store_forget(f->o.store, &f->lanes[i].cycles[k]);
+        }
+        wh_store_forget(f->o.store, &f->lanes[i]);
+    }
+    wh_free(f->lanes);
+    wh_free(f->shares);
+    wh_free(f->finishes);
+    wh_free(f->tokens);
+    wh_free(f);
+}

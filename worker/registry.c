@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers stand in an array that never moves (executors and slots point into it); a
+ * small open-addressing table finds them by type, since that is asked for every job.
+ */
+#include "worker/registry.h"
+
+#include "common/base/alloc.h"
+
+#include <string.h>
+
+struct wh_registry {
+    wh_handler *handlers;
+    size_t n;
+    wh_handler **table;
+    size_t table_size;
+    wh_handler *any;
+};
+
+static size_t hash_type(const char *s)
+{
+    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+    for (; *s != '\0'; s++) {
+        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+    }
+    return (size_t)(h ^ (h >> 32U));
+}
+
+wh_handler *wh_registry_find(const wh_registry *r, const char *type)
+{
+    size_t mask = r->table_size - 1;
+
+    for (size_t at = hash_type(type) & mask; r->table[at] != NULL; at = (at + 1) & mask) {
+        if (strcmp(r->table[at]->config.name, type) == 0) {
+            return r->table[at];
+        }
+    }
+    return r->any;
+}
+
+size_t wh_registry_count(const wh_registry *r)
+{
+    return r->n;
+}
+
+wh_handler *wh_registry_at(const wh_registry *r, size_t i)
+{
+    return &r->handlers[i];
+}
+
+wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out, wh_errbuf *eb)
+{
+    wh_errbuf inner = {0};
+
+    wh_retry_default(out);
+    out->max_attempts = (int)c->max_attempts;
+    out->jitter = c->jitter;
+    if (c->retry == NULL || c->retry[0] == '\0') {
+        return WH_OK;
+    }
+    if (wh_retry_parse(c->retry, out, &inner) != WH_OK) {
+        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.retry: %s", c->name, inner.text);
+    }
+    return WH_OK;
+}
+
+static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf *eb)
+{
+    wh_errbuf inner = {0};
+    const char *rest = NULL;
+    wh_executor_setup setup = o->executor;
+
+    if (strcmp(h->config.name, "*") != 0 &&
+        !wh_job_name_ok(h->config.name, strlen(h->config.name))) {
+        return wh_err_set(eb, WH_ECONFIG,
+                          "handlers.%s: a job type is 1 to 64 of A-Z a-z 0-9 _ . -, or \"*\"",
+                          h->config.name);
+    }
+    if (h->config.run == NULL || h->config.run[0] == '\0') {
+        return wh_err_set(eb, WH_ECONFIG,
+                          "handlers.%s.run: missing; write native:FILE.so, exec:COMMAND or "
+                          "command:COMMAND",
+                          h->config.name);
+    }
+    h->kind = wh_executor_kind_of(h->config.run, &rest, &inner);
+    if (h->kind == NULL) {
+        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.run: %s", h->config.name, inner.text);
+    }
+    wh_err err = wh_registry_policy(&h->config, &h->policy, eb);
+    if (err != WH_OK) {
+        return err;
+    }
+    setup.config = &h->config;
+    err = h->kind->create(&setup, &h->executor, &inner);
+    if (err != WH_OK) {
+        h->executor = NULL;
+        return wh_err_set(eb, err, "handlers.%s: %s", h->config.name,
+                          inner.text[0] != '\0' ? inner.text : wh_err_text(err));
+    }
+    return WH_OK;
+}
+
+static void index_handlers(wh_registry *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        wh_handler *h = &r->handlers[i];
+        size_t at = hash_type(h->config.name) & (r->table_size - 1);
+
+        if (strcmp(h->config.name, "*") == 0) {
+            r->any = h;
+            continue;
+        }
+        while (r->table[at] != NULL) {
+            at = (at + 1) & (r->table_size - 1);
+        }
+        r->table[at] = h;
+    }
+}
+
+wh_err wh_registry_new(const wh_registry_setup *o, wh_registry **out, wh_errbuf *eb)
+{
+    *out = NULL;
+    wh_registry *r = wh_calloc(1, sizeof *r);
+
+    if (r == NULL) {
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    for (r->table_size = 16; r->table_size < 2 * o->n;) {
+        r->table_size *= 2;
+    }
+    wh_err err = WH_ENOMEM;
+    r->handlers = wh_calloc(o->n + 1, sizeof *r->handlers);
+    r->table = wh_calloc(r->table_size, sizeof(void *));
+    if (r->handlers == NULL || r->table == NULL) {
+        (void)wh_err_set(eb, err, "%s", wh_err_text(err));
+        goto fail;
+    }
+    for (size_t i = 0; i < o->n; i++) {
+        r->handlers[i].config = o->configs[i];
+        r->handlers[i].index = i;
+        r->n++;
+        err = open_handler(&r->handlers[i], o, eb);
+        if (err != WH_OK) {
+            goto fail;
+        }
+    }
+    index_handlers(r);
+    *out = r;
+    return WH_OK;
+fail:
+    wh_registry_free(r);
+    return err;
+}
+
+void wh_registry_kill(wh_registry *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        wh_handler *h = &r->handlers[i];
+
+        if (h->executor != NULL) {
+            h->kind->free(h->executor);
+            h->executor = NULL;
+        }
+    }
+}
+
+void wh_registry_free(wh_registry *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    if (r->handlers != NULL) {
+        wh_registry_kill(r);
+    }
+    wh_free(r->handlers);
+    wh_free(r->table);
+    wh_free(r);
+}
+
+void wh_registry_drain(wh_registry *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->handlers[i].executor != NULL) {
+            r->handlers[i].kind->drain(r->handlers[i].executor);
+        }
+    }
+}
+
+static const wh_handler_config *find_config(const wh_handler_config *configs, size_t n,
+                                            const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(configs[i].name, name) == 0) {
+            return &configs[i];
+        }
+    }
+    return NULL;
+}
+
+wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n,
+                          wh_errbuf *eb)
+{
+    wh_retry_policy policy;
+
+    /* All or nothing: first see that each is fit. */
+    for (size_t i = 0; i < n; i++) {
+        wh_err err = wh_registry_policy(&configs[i], &policy, eb);
+
+        if (err != WH_OK) {
+            return err;
+        }
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        wh_handler *h = &r->handlers[i];
+        const wh_handler_config *c = find_config(configs, n, h->config.name);
+
+        if (c == NULL || wh_registry_policy(c, &policy, NULL) != WH_OK) {
+            continue;
+        }
+        h->policy = policy;
+        h->config.timeout_ms = c->timeout_ms;
+        h->config.grace_ms = c->grace_ms;
+        h->config.max_jobs = c->max_jobs;
+        h->config.max_attempts = c->max_attempts;
+        h->config.jitter = c->jitter;
+    }
+    return WH_OK;
+}

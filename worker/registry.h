@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Job type -> handler: its settings, retry policy, executor, and the jobs that wait for
+ * it. Made at start from the section `handlers:`; numbers of a handler may change on a
+ * reload, its program may not.
+ */
+#ifndef WH_WORKER_REGISTRY_H
+#define WH_WORKER_REGISTRY_H
+
+#include "worker/executors/executor.h"
+#include "worker/slots.h"
+
+typedef struct wh_registry wh_registry;
+
+struct wh_handler {
+    wh_handler_config config; /* numbers our own, strings borrowed from the setup */
+    wh_retry_policy policy;
+    const wh_executor_kind *kind;
+    wh_executor *executor;
+    size_t index;
+    wh_slot_list waiting; /* WAITING slots, oldest first */
+    bool is_blocked;      /* refused a submit: wait until it tells of capacity */
+};
+
+typedef struct wh_registry_setup {
+    const wh_handler_config *configs; /* outlive the registry */
+    size_t n;
+    wh_executor_setup executor; /* loop, events, worker, region, program, slots */
+} wh_registry_setup;
+
+/* WH_ECONFIG names the handler and what is wrong with it. */
+wh_err wh_registry_new(const wh_registry_setup *o, wh_registry **out, wh_errbuf *eb) WH_MUSTCHECK;
+/* Frees the executors: all children are killed. */
+void wh_registry_free(wh_registry *r);
+/* The handler of this type, else that of "*", else NULL. */
+wh_handler *wh_registry_find(const wh_registry *r, const char *type);
+size_t wh_registry_count(const wh_registry *r);
+wh_handler *wh_registry_at(const wh_registry *r, size_t i);
+
+/* Takes over the numbers and retry policies of handlers that are still there. */
+wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n, wh_errbuf *eb) WH_MUSTCHECK;
+void wh_registry_drain(wh_registry *r);
+/* Kills all children now; their jobs get no result any more. */
+void wh_registry_kill(wh_registry *r);
+/* Policy of a handler's settings: its retry text, max_attempts, jitter. */
+wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out, wh_errbuf *eb) WH_MUSTCHECK;
+
+#endif
