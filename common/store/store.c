@@ -187,6 +187,7 @@ static void reap(void *arg)
     wh_store *s = arg;
 
     wh_store_fail_parked(s, WH_ECANCELED, NULL);
+    wh_store_bell_cancel(s);
     s->reaped = true;
     wh_store_settle(s);
 }

@@ -216,6 +216,13 @@ void wh_store_bell_forget(wh_store *s, const void *arg)
     }
 }
 
+void wh_store_bell_cancel(wh_store *s)
+{
+    if (s->bell.state == WH_STORE_BELL_WAITING) {
+        ring(s, WH_ECANCELED, -1, 0);
+    }
+}
+
 void wh_store_bell_close(wh_store *s)
 {
     wh_store_bell *b = &s->bell;

@@ -100,5 +100,7 @@ void wh_store_put_slice(wh_buf *out, wh_slice s);
 void wh_store_settle(wh_store *s);
 void wh_store_bell_forget(wh_store *s, const void *arg);
 void wh_store_bell_close(wh_store *s);
+/* A wait that was never sent ends with WH_ECANCELED. */
+void wh_store_bell_cancel(wh_store *s);
 
 #endif

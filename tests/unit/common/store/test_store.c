@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store against a real server: readiness, typed calls, the library that is gone
- * and comes back, calls that end with the store.
+ * The typed calls of the store against a real server: their replies, what they cut and
+ * what they refuse.
  */
 #include "common/base/clock.h"
 #include "common/base/rng.h"
@@ -26,8 +26,6 @@ typedef struct fixture {
     wh_redis_fixture *redis;
     wh_loop *loop;
     wh_store *store;
-    int ready_calls, unready_calls;
-    char why[320];
 
     int calls; /* callbacks so far */
     wh_err err;
@@ -40,18 +38,6 @@ typedef struct fixture {
     uint8_t ids[JOBS][WH_UUID_BYTES];
 } fixture;
 
-static void on_ready(void *arg, bool ready, const char *why)
-{
-    fixture *f = arg;
-
-    if (ready) {
-        f->ready_calls++;
-    } else {
-        f->unready_calls++;
-    }
-    snprintf(f->why, sizeof f->why, "%s", why);
-}
-
 #define WAIT_UNTIL(f, condition)                                                       \
     do {                                                                               \
         int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                             \
@@ -61,11 +47,10 @@ static void on_ready(void *arg, bool ready, const char *why)
         }                                                                              \
     } while (0)
 
-static void open_store(fixture *f, bool keep_library)
+static void ready(fixture *f)
 {
-    wh_store_options o = {.on_ready = on_ready, .arg = f, .keep_library = keep_library};
+    wh_store_options o = {.on_ready = NULL};
 
-    o.conn.backoff_max_ms = 100;
     assert_int_equal(
         wh_endpoint_parse(wh_redis_fixture_url(f->redis), &o.conn.endpoint, NULL),
         WH_OK);
@@ -73,6 +58,7 @@ static void open_store(fixture *f, bool keep_library)
     wh_endpoint_fini(&o.conn.endpoint);
     assert_false(wh_store_is_ready(f->store));
     wh_store_start(f->store);
+    WAIT_UNTIL(f, wh_store_is_ready(f->store));
 }
 
 static int setup(void **state)
@@ -93,12 +79,6 @@ static int teardown(void **state)
     wh_loop_free(f->loop);
     wh_redis_fixture_stop(f->redis);
     return 0;
-}
-
-static void ready(fixture *f)
-{
-    open_store(f, false);
-    WAIT_UNTIL(f, wh_store_is_ready(f->store));
 }
 
 static void note(fixture *f, wh_err err, const wh_errbuf *eb)
@@ -234,41 +214,6 @@ static void cycle(fixture *f, unsigned want, const wh_store_finish *finishes, si
 static wh_slice token(fixture *f, size_t i)
 {
     return (wh_slice){f->tokens[i], f->token_len[i]};
-}
-
-static void test_loads_the_library(void **state)
-{
-    fixture *f = *state;
-    wh_call c;
-
-    wh_call_init(&c, "wh1_stats", true, P);
-    open_store(f, false);
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_ECONN);
-    WAIT_UNTIL(f, f->ready_calls == 1);
-    assert_string_equal(wh_store_error(f->store), "");
-    assert_int_equal(wh_store_error_code(f->store), WH_OK);
-    wh_call_init(&c, "wh1_version", true, NULL);
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
-    assert_int_equal(f->calls, 0);
-    await(f, 1);
-    assert_int_equal(f->count, 3);
-}
-
-static void test_keep_library(void **state)
-{
-    fixture *f = *state;
-    wh_call c;
-
-    open_store(f, true);
-    WAIT_UNTIL(f, f->unready_calls == 1);
-    assert_int_equal(wh_store_error_code(f->store), WH_ENOFUNC);
-    assert_non_null(strstr(f->why, "not loaded"));
-    wh_call_init(&c, "wh1_version", true, NULL);
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_ECONN);
-    wh_call_init_command(&c, "TIME"); /* other commands need only the connection */
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
-    await(f, 1);
-    assert_int_equal(f->count, 2);
 }
 
 static void test_life_of_jobs(void **state)
@@ -422,107 +367,15 @@ static void test_resync_and_cancel(void **state)
     assert_int_equal(f->err, WH_ELOST);
 }
 
-static void flush_functions(fixture *f)
-{
-    redisReply *r = wh_redis_fixture_cmd(f->redis, "FUNCTION FLUSH");
-
-    assert_non_null(r);
-    assert_string_equal(r->str, "OK");
-    freeReplyObject(r);
-}
-
-static void test_library_comes_back(void **state)
-{
-    fixture *f = *state;
-
-    ready(f);
-    flush_functions(f);
-    enqueue(f); /* asserts success */
-    assert_int_equal(f->count, JOBS);
-    flush_functions(f); /* a second time within the second waits for it */
-    enqueue(f);
-    assert_int_equal(f->count2, JOBS);
-}
-
-static void test_library_stays_away(void **state)
-{
-    fixture *f = *state;
-    wh_call c;
-
-    ready(f);
-    flush_functions(f);
-    redisReply *r = wh_redis_fixture_cmd(f->redis, "ACL SETUSER default -function");
-    assert_non_null(r);
-    assert_string_equal(r->str, "OK");
-    freeReplyObject(r);
-    wh_call_init(&c, "wh1_stats", true, P);
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
-    await(f, 1);
-    assert_int_equal(f->err, WH_ENOFUNC);
-    assert_false(wh_store_is_ready(f->store));
-    assert_int_equal(wh_store_error_code(f->store), WH_EPERM);
-    r = wh_redis_fixture_cmd(f->redis, "ACL SETUSER default +function");
-    freeReplyObject(r);
-    WAIT_UNTIL(f, wh_store_is_ready(f->store)); /* it tries by itself */
-}
-
-static void test_restart(void **state)
-{
-    fixture *f = *state;
-    wh_call c;
-
-    ready(f);
-    wh_redis_fixture_pause(f->redis);
-    wh_call_init(&c, "wh1_stats", true, P);
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
-    assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
-    wh_redis_fixture_kill9(f->redis);
-    await(f, 1);
-    assert_int_equal(f->err, WH_EUNCERTAIN);
-    WAIT_UNTIL(f, f->unready_calls == 1);
-    assert_false(wh_store_is_ready(f->store));
-    wh_redis_fixture_restart(f->redis);
-    WAIT_UNTIL(f, f->ready_calls == 2); /* without persistence: loaded again */
-    enqueue(f);
-}
-
-static void test_free_with_pending_calls(void **state)
-{
-    fixture *f = *state;
-    wh_call c;
-
-    ready(f);
-    for (int i = 0; i < 3; i++) {
-        wh_call_init(&c, "wh1_stats", true, P);
-        assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_OK);
-    }
-    wh_call_init(&c, "wh1_stats", true, P);
-    int other = 0;
-    assert_int_equal(wh_store_call(f->store, &c, on_reply, &other), WH_OK);
-    wh_store_forget(f->store, &other);
-    wh_store_free(f->store);
-    f->store = NULL;
-    assert_int_equal(f->calls, 0);
-    await(f, 3);
-    assert_int_equal(f->err, WH_ECANCELED);
-    assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
-}
-
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_loads_the_library),
-        WITH_SERVER(test_keep_library),
         WITH_SERVER(test_life_of_jobs),
         WITH_SERVER(test_long_texts_are_cut),
         WITH_SERVER(test_refused_up_front),
         WITH_SERVER(test_resync_and_cancel),
-        WITH_SERVER(test_library_comes_back),
-        WITH_SERVER(test_library_stays_away),
-        WITH_SERVER(test_restart),
-        WITH_SERVER(test_free_with_pending_calls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

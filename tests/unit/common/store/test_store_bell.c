@@ -130,6 +130,23 @@ static void test_free_while_waiting(void **state)
     assert_int_equal(n.calls, 2);
 }
 
+/* The same for a wait that its connection never got. */
+static void test_free_before_sending(void **state)
+{
+    static const char *const partitions[] = {"wh:{eu:a}"};
+    fixture *f = *state;
+    bell_note n = {0};
+    wh_store_bell_args args = {
+        .partitions = partitions, .n = 1, .worker = "w1", .timeout_ms = 60000};
+
+    assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
+    wh_store_free(f->store);
+    f->store = NULL;
+    assert_int_equal(n.calls, 0);
+    WAIT_UNTIL(f, n.calls == 1);
+    assert_int_equal(n.err, WH_ECANCELED);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -137,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_bell),
         WITH_SERVER(test_free_while_waiting),
+        WITH_SERVER(test_free_before_sending),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
