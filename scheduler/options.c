@@ -15,7 +15,6 @@ static const wh_opt opts[] = {
      .dflt = "redis://127.0.0.1:6379",
      .env = "REDIS_URL",
      .unit = "url",
-     .flags = WH_OPT_SECRET,
      .help =
          "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path"},
     {.name = "redis.user",

@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_PARTITIONS 10000
 #define BELL_TIMEOUT_MS 5000
@@ -179,14 +180,13 @@ static void on_bell_retry(void *arg)
 
 /* ---- connections ---- */
 
+/* The store has said so in the log. */
 static void on_ready(void *arg, bool ready, const char *why)
 {
     wh_scheduler *s = arg;
-    if (!ready) {
-        WH_LOG_LIMITED(WARN, 6, "redis.not_ready", WH_F_STR("why", why ? why : ""));
+    (void)why;
+    if (!ready)
         return;
-    }
-    WH_LOG(INFO, "redis.ready", WH_F_INT("partitions", s->n));
     wh_timer_start(s->discover, 0);
     for (size_t i = 0; i < s->n; i++)
         wh_partition_wake(s->partitions[i]);
@@ -204,8 +204,11 @@ static wh_err open_store(wh_scheduler *s, const char *suffix,
                          wh_errbuf *eb)
 {
     const wh_scheduler_config *c = s->config;
-    char name[128];
-    snprintf(name, sizeof name, "wherry-scheduler%s", suffix);
+    char name[128], host[65] = "";
+    if (gethostname(host, sizeof host - 1))
+        host[0] = '\0';
+    snprintf(name, sizeof name, "wherry-scheduler:%s%s",
+             c->name && *c->name ? c->name : host, suffix);
     wh_store_options o = {.on_ready = cb, .arg = s};
     o.conn.name = name;
     o.conn.ca_file = c->redis_ca_file;

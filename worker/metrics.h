@@ -32,7 +32,6 @@ void wh_metrics_request(wh_metrics *m, wh_metrics_op op, double seconds);
 
 /* What is only known when asked. */
 typedef struct wh_metrics_now {
-    const wh_slots *slots;
     size_t n_slots; /* the setting */
     wh_store *store;
     wh_loop *loop;

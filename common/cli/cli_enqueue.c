@@ -238,7 +238,7 @@ static wh_exit enqueue_count(wh_cli_batch *b, const request *r, int64_t count)
         }
     }
     wh_cli_progress_end(&progress);
-    return status;
+    return status == WH_EXIT_OK && stop_asked && b->sent < count ? WH_EXIT_TEMPFAIL : status;
 }
 
 /* Adds one line's job. */

@@ -165,7 +165,8 @@ static wh_err check(const wh_child_options *o, wh_errbuf *eb)
 
 /* No signal may reach the child before it has left our handlers behind: they would
  * write into the loop's own pipe. */
-static pid_t fork_quietly(const wh_child_plan *plan, const wh_child_options *o, int *sys)
+static pid_t fork_quietly(const wh_child_plan *plan, const wh_child_options *o,
+                          int *sys)
 {
     sigset_t all;
     sigset_t before;

@@ -26,19 +26,22 @@ typedef struct wh_child_fd {
 
 typedef struct wh_child_options {
     const char *const *argv; /* argv[0] is looked up in PATH */
-    const char *const *env;  /* NAME=VALUE, NULL-terminated: replaces the environment; NULL: inherit */
-    const char *dir;         /* working directory, NULL: ours */
-    const wh_child_fd *fds;  /* everything else but 0,1,2 is closed; those not named are /dev/null;
+    const char *const
+        *env; /* NAME=VALUE, NULL-terminated: replaces the environment; NULL: inherit */
+    const char *dir; /* working directory, NULL: ours */
+    const wh_child_fd
+        *fds; /* everything else but 0,1,2 is closed; those not named are /dev/null;
                               * at most 16, child_fd 0 to 63 */
     size_t n_fds;
-    int64_t memory_limit;    /* RLIMIT_AS bytes, 0 none */
+    int64_t memory_limit;                   /* RLIMIT_AS bytes, 0 none */
     void (*on_exit)(void *arg, int status); /* waitpid status; once; from the loop */
     void *arg;
 } wh_child_options;
 
 /* Make the process a subreaper and start reaping (SIGCHLD) on this loop. Once per process. */
 wh_err wh_child_setup(wh_loop *l, wh_errbuf *eb) WH_MUSTCHECK;
-wh_err wh_child_spawn(wh_loop *l, const wh_child_options *o, wh_child **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_child_spawn(wh_loop *l, const wh_child_options *o, wh_child **out,
+                      wh_errbuf *eb) WH_MUSTCHECK;
 pid_t wh_child_pid(const wh_child *c);
 bool wh_child_is_running(const wh_child *c);
 /* Signal the whole process group. */

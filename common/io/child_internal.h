@@ -19,6 +19,7 @@ typedef struct wh_child_plan {
 
 /* In the child: never returns. Exit status 126 or 127, and a line on its fd 2, when the
  * program can't be run. */
-WH_NORETURN void wh_child_exec_run(const wh_child_plan *plan, const wh_child_options *o);
+WH_NORETURN void wh_child_exec_run(const wh_child_plan *plan,
+                                   const wh_child_options *o);
 
 #endif

@@ -6,12 +6,11 @@
  * were accepted and not answered; a link ends in end_link only, which runs from the
  * loop, so that no callback is made inside _send, _reset or _free.
  */
-#include "common/io/conn_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/io/conn_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,8 +65,7 @@ void wh_conn_fail(wh_conn *c, wh_err code, const char *fmt, ...)
     va_end(ap);
     c->error_code = code;
     c->was_ready = c->state == WH_CONN_READY;
-    if (c->was_ready &&
-        wh_clock_mono_ms() - c->ready_since_ms >= c->o.backoff_max_ms) {
+    if (c->was_ready && wh_clock_mono_ms() - c->ready_since_ms >= c->o.backoff_max_ms) {
         c->attempts = 0; /* it was stable; flapping keeps its back-off */
     }
     c->attempts++;

@@ -29,7 +29,14 @@
 struct redisReply;
 typedef struct wh_conn wh_conn;
 
-typedef enum wh_conn_state { WH_CONN_IDLE, WH_CONN_CONNECTING, WH_CONN_HANDSHAKE, WH_CONN_READY, WH_CONN_WAITING /* back-off */, WH_CONN_CLOSED } wh_conn_state;
+typedef enum wh_conn_state {
+    WH_CONN_IDLE,
+    WH_CONN_CONNECTING,
+    WH_CONN_HANDSHAKE,
+    WH_CONN_READY,
+    WH_CONN_WAITING /* back-off */,
+    WH_CONN_CLOSED
+} wh_conn_state;
 
 /* Where and how; all strings owned by the struct. */
 typedef struct wh_endpoint {
@@ -55,17 +62,19 @@ typedef void wh_conn_state_fn(void *arg, bool ready, const char *why);
 typedef struct wh_conn_options {
     wh_endpoint endpoint; /* copied */
     const char *name;     /* CLIENT SETNAME; NULL none */
-    const char *ca_file;  /* TLS: NULL = system store; host and chain are always verified */
+    const char
+        *ca_file; /* TLS: NULL = system store; host and chain are always verified */
     const char *cert_file, *key_file;
-    int64_t connect_timeout_ms; /* 0: 5,000 */
-    int64_t request_timeout_ms; /* 0: 10,000; a request may have its own */
+    int64_t connect_timeout_ms;             /* 0: 5,000 */
+    int64_t request_timeout_ms;             /* 0: 10,000; a request may have its own */
     int64_t backoff_min_ms, backoff_max_ms; /* 0: 50 and 5,000 */
     bool once; /* do not reconnect: after a failure state is CLOSED (CLI) */
     wh_conn_state_fn *on_state;
     void *arg;
 } wh_conn_options;
 
-wh_err wh_conn_new(wh_loop *l, const wh_conn_options *o, wh_conn **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_conn_new(wh_loop *l, const wh_conn_options *o, wh_conn **out,
+                   wh_errbuf *eb) WH_MUSTCHECK;
 void wh_conn_start(wh_conn *c);
 /* Pending requests get WH_ECANCELED from the loop before the memory goes; safe inside callbacks. */
 void wh_conn_free(wh_conn *c);
@@ -91,7 +100,9 @@ void wh_conn_forget(wh_conn *c, const void *arg);
 /* Closes and reconnects after back-off (READONLY, broken peer). */
 void wh_conn_reset(wh_conn *c, const char *why);
 
-typedef struct wh_conn_counters { uint64_t requests, replies, errors, connects, bytes_in, bytes_out; } wh_conn_counters;
+typedef struct wh_conn_counters {
+    uint64_t requests, replies, errors, connects, bytes_in, bytes_out;
+} wh_conn_counters;
 wh_conn_counters wh_conn_counters_of(const wh_conn *c);
 
 #endif

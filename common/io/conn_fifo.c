@@ -3,9 +3,8 @@
  * Requests in flight, oldest first: a ring that doubles and, once grown, costs no
  * allocation per request. Owned by its connection.
  */
-#include "common/io/conn_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/io/conn_internal.h"
 
 enum { FIRST_CAP = 32 };
 

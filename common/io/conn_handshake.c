@@ -22,7 +22,8 @@ static bool has_word(const char *text, const char *word)
 static bool failed_for_now(wh_conn *c, const char *text)
 {
     if (has_word(text, "LOADING")) {
-        wh_conn_fail(c, WH_EBUSY, "Redis is loading its data; waiting until it is done");
+        wh_conn_fail(c, WH_EBUSY,
+                     "Redis is loading its data; waiting until it is done");
     } else if (has_word(text, "MASTERDOWN") || has_word(text, "BUSY")) {
         wh_conn_fail(c, WH_EBUSY, "Redis can't serve commands yet: %.200s", text);
     } else if (has_word(text, "NOAUTH")) {
@@ -43,8 +44,8 @@ static void on_error(wh_conn *c, wh_conn_step step, const char *text)
         wh_conn_fail(c, WH_EAUTH, "Redis refused user and password: %.200s", text);
         break;
     case WH_CONN_STEP_SELECT:
-        wh_conn_fail(c, WH_EREDIS, "Redis refused database %d: %.200s", c->o.endpoint.db,
-                     text);
+        wh_conn_fail(c, WH_EREDIS, "Redis refused database %d: %.200s",
+                     c->o.endpoint.db, text);
         break;
     case WH_CONN_STEP_PING:
         if (has_word(text, "NOPERM")) {

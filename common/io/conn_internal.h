@@ -76,7 +76,7 @@ struct wh_conn {
     bool ending;    /* wh_conn_fail was called, end_link is deferred */
     bool was_ready; /* of the link being ended */
     bool freed;
-    unsigned attempts; /* failures since the last stable connection */
+    unsigned attempts;  /* failures since the last stable connection */
     int64_t expired_ms; /* the link ends because requests with a deadline up to this
                            one got no answer; 0: for another reason */
     int64_t ready_since_ms;
@@ -85,9 +85,9 @@ struct wh_conn {
     wh_conn_fifo fifo;
     wh_buf out; /* accepted and not yet given to the kernel or bev */
     wh_deferred flush_later, end_later;
-    wh_timer *phase;          /* attempt, its time limit, or back-off: by state */
-    wh_timer *deadline;       /* earliest deadline in the FIFO */
-    int64_t deadline_ms;      /* what it is set to, 0: not running */
+    wh_timer *phase;     /* attempt, its time limit, or back-off: by state */
+    wh_timer *deadline;  /* earliest deadline in the FIFO */
+    int64_t deadline_ms; /* what it is set to, 0: not running */
     wh_conn_step_arg steps[WH_CONN_STEPS];
     wh_conn_counters counters;
     wh_err error_code;
@@ -145,6 +145,7 @@ wh_err wh_conn_tls_new(const wh_conn_options *o, struct ssl_st **out,
                        wh_errbuf *eb) WH_MUSTCHECK;
 void wh_conn_tls_free(struct ssl_st *ssl);
 /* Why a handshake or transfer failed, for people. */
-void wh_conn_tls_explain(struct ssl_st *ssl, unsigned long error, char *out, size_t size);
+void wh_conn_tls_explain(struct ssl_st *ssl, unsigned long error, char *out,
+                         size_t size);
 
 #endif

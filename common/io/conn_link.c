@@ -21,7 +21,7 @@
 #include <event2/event.h>
 
 enum {
-    DEAD_PEER_MS = 10000,   /* unacknowledged data, or no answer to keepalive */
+    DEAD_PEER_MS = 10000, /* unacknowledged data, or no answer to keepalive */
     KEEPALIVE_IDLE_S = 5,
     KEEPALIVE_INTERVAL_S = 2,
     KEEPALIVE_COUNT = 3,
@@ -302,7 +302,8 @@ static void on_resolved(void *arg, wh_err err, const struct addrinfo *list,
         wh_conn_fail(c, err, "%s", why);
         return;
     }
-    for (; list != NULL && k->n_addresses < WH_CONN_MAX_ADDRESSES; list = list->ai_next) {
+    for (; list != NULL && k->n_addresses < WH_CONN_MAX_ADDRESSES;
+         list = list->ai_next) {
         if (list->ai_addrlen <= sizeof(struct sockaddr_storage)) {
             wh_conn_address *a = &k->addresses[k->n_addresses++];
 

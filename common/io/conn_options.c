@@ -3,9 +3,8 @@
  * The options of a connection: what is refused before the first attempt, defaults, and
  * the connection's own copy of all texts.
  */
-#include "common/io/conn_internal.h"
-
 #include "common/base/alloc.h"
+#include "common/io/conn_internal.h"
 
 #include <string.h>
 
@@ -45,12 +44,12 @@ wh_err wh_conn_options_init(wh_conn *c, const wh_conn_options *o)
 
     c->o = *o;
     *own = (wh_endpoint){.port = e->port, .db = e->db, .tls = e->tls};
-    bool ok = copy_text(&own->path, e->path) && copy_text(&own->host, e->host) &&
-              copy_text(&own->user, e->user) && copy_text(&own->password, e->password) &&
-              copy_text(&c->strings[0], o->name) &&
-              copy_text(&c->strings[1], o->ca_file) &&
-              copy_text(&c->strings[2], o->cert_file) &&
-              copy_text(&c->strings[3], o->key_file);
+    bool ok =
+        copy_text(&own->path, e->path) && copy_text(&own->host, e->host) &&
+        copy_text(&own->user, e->user) && copy_text(&own->password, e->password) &&
+        copy_text(&c->strings[0], o->name) && copy_text(&c->strings[1], o->ca_file) &&
+        copy_text(&c->strings[2], o->cert_file) &&
+        copy_text(&c->strings[3], o->key_file);
     c->o.name = c->strings[0];
     c->o.ca_file = c->strings[1];
     c->o.cert_file = c->strings[2];

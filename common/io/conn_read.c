@@ -21,7 +21,8 @@ static void deliver(wh_conn *c, const redisReply *reply)
     if (!wh_conn_fifo_pop(&c->fifo, &p)) {
         /* Redis says why it will not serve us before it hangs up. */
         if (reply->type == REDIS_REPLY_ERROR) {
-            wh_conn_fail(c, WH_ECONN, "Redis refused the connection: %.200s", reply->str);
+            wh_conn_fail(c, WH_ECONN, "Redis refused the connection: %.200s",
+                         reply->str);
         } else {
             wh_conn_fail(c, WH_EPROTO, "Redis sent a reply that nobody asked for");
         }

@@ -9,8 +9,9 @@
 
 #include "common/base/err.h"
 
-#include <hiredis/hiredis.h>
 #include <stddef.h>
+
+#include <hiredis/hiredis.h>
 
 enum {
     WH_CONN_READER_MAX_BULK = 64 * 1024 * 1024,
@@ -39,7 +40,8 @@ typedef struct wh_conn_reader {
 wh_err wh_conn_reader_init(wh_conn_reader *rd) WH_MUSTCHECK;
 void wh_conn_reader_fini(wh_conn_reader *rd);
 /* Takes bytes off the wire; a caller feeds at most a few KiB before it calls _next. */
-wh_err wh_conn_reader_feed(wh_conn_reader *rd, const char *data, size_t len) WH_MUSTCHECK;
+wh_err wh_conn_reader_feed(wh_conn_reader *rd, const char *data,
+                           size_t len) WH_MUSTCHECK;
 /* The next complete reply (the caller's, freeReplyObject), NULL: more bytes are needed. */
 wh_err wh_conn_reader_next(wh_conn_reader *rd, redisReply **out) WH_MUSTCHECK;
 /* What was wrong, after WH_EPROTO. Never NULL. */

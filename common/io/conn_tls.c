@@ -117,7 +117,8 @@ void wh_conn_tls_free(struct ssl_st *ssl)
     SSL_free(ssl);
 }
 
-void wh_conn_tls_explain(struct ssl_st *ssl, unsigned long error, char *out, size_t size)
+void wh_conn_tls_explain(struct ssl_st *ssl, unsigned long error, char *out,
+                         size_t size)
 {
     long verdict = SSL_get_verify_result(ssl);
     const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);

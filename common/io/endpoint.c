@@ -4,9 +4,8 @@
  * and the log. Invariant: nothing that this file prints or refuses contains a password,
  * so a refused text is quoted only from behind its '@'.
  */
-#include "common/io/conn.h"
-
 #include "common/base/alloc.h"
+#include "common/io/conn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -133,7 +132,8 @@ static wh_err parse_path(const char *s, wh_endpoint *e, wh_errbuf *eb)
 }
 
 /* Sets host and port; *rest is what follows. */
-static wh_err parse_host(const char *s, wh_endpoint *e, const char **rest, wh_errbuf *eb)
+static wh_err parse_host(const char *s, wh_endpoint *e, const char **rest,
+                         wh_errbuf *eb)
 {
     const char *host = s;
     size_t n = strcspn(s, ":/?");
@@ -160,7 +160,8 @@ static wh_err parse_host(const char *s, wh_endpoint *e, const char **rest, wh_er
 
         e->port = parse_number(end + 1, digits, 65535);
         if (e->port <= 0) {
-            return wh_err_set(eb, WH_EINVAL, "the port must be a number from 1 to 65535");
+            return wh_err_set(eb, WH_EINVAL,
+                              "the port must be a number from 1 to 65535");
         }
         end += 1 + digits;
     }
@@ -220,8 +221,9 @@ wh_err wh_endpoint_parse(const char *url, wh_endpoint *out, wh_errbuf *eb)
         out->tls = url[5] == 's';
         at = strrchr(s, '@');
     } else {
-        return wh_err_set(eb, WH_EINVAL,
-                          "must be redis://HOST:PORT/DB, rediss://…, unix:///PATH or /PATH");
+        return wh_err_set(
+            eb, WH_EINVAL,
+            "must be redis://HOST:PORT/DB, rediss://…, unix:///PATH or /PATH");
     }
     if (at != NULL) {
         err = parse_userinfo(s, (size_t)(at - s), out, eb);

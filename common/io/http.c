@@ -94,7 +94,9 @@ static bool has_body(struct MHD_Connection *connection)
     return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
-/* Answers at the first call already, when only the headers are there. */
+/* The library calls twice: with the headers, and when the (empty) body is through. What
+ * is refused is answered at once, which also closes the connection; the rest at the
+ * second call, which keeps it. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
                                   const char *url, const char *method,
                                   const char *version, const char *data,
@@ -107,13 +109,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
     (void)version;
     (void)data;
     (void)data_size;
-    (void)context;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         rs.status = BAD_METHOD;
         wh_buf_adds(&rs.body, "only GET and HEAD\n");
     } else if (has_body(connection)) {
         rs.status = HAS_BODY;
         wh_buf_adds(&rs.body, "no request body, please\n");
+    } else if (*context == NULL) {
+        *context = h;
+        return MHD_YES;
     } else {
         h->handler(h->arg, &rq, &rs);
         if (!wh_buf_ok(&rs.body) || rs.status < 200 || rs.status > 599) {
@@ -393,8 +397,8 @@ wh_err wh_http_new(wh_loop *l, const wh_http_options *o, wh_http **out, wh_errbu
     if (err != WH_OK) {
         goto fail;
     }
-    h->daemon = start_daemon(h, o->max_connections > 0 ? o->max_connections
-                                                       : MAX_CONNECTIONS);
+    h->daemon =
+        start_daemon(h, o->max_connections > 0 ? o->max_connections : MAX_CONNECTIONS);
     if (h->daemon == NULL) {
         err = wh_err_set(eb, WH_EIO, "can't start the HTTP server on %s", o->listen);
         goto fail;

@@ -15,7 +15,9 @@
 
 typedef struct wh_http wh_http;
 
-typedef struct wh_http_request { const char *method, *path; } wh_http_request;
+typedef struct wh_http_request {
+    const char *method, *path;
+} wh_http_request;
 typedef struct wh_http_response {
     int status;
     const char *content_type; /* literal; default text/plain; charset=utf-8 */
@@ -24,13 +26,15 @@ typedef struct wh_http_response {
 typedef void wh_http_fn(void *arg, const wh_http_request *rq, wh_http_response *rs);
 
 typedef struct wh_http_options {
-    const char *listen; /* "127.0.0.1:9394", "[::1]:0", ":9394" (all addresses); port 0 picks one */
+    const char *
+        listen; /* "127.0.0.1:9394", "[::1]:0", ":9394" (all addresses); port 0 picks one */
     unsigned max_connections; /* 0: 64 */
     wh_http_fn *handler;
     void *arg;
 } wh_http_options;
 
-wh_err wh_http_new(wh_loop *l, const wh_http_options *o, wh_http **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_http_new(wh_loop *l, const wh_http_options *o, wh_http **out,
+                   wh_errbuf *eb) WH_MUSTCHECK;
 void wh_http_free(wh_http *h);
 int wh_http_port(const wh_http *h);
 

@@ -12,10 +12,11 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-#include <event2/event.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+
+#include <event2/event.h>
 
 /* Deferred functions may defer more; after so many rounds the rest waits a turn. */
 enum { DEFER_ROUNDS = 16 };
@@ -259,7 +260,8 @@ void wh_loop_defer(wh_loop *l, wh_deferred *d)
         return;
     }
     if (!l->in_turn && l->deferred == NULL) {
-        event_active(l->wake, EV_TIMEOUT, 0); /* whoever waits for the loop must turn it */
+        event_active(l->wake, EV_TIMEOUT,
+                     0); /* whoever waits for the loop must turn it */
     }
     d->queued = true;
     d->next = NULL;

@@ -33,7 +33,8 @@ struct event_base *wh_loop_base(wh_loop *l);
 void wh_loop_enter(wh_loop *l);
 
 /* One-shot timer; _start on a running one moves it. delay 0 = next turn. Microsecond resolution. */
-wh_err wh_timer_new(wh_loop *l, void (*cb)(void *arg), void *arg, wh_timer **out) WH_MUSTCHECK;
+wh_err wh_timer_new(wh_loop *l, void (*cb)(void *arg), void *arg,
+                    wh_timer **out) WH_MUSTCHECK;
 void wh_timer_start(wh_timer *t, int64_t delay_ms);
 void wh_timer_start_us(wh_timer *t, int64_t delay_us);
 void wh_timer_stop(wh_timer *t);
@@ -41,12 +42,15 @@ bool wh_timer_is_running(const wh_timer *t);
 void wh_timer_free(wh_timer *t);
 
 /* Level-triggered. events: WH_WATCH_*; 0 pauses it. The fd stays the caller's. */
-wh_err wh_watch_new(wh_loop *l, int fd, unsigned events, void (*cb)(void *arg, unsigned events), void *arg, wh_watch **out) WH_MUSTCHECK;
+wh_err wh_watch_new(wh_loop *l, int fd, unsigned events,
+                    void (*cb)(void *arg, unsigned events), void *arg,
+                    wh_watch **out) WH_MUSTCHECK;
 void wh_watch_set(wh_watch *w, unsigned events);
 void wh_watch_free(wh_watch *w);
 
 /* Calls back in the loop, never in the signal handler. */
-wh_err wh_loop_on_signal(wh_loop *l, int signo, void (*cb)(void *arg, int signo), void *arg) WH_MUSTCHECK;
+wh_err wh_loop_on_signal(wh_loop *l, int signo, void (*cb)(void *arg, int signo),
+                         void *arg) WH_MUSTCHECK;
 
 /* Runs fn(arg) at the end of this turn (objects that die inside a callback). Never fails:
  * the node is the caller's memory and must stay valid until then. */

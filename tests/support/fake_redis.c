@@ -40,7 +40,8 @@ static void complain(wh_fake_redis *f, const char *what, const char *detail)
     pthread_mutex_lock(&f->lock);
     if (!f->has_error) {
         f->has_error = true;
-        snprintf(f->error, sizeof f->error, "step %zu: %s %.800s", f->steps, what, detail);
+        snprintf(f->error, sizeof f->error, "step %zu: %s %.800s", f->steps, what,
+                 detail);
     }
     pthread_mutex_unlock(&f->lock);
 }
@@ -168,7 +169,8 @@ static bool expect(wh_fake_redis *f, const char *want)
 static bool send_bytes(wh_fake_redis *f, const char *data, size_t len, size_t piece)
 {
     while (len > 0) {
-        ssize_t n = send(f->fd, data, len < piece ? len : piece, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n =
+            send(f->fd, data, len < piece ? len : piece, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             if (wait_for(f, f->fd, POLLOUT) != READY) {

@@ -15,10 +15,10 @@ typedef enum wh_fake_op {
     WH_FAKE_EXPECT,  /* one command; its words joined by blanks equal text ("*": any) */
     WH_FAKE_SEND,    /* raw bytes: text (len 0: strlen) */
     WH_FAKE_DRIP,    /* the same, one byte per system call */
-    WH_FAKE_HELLO,   /* EXPECT "PING" and SEND "+PONG\r\n": all of a handshake without options */
-    WH_FAKE_CLOSE,   /* close the connection */
-    WH_FAKE_STALL,   /* read nothing and send nothing until the client hangs up */
-    WH_FAKE_FLOOD    /* SEND text again and again, `len` times at most, until the client hangs up */
+    WH_FAKE_HELLO, /* EXPECT "PING" and SEND "+PONG\r\n": all of a handshake without options */
+    WH_FAKE_CLOSE, /* close the connection */
+    WH_FAKE_STALL, /* read nothing and send nothing until the client hangs up */
+    WH_FAKE_FLOOD /* SEND text again and again, `len` times at most, until the client hangs up */
 } wh_fake_op;
 
 typedef struct wh_fake_step {

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,6 +23,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <hiredis/hiredis.h>
 
 enum { MAX_ARGS = 96, READY_MS = 20000, STOP_MS = 10000, STEP_MS = 5 };
 
@@ -158,13 +159,15 @@ static void exec_server(const wh_redis_fixture *f, char *const *argv, pid_t pare
 
 static size_t build_argv(const wh_redis_fixture *f, char **argv)
 {
-    static const char *const fixed[] = {"--port", "0",  "--save",      "",   "--appendonly", "no",
-                                        "--daemonize", "no", "--loglevel", "notice", "--unixsocketperm", "700"};
+    static const char *const fixed[] = {
+        "--port",      "0",  "--save",     "",       "--appendonly",     "no",
+        "--daemonize", "no", "--loglevel", "notice", "--unixsocketperm", "700"};
     const char *program = getenv("WH_REDIS_SERVER");
     const char *own[] = {"--unixsocket", f->path, "--dir", f->dir};
     size_t n = 0;
 
-    argv[n++] = must(strdup(program != NULL && *program != '\0' ? program : "redis-server"));
+    argv[n++] =
+        must(strdup(program != NULL && *program != '\0' ? program : "redis-server"));
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         argv[n++] = must(strdup(fixed[i]));
     }
@@ -380,7 +383,8 @@ redisReply *wh_redis_fixture_cmd(wh_redis_fixture *f, const char *fmt, ...)
     return r;
 }
 
-redisReply *wh_redis_fixture_argv(wh_redis_fixture *f, int argc, const char **argv, const size_t *lens)
+redisReply *wh_redis_fixture_argv(wh_redis_fixture *f, int argc, const char **argv,
+                                  const size_t *lens)
 {
     redisContext *ctx = helper_ctx(f);
 
@@ -411,11 +415,13 @@ long long wh_redis_fixture_int(wh_redis_fixture *f, const char *fmt, ...)
 
 int wh_redis_fixture_free_port(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
         die("no free port: %s", strerror(errno));
     }
     close(fd);

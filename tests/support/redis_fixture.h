@@ -41,9 +41,11 @@ void wh_redis_fixture_resume(wh_redis_fixture *f);
  * replies are returned like others. NULL only if the server can't be reached or does
  * not answer within 10 s. */
 struct redisReply *wh_redis_fixture_cmd(wh_redis_fixture *f, const char *fmt, ...);
-struct redisReply *wh_redis_fixture_vcmd(wh_redis_fixture *f, const char *fmt, va_list ap);
+struct redisReply *wh_redis_fixture_vcmd(wh_redis_fixture *f, const char *fmt,
+                                         va_list ap);
 /* The same with an argument vector; lens NULL: C strings. */
-struct redisReply *wh_redis_fixture_argv(wh_redis_fixture *f, int argc, const char **argv, const size_t *lens);
+struct redisReply *wh_redis_fixture_argv(wh_redis_fixture *f, int argc,
+                                         const char **argv, const size_t *lens);
 /* The integer a command returns (a string reply is parsed, nil is 0); aborts on any other reply. */
 long long wh_redis_fixture_int(wh_redis_fixture *f, const char *fmt, ...);
 

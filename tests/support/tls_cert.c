@@ -40,7 +40,8 @@ static FILE *open_file(const char *dir, const char *name, const char *suffix)
     return out;
 }
 
-void wh_tls_cert_write(const char *dir, const char *name, const char *alt_names, int days)
+void wh_tls_cert_write(const char *dir, const char *name, const char *alt_names,
+                       int days)
 {
     const long day = 24L * 3600;
     EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -53,8 +54,8 @@ void wh_tls_cert_write(const char *dir, const char *name, const char *alt_names,
     must(X509_gmtime_adj(X509_getm_notAfter(cert), days * day) != NULL, "end");
     must(X509_set_pubkey(cert, key) == 1, "public key");
     X509_NAME *subject = X509_get_subject_name(cert);
-    must(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name,
-                                    -1, -1, 0) == 1,
+    must(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                                    (const unsigned char *)name, -1, -1, 0) == 1,
          "subject");
     must(X509_set_issuer_name(cert, subject) == 1, "issuer");
     add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
@@ -64,7 +65,8 @@ void wh_tls_cert_write(const char *dir, const char *name, const char *alt_names,
     FILE *out = open_file(dir, name, "crt");
     must(PEM_write_X509(out, cert) == 1 && fclose(out) == 0, "certificate file");
     out = open_file(dir, name, "key");
-    must(PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1 && fclose(out) == 0,
+    must(PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+             fclose(out) == 0,
          "key file");
     X509_free(cert);
     EVP_PKEY_free(key);

@@ -95,7 +95,7 @@ struct wh_pool {
     wh_loop *loop;
     const wh_handler_config *config;
     wh_executor_events events;
-    const char *worker, *region; /* owned */
+    char *worker, *region;
     char **argv;
     wh_environ env;
     unsigned max_children;
@@ -115,7 +115,7 @@ struct wh_pool {
 
 /* ------------------------------------------------------------------ pool.c */
 
-/* Takes argv. The pool has no child yet. */
+/* Without argv and without a child yet. */
 wh_err wh_pool_new(const wh_executor_setup *s, const wh_executor_kind *kind,
                    const wh_pool_driver *driver, wh_pool **out, wh_errbuf *eb) WH_MUSTCHECK;
 /* The functions of wh_executor_kind. */
@@ -147,6 +147,8 @@ void wh_pool_child_parse(wh_pool_child *c);
 void wh_pool_child_free(wh_pool_child *c);
 /* A child is wanted: now, or when the delay after failures is over. */
 void wh_pool_child_ensure(wh_pool *pool);
+/* The timer behind that. */
+void wh_pool_child_on_respawn(void *arg);
 /* A start led to nothing. */
 void wh_pool_child_failed(wh_pool *pool, const char *why);
 

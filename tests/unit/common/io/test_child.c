@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Children: what they get, what they do not get, and that nothing of them stays. */
-#include "common/io/child.h"
-
 #include "common/base/buf.h"
+#include "common/io/child.h"
+#include "tests/support/loop_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +19,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#include "tests/support/loop_wait.h"
 
 typedef struct fixture {
     wh_loop *loop;
@@ -67,7 +65,8 @@ static void on_exit_status(void *arg, int status)
     }
 }
 
-static wh_err spawn(fixture *f, const char *const *argv, wh_child_options o, wh_errbuf *eb)
+static wh_err spawn(fixture *f, const char *const *argv, wh_child_options o,
+                    wh_errbuf *eb)
 {
     const wh_child_fd fds[] = {{f->out[1], 1}};
 
@@ -171,7 +170,8 @@ static void fds_may_be_swapped(void **state)
     const wh_child_fd fds[] = {{f->out[1], 1}, {a, b}, {b, a}, {f->out[1], 63}};
     char script[200];
 
-    snprintf(script, sizeof script, "readlink /proc/$$/fd/%d /proc/$$/fd/%d; echo x >&63", a, b);
+    snprintf(script, sizeof script,
+             "readlink /proc/$$/fd/%d /proc/$$/fd/%d; echo x >&63", a, b);
     /* dash knows no two-digit fd: bash would, so write through /proc. */
     snprintf(script, sizeof script,
              "readlink /proc/$$/fd/%d /proc/$$/fd/%d; echo x > /proc/$$/fd/63", a, b);
@@ -186,7 +186,8 @@ static void signals_are_as_after_login(void **state)
 {
     fixture *f = *state;
 
-    shell(f, "grep -E '^Sig(Blk|Ign)' /proc/self/status | cut -f2", (wh_child_options){0});
+    shell(f, "grep -E '^Sig(Blk|Ign)' /proc/self/status | cut -f2",
+          (wh_child_options){0});
     WH_WAIT_FOR(f->loop, f->exits == 1);
     assert_string_equal(output(f), "0000000000000000\n0000000000000000\n");
 }
@@ -290,14 +291,18 @@ static void what_can_not_run(void **state)
     assert_int_equal(spawn(f, missing, (wh_child_options){0}, &eb), WH_ENOTFOUND);
     assert_non_null(strstr(eb.text, "no-such-program-here"));
     assert_int_equal(spawn(f, empty, (wh_child_options){0}, &eb), WH_EINVAL);
-    assert_int_equal(spawn(f, fine, (wh_child_options){.dir = "/nonexistent"}, &eb), WH_ENOTFOUND);
-    assert_int_equal(spawn(f, fine, (wh_child_options){.fds = bad, .n_fds = 1}, &eb), WH_EINVAL);
+    assert_int_equal(spawn(f, fine, (wh_child_options){.dir = "/nonexistent"}, &eb),
+                     WH_ENOTFOUND);
+    assert_int_equal(spawn(f, fine, (wh_child_options){.fds = bad, .n_fds = 1}, &eb),
+                     WH_EINVAL);
     assert_null(f->child);
 
-    assert_int_equal(spawn(f, gone, (wh_child_options){.fds = fds, .n_fds = 1}, &eb), WH_OK);
+    assert_int_equal(spawn(f, gone, (wh_child_options){.fds = fds, .n_fds = 1}, &eb),
+                     WH_OK);
     WH_WAIT_FOR(f->loop, f->exits == 1);
     assert_int_equal(WEXITSTATUS(f->status), 127);
-    assert_string_equal(output(f), "wherry: cannot run /nonexistent/program: exec failed, errno 2\n");
+    assert_string_equal(
+        output(f), "wherry: cannot run /nonexistent/program: exec failed, errno 2\n");
     wh_child_free(f->child);
 
     int fd = mkstemp(path);
@@ -305,9 +310,14 @@ static void what_can_not_run(void **state)
     assert_int_equal(fchmod(fd, 0700), 0);
     close(fd);
     fd = open(path, O_WRONLY | O_TRUNC);
-    assert_int_equal(write(fd, "\x7f" "ELF", 4), 4);
+    assert_int_equal(write(fd,
+                           "\x7f"
+                           "ELF",
+                           4),
+                     4);
     close(fd);
-    assert_int_equal(spawn(f, no_format, (wh_child_options){.fds = fds, .n_fds = 1}, &eb), WH_OK);
+    assert_int_equal(
+        spawn(f, no_format, (wh_child_options){.fds = fds, .n_fds = 1}, &eb), WH_OK);
     WH_WAIT_FOR(f->loop, f->exits == 2);
     assert_int_equal(WEXITSTATUS(f->status), 126);
     unlink(path);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reply reader: all types in all splits, and every limit. */
-#include "common/io/conn_reader.h"
-
 #include "common/base/buf.h"
+#include "common/io/conn_reader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,11 +13,13 @@
 
 #include <cmocka.h>
 
-static const char sample[] = "+OK\r\n-ERR no\r\n:-42\r\n$-1\r\n$0\r\n\r\n$3\r\na\r\n\r\n*-1\r\n*0\r\n"
-                             "*2\r\n:1\r\n*2\r\n$1\r\nx\r\n*1\r\n+y\r\n";
-static const int sample_types[] = {REDIS_REPLY_STATUS, REDIS_REPLY_ERROR, REDIS_REPLY_INTEGER,
-                                   REDIS_REPLY_NIL,    REDIS_REPLY_STRING, REDIS_REPLY_STRING,
-                                   REDIS_REPLY_NIL,    REDIS_REPLY_ARRAY,  REDIS_REPLY_ARRAY};
+static const char sample[] =
+    "+OK\r\n-ERR no\r\n:-42\r\n$-1\r\n$0\r\n\r\n$3\r\na\r\n\r\n*-1\r\n*0\r\n"
+    "*2\r\n:1\r\n*2\r\n$1\r\nx\r\n*1\r\n+y\r\n";
+static const int sample_types[] = {
+    REDIS_REPLY_STATUS, REDIS_REPLY_ERROR,  REDIS_REPLY_INTEGER,
+    REDIS_REPLY_NIL,    REDIS_REPLY_STRING, REDIS_REPLY_STRING,
+    REDIS_REPLY_NIL,    REDIS_REPLY_ARRAY,  REDIS_REPLY_ARRAY};
 enum { N_SAMPLES = sizeof sample_types / sizeof sample_types[0] };
 
 static void check_sample(size_t i, const redisReply *r)
@@ -46,7 +47,9 @@ static void any_split_gives_the_same(void **state)
             size_t left = sizeof sample - 1 - at;
             redisReply *r = NULL;
 
-            assert_int_equal(wh_conn_reader_feed(&rd, sample + at, left < piece ? left : piece), WH_OK);
+            assert_int_equal(
+                wh_conn_reader_feed(&rd, sample + at, left < piece ? left : piece),
+                WH_OK);
             while (wh_conn_reader_next(&rd, &r) == WH_OK && r != NULL) {
                 check_sample(got++, r);
                 freeReplyObject(r);
@@ -82,9 +85,17 @@ static wh_err outcome(const char *data, size_t len, char *why, size_t size)
 static void hostile_headers_are_refused(void **state)
 {
     static const char *const cases[] = {
-        "*100000000\r\n", "*100001\r\n",  "*2147483648\r\n", "*99999999999999999999\r\n", "*-2\r\n",
-        "$-2\r\n",        "hello\r\n",    "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
-        "*1\r\n?\r\n",    "\r\n\r\n",     "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "*100000000\r\n",
+        "*100001\r\n",
+        "*2147483648\r\n",
+        "*99999999999999999999\r\n",
+        "*-2\r\n",
+        "$-2\r\n",
+        "hello\r\n",
+        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
+        "*1\r\n?\r\n",
+        "\r\n\r\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
     };
     char why[256];
 
@@ -165,14 +176,17 @@ static void endless_things_are_cut(void **state)
     (void)state;
     assert_true(taken("+", 'x', "a line of more than 64 KiB") <= 96 * 1024);
     assert_true(taken("$", '1', "a line of more than 64 KiB") <= 96 * 1024);
-    assert_true(taken("$999999999\r\n", 'x', "a string of more than 64 MiB") <= 65 * 1024 * 1024);
+    assert_true(taken("$999999999\r\n", 'x', "a string of more than 64 MiB") <=
+                65 * 1024 * 1024);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_split_gives_the_same),  cmocka_unit_test(hostile_headers_are_refused),
-        cmocka_unit_test(largest_array_is_accepted), cmocka_unit_test(amplification_is_bounded),
+        cmocka_unit_test(any_split_gives_the_same),
+        cmocka_unit_test(hostile_headers_are_refused),
+        cmocka_unit_test(largest_array_is_accepted),
+        cmocka_unit_test(amplification_is_bounded),
         cmocka_unit_test(endless_things_are_cut),
     };
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection against real servers: unix, TCP by name, passwords, kill, pause, restart. */
-#include "common/io/conn.h"
-
 #include "common/base/log.h"
+#include "common/io/conn.h"
+#include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 
-#include <hiredis/hiredis.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include <hiredis/hiredis.h>
 
-#include "tests/support/loop_wait.h"
+#include <cmocka.h>
 
 #define PING "*1\r\n$4\r\nPING\r\n"
 #define BLPOP "*3\r\n$5\r\nBLPOP\r\n$4\r\nlist\r\n$1\r\n0\r\n"
@@ -98,8 +97,11 @@ static void connect_to(fixture *f, const char *url, wh_conn_options o)
 
 static wh_err send_text(fixture *f, const char *text, int64_t timeout_ms)
 {
-    const wh_conn_request r = {
-        .data = text, .len = strlen(text), .timeout_ms = timeout_ms, .cb = on_reply, .arg = f};
+    const wh_conn_request r = {.data = text,
+                               .len = strlen(text),
+                               .timeout_ms = timeout_ms,
+                               .cb = on_reply,
+                               .arg = f};
 
     return wh_conn_send(f->conn, &r);
 }
@@ -158,7 +160,8 @@ static void large_values_survive(void **state)
 
 static void kill_and_restart(void **state)
 {
-    static const char *const args[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
+    static const char *const args[] = {"--appendonly", "yes", "--appendfsync", "always",
+                                       NULL};
     const char *set[] = {"SET", "a", "1"};
     fixture *f = *state;
 
@@ -184,7 +187,8 @@ static void paused_server_times_out(void **state)
     fixture *f = *state;
 
     f->redis = wh_redis_fixture_start(NULL);
-    connect_to(f, wh_redis_fixture_url(f->redis), (wh_conn_options){.connect_timeout_ms = 200});
+    connect_to(f, wh_redis_fixture_url(f->redis),
+               (wh_conn_options){.connect_timeout_ms = 200});
     WH_WAIT_FOR(f->loop, f->ups == 1);
     wh_redis_fixture_pause(f->redis);
     assert_int_equal(send_text(f, PING, 50), WH_OK);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS against a real server: what is accepted, and that everything else is refused. */
-#include "common/io/conn.h"
-
 #include "common/base/log.h"
+#include "common/io/conn.h"
+#include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 #include "tests/support/tls_cert.h"
 
-#include <hiredis/hiredis.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,9 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include <hiredis/hiredis.h>
 
-#include "tests/support/loop_wait.h"
+#include <cmocka.h>
 
 typedef struct fixture {
     char dir[64];
@@ -30,7 +29,8 @@ typedef struct fixture {
     int64_t connect_timeout_ms; /* 0: the default */
 } fixture;
 
-static const char *const files[] = {"good.crt", "good.key", "other.crt", "other.key", "old.crt", "old.key"};
+static const char *const files[] = {"good.crt",  "good.key", "other.crt",
+                                    "other.key", "old.crt",  "old.key"};
 
 static const char *file(const fixture *f, const char *name)
 {
@@ -45,8 +45,18 @@ static const char *file(const fixture *f, const char *name)
 static void start_redis(fixture *f, const char *cert, const char *key)
 {
     char port[16];
-    const char *const args[] = {"--tls-port",         port, "--tls-cert-file",    cert, "--tls-key-file", key,
-                                "--tls-ca-cert-file", cert, "--tls-auth-clients", "no", "--bind",         "127.0.0.1",
+    const char *const args[] = {"--tls-port",
+                                port,
+                                "--tls-cert-file",
+                                cert,
+                                "--tls-key-file",
+                                key,
+                                "--tls-ca-cert-file",
+                                cert,
+                                "--tls-auth-clients",
+                                "no",
+                                "--bind",
+                                "127.0.0.1",
                                 NULL};
 
     f->port = wh_redis_fixture_free_port();
@@ -110,7 +120,10 @@ static void connect_once(fixture *f, const char *host, const char *ca)
 {
     wh_errbuf eb = {0};
     char url[64];
-    wh_conn_options o = {.once = true, .on_state = on_state, .arg = f, .ca_file = ca,
+    wh_conn_options o = {.once = true,
+                         .on_state = on_state,
+                         .arg = f,
+                         .ca_file = ca,
                          .connect_timeout_ms = f->connect_timeout_ms};
 
     wh_conn_free(f->conn);
@@ -130,7 +143,8 @@ static void request(fixture *f, int argc, const char **argv)
 {
     char *cmd = NULL;
     long long len = redisFormatCommandArgv(&cmd, argc, argv, NULL);
-    const wh_conn_request r = {.data = cmd, .len = (size_t)len, .cb = on_reply, .arg = f};
+    const wh_conn_request r = {
+        .data = cmd, .len = (size_t)len, .cb = on_reply, .arg = f};
 
     assert_int_equal(wh_conn_send(f->conn, &r), WH_OK);
     redisFreeCommand(cmd);
@@ -202,7 +216,11 @@ static void rotated_ca_is_picked_up(void **state)
     fixture *f = *state;
     const char *ca = file(f, "good.crt");
     char url[64];
-    wh_conn_options o = {.on_state = on_state, .arg = f, .ca_file = ca, .backoff_min_ms = 5, .backoff_max_ms = 20};
+    wh_conn_options o = {.on_state = on_state,
+                         .arg = f,
+                         .ca_file = ca,
+                         .backoff_min_ms = 5,
+                         .backoff_max_ms = 20};
 
     wh_tls_cert_write(f->dir, "old", "DNS:localhost", 10);
     start_redis(f, file(f, "old.crt"), file(f, "old.key"));
@@ -226,7 +244,8 @@ static void plain_server_is_refused(void **state)
     f->port = wh_redis_fixture_free_port();
     snprintf(port, sizeof port, "%d", f->port);
     f->redis = wh_redis_fixture_start(args);
-    f->connect_timeout_ms = 200; /* Redis waits for the end of what it takes for a line */
+    f->connect_timeout_ms =
+        200; /* Redis waits for the end of what it takes for a line */
     connect_once(f, "localhost", file(f, "good.crt"));
     assert_int_equal(f->ups, 0);
 }
@@ -256,8 +275,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(verified_peer_is_accepted),   TEST(unknown_ca_is_refused),   TEST(wrong_host_is_refused),
-        TEST(expired_is_refused),          TEST(rotated_ca_is_picked_up), TEST(plain_server_is_refused),
+        TEST(verified_peer_is_accepted),   TEST(unknown_ca_is_refused),
+        TEST(wrong_host_is_refused),       TEST(expired_is_refused),
+        TEST(rotated_ca_is_picked_up),     TEST(plain_server_is_refused),
         TEST(bad_files_are_refused_early),
     };
 

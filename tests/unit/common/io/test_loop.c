@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop: order and lifetime of timers, watchers, deferred functions and signals. */
-#include "common/io/loop.h"
-
 #include "common/base/clock.h"
+#include "common/io/loop.h"
+#include "tests/support/loop_wait.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,8 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#include "tests/support/loop_wait.h"
 
 typedef struct fixture {
     wh_loop *loop;
@@ -32,7 +30,8 @@ static int setup(void **state)
     fixture *f = test_calloc(1, sizeof *f);
 
     assert_int_equal(wh_loop_new(&f->loop), WH_OK);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, f->fds), 0);
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, f->fds), 0);
     *state = f;
     return 0;
 }
@@ -137,7 +136,8 @@ static void watch_is_level_triggered_and_can_pause(void **state)
 {
     fixture *f = *state;
 
-    assert_int_equal(wh_watch_new(f->loop, f->fds[0], WH_WATCH_READ, on_watch, f, &f->watch), WH_OK);
+    assert_int_equal(
+        wh_watch_new(f->loop, f->fds[0], WH_WATCH_READ, on_watch, f, &f->watch), WH_OK);
     assert_int_equal(write(f->fds[1], "x", 1), 1);
     for (int i = 1; i <= 2; i++) {
         assert_int_equal(wh_loop_turn(f->loop, 1000), WH_OK);
@@ -168,7 +168,9 @@ static void watch_may_free_itself(void **state)
 {
     fixture *f = *state;
 
-    assert_int_equal(wh_watch_new(f->loop, f->fds[0], WH_WATCH_WRITE, free_own_watch, f, &f->watch), WH_OK);
+    assert_int_equal(
+        wh_watch_new(f->loop, f->fds[0], WH_WATCH_WRITE, free_own_watch, f, &f->watch),
+        WH_OK);
     WH_WAIT_FOR(f->loop, f->fired > 0);
     assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
     assert_int_equal(f->fired, 1);
@@ -183,7 +185,8 @@ static void watch_refuses_what_epoll_refuses(void **state)
 
     close(closed);
     close(fd);
-    assert_int_equal(wh_watch_new(f->loop, closed, WH_WATCH_READ, on_watch, f, &w), WH_EIO);
+    assert_int_equal(wh_watch_new(f->loop, closed, WH_WATCH_READ, on_watch, f, &w),
+                     WH_EIO);
     assert_null(w);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Name resolution beside the loop: names, numbers, failures, and answers nobody wants. */
 #include "common/io/resolve.h"
+#include "tests/support/loop_wait.h"
 
 #include <netdb.h>
 #include <setjmp.h>
@@ -12,8 +13,6 @@
 #include <sys/socket.h>
 
 #include <cmocka.h>
-
-#include "tests/support/loop_wait.h"
 
 typedef struct fixture {
     wh_loop *loop;
@@ -42,7 +41,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_answer(void *arg, wh_err err, const struct addrinfo *list, const char *why)
+static void on_answer(void *arg, wh_err err, const struct addrinfo *list,
+                      const char *why)
 {
     fixture *f = arg;
 
@@ -61,7 +61,8 @@ static void on_answer(void *arg, wh_err err, const struct addrinfo *list, const 
 
 static void ask(fixture *f, const char *host)
 {
-    assert_int_equal(wh_resolve_start(f->loop, host, 6379, on_answer, f, &f->resolve), WH_OK);
+    assert_int_equal(wh_resolve_start(f->loop, host, 6379, on_answer, f, &f->resolve),
+                     WH_OK);
     assert_int_equal(f->calls, 0);
 }
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wh1_audit on each partition. Redis serves nobody else meanwhile, hence the bound.
+ */
+#include "common/cli/cli_audit.h"
+
+#include "common/cli/cli_out.h"
+#include "common/cli/cli_redis.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { MAX_JOBS_DEFAULT = 200000 };
+
+static void add_json(wh_buf *out, const wh_cli_partition *p, const wh_reply *reply)
+{
+    wh_buf_adds(out, "{\"partition\":");
+    wh_buf_add_json(out, p->name, strlen(p->name));
+    wh_buf_addf(out, ",\"jobs\":%" PRId64 ",\"problems\":[",
+                wh_reply_int(wh_reply_at(reply, 0), 0));
+    for (size_t i = 1; i < wh_reply_count(reply); i++) {
+        wh_slice s = wh_reply_str(wh_reply_at(reply, i));
+
+        wh_buf_adds(out, i > 1 ? "," : "");
+        wh_buf_add_json(out, s.p == NULL ? "" : s.p, s.n);
+    }
+    wh_buf_adds(out, "]}\n");
+}
+
+static void add_text(const wh_cli *c, wh_buf *out, const wh_cli_partition *p,
+                     const wh_reply *reply)
+{
+    size_t problems = wh_reply_count(reply) - 1;
+
+    wh_cli_out_color(c, out, problems == 0 ? "32" : "31", problems == 0 ? "ok  " : "fail");
+    wh_buf_addf(out, "  %s: %" PRId64 " jobs, ", p->name,
+                wh_reply_int(wh_reply_at(reply, 0), 0));
+    if (problems == 0) {
+        wh_buf_adds(out, "no problem\n");
+    } else {
+        wh_buf_addf(out, "%zu problem%s%s\n", problems, problems == 1 ? "" : "s",
+                    problems >= 100 ? " or more" : "");
+    }
+    for (size_t i = 1; i < wh_reply_count(reply); i++) {
+        wh_slice s = wh_reply_str(wh_reply_at(reply, i));
+
+        wh_buf_adds(out, "      ");
+        wh_cli_out_clean(out, s.p == NULL ? "" : s.p, s.n, true);
+        wh_buf_addc(out, '\n');
+    }
+}
+
+/* Audits one; *is_clean becomes false when it has problems. */
+static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
+{
+    int64_t max_jobs = wh_cli_args_number(&c->args, "max-jobs", MAX_JOBS_DEFAULT);
+    const wh_reply *reply = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_buf out = {0};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_audit", true, p->key);
+    wh_call_argi(&call, max_jobs);
+    wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
+    if (err == WH_ETOOBIG) {
+        wh_cli_error(c, "%s has more than %" PRId64 " jobs; an audit stops Redis for about "
+                        "3 us a job: allow more with --max-jobs",
+                     p->name, max_jobs);
+        return WH_EXIT_DATA;
+    }
+    if (err != WH_OK || wh_reply_count(reply) == 0) {
+        return wh_cli_fail(c, err == WH_OK ? WH_EPROTO : err, &eb);
+    }
+    *is_clean = *is_clean && wh_reply_count(reply) == 1;
+    if (c->json) {
+        add_json(&out, p, reply);
+    } else {
+        add_text(c, &out, p, reply);
+    }
+    wh_exit status = wh_cli_out_status(c, &out);
+    if (status == WH_EXIT_OK) {
+        wh_cli_out_flush(c, &out);
+        status = wh_cli_out_status(c, NULL);
+    }
+    wh_buf_fini(&out);
+    return status;
+}
+
+wh_exit wh_cli_audit_run(wh_cli *c)
+{
+    wh_cli_partitions all = {.list = NULL};
+    bool is_clean = true;
+    wh_exit status = wh_cli_redis_open(c);
+
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 0), &all);
+    }
+    if (status == WH_EXIT_OK && all.n == 0) {
+        wh_cli_note(c, "no queue is known yet: nothing to audit");
+    }
+    for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
+        status = audit(c, &all.list[i], &is_clean);
+    }
+    wh_cli_redis_partitions_fini(&all);
+    if (status != WH_EXIT_OK) {
+        return status;
+    }
+    return is_clean ? WH_EXIT_OK : WH_EXIT_FAILED;
+}

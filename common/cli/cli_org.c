@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Orgs are known to a partition while they have ready jobs.
+ */
+#include "common/cli/cli_org.h"
+
+#include "common/cli/cli_redis.h"
+#include "common/cli/cli_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LIMIT_DEFAULT = 100, CALL_MAX = 1000, FIELDS = 4 };
+
+static const wh_cli_column columns[] = {
+    {"ORG", "org", false},
+    {"READY", "ready", true},
+    {"RUNNING", "active", true},
+    {"WEIGHT", "weight", true},
+};
+
+static void add_rows(wh_cli_table *t, const wh_reply *reply)
+{
+    for (size_t i = 1; i + FIELDS <= wh_reply_count(reply); i += FIELDS) {
+        wh_slice org = wh_reply_str(wh_reply_at(reply, i));
+        wh_slice weight = wh_reply_str(wh_reply_at(reply, i + 3));
+        const char *w = weight.p == NULL ? "1" : weight.p;
+        wh_buf json = {0};
+
+        wh_buf_addf(&json, "%s%s", w[0] == '.' ? "0" : "", w); /* Redis keeps ".5" */
+        wh_cli_table_slice(t, org.p, org.n);
+        wh_cli_table_int(t, wh_reply_int(wh_reply_at(reply, i + 1), 0));
+        wh_cli_table_int(t, wh_reply_int(wh_reply_at(reply, i + 2), 0));
+        wh_cli_table_raw(t, wh_buf_str(&json), w);
+        wh_cli_table_row(t);
+        wh_buf_fini(&json);
+    }
+}
+
+static wh_exit list(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
+{
+    int64_t left = wh_cli_args_has(&c->args, "all")
+                       ? INT64_MAX
+                       : wh_cli_args_number(&c->args, "limit", LIMIT_DEFAULT);
+    const char *given = wh_cli_args_text(&c->args, "cursor");
+    char cursor[32] = "0";
+    const wh_reply *reply = NULL;
+    wh_exit status = WH_EXIT_OK;
+
+    if (given != NULL) {
+        (void)snprintf(cursor, sizeof cursor, "%s", given);
+    }
+    while (status == WH_EXIT_OK && cursor[0] != '\0' && left > 0) {
+        int64_t limit = left < CALL_MAX ? left : CALL_MAX;
+        wh_call call;
+
+        wh_call_init(&call, "wh1_orgs", true, p->key);
+        wh_call_args(&call, cursor);
+        wh_call_argi(&call, limit);
+        status = wh_cli_redis_call(c, &call, &reply);
+        if (status == WH_EXIT_OK) {
+            wh_slice next = wh_reply_str(wh_reply_at(reply, 0));
+
+            (void)snprintf(cursor, sizeof cursor, "%s", next.p == NULL ? "" : next.p);
+            add_rows(t, reply);
+            left -= limit;
+        }
+    }
+    if (status == WH_EXIT_OK && cursor[0] != '\0') {
+        wh_cli_note(c, "more: --cursor %s", cursor);
+    }
+    return status;
+}
+
+wh_exit wh_cli_org_list(wh_cli *c)
+{
+    wh_cli_partition p;
+    wh_cli_table t;
+    char empty[192];
+    wh_exit status = wh_cli_redis_open(c);
+
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 0), &p);
+    }
+    if (status != WH_EXIT_OK) {
+        return status;
+    }
+    wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
+    status = list(c, &p, &t);
+    (void)snprintf(empty, sizeof empty, "no org has ready jobs in %s", p.name);
+    wh_exit printed = wh_cli_table_finish(&t, status == WH_EXIT_OK ? empty : NULL);
+    return status == WH_EXIT_OK ? printed : status;
+}
+
+wh_exit wh_cli_org_weight(wh_cli *c)
+{
+    wh_cli_partition p;
+    wh_call call;
+    const char *org = wh_cli_args_operand(&c->args, 0);
+    const char *weight = wh_cli_args_operand(&c->args, 1);
+    wh_exit status = WH_EXIT_OK;
+
+    if (!wh_job_name_ok(org, strlen(org))) {
+        return wh_cli_usage(c, "\"%.70s\" is no org; a name has 1 to %d characters of A-Z "
+                               "a-z 0-9 _ . -",
+                            org, WH_JOB_NAME_MAX);
+    }
+    status = wh_cli_redis_open(c);
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 2), &p);
+    }
+    if (status != WH_EXIT_OK) {
+        return status;
+    }
+    wh_call_init(&call, "wh1_weight", false, p.key);
+    wh_call_args(&call, org);
+    wh_call_args(&call, weight);
+    status = wh_cli_redis_call(c, &call, NULL);
+    if (status == WH_EXIT_OK) {
+        wh_cli_note(c, "%s: org %s has weight %s", p.name, org, weight);
+    }
+    return status;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker process stands in every partition that it claims from; the list has one row
+ * for each.
+ */
+#include "common/cli/cli_worker.h"
+
+#include "common/cli/cli_out.h"
+#include "common/cli/cli_redis.h"
+#include "common/cli/cli_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+enum { FIELDS = 5 };
+
+static const wh_cli_column columns[] = {
+    {"WORKER", "worker", false},   {"PARTITION", "partition", false},
+    {"STATE", "state", false},     {"RUNNING", "held", true},
+    {"LEASE", "lease_ms", true},   {"IDLE", "idle", false},
+    {"INFO", "info", false},
+};
+
+/* "host=a pid=12" of the flat members of what a worker says about itself. */
+static void info_text(const char *json, size_t n, wh_buf *text, wh_buf *raw)
+{
+    json_error_t fault;
+    json_t *object = json_loadb(json, n, JSON_REJECT_DUPLICATES, &fault);
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        wh_buf_adds(raw, "null");
+        return;
+    }
+    char *compact = json_dumps(object, JSON_COMPACT); /* one line for certain */
+    wh_buf_adds(raw, compact == NULL ? "null" : compact);
+    free(compact);
+    json_object_foreach(object, name, value)
+    {
+        wh_buf_adds(text, text->len == 0 ? "" : " ");
+        if (json_is_string(value)) {
+            wh_buf_addf(text, "%s=%s", name, json_string_value(value));
+        } else if (json_is_integer(value)) {
+            wh_buf_addf(text, "%s=%" JSON_INTEGER_FORMAT, name, json_integer_value(value));
+        } else if (json_is_boolean(value)) {
+            wh_buf_addf(text, "%s=%s", name, json_is_true(value) ? "yes" : "no");
+        } else if (json_is_array(value)) {
+            wh_buf_addf(text, "%s=%zu", name, json_array_size(value));
+        }
+    }
+    json_decref(object);
+}
+
+static void add_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *r, size_t i)
+{
+    wh_slice name = wh_reply_str(wh_reply_at(r, i));
+    wh_slice info = wh_reply_str(wh_reply_at(r, i + 4));
+    int64_t lease_ms = wh_reply_int(wh_reply_at(r, i + 1), 0);
+    wh_buf text = {0};
+    wh_buf raw = {0};
+
+    info_text(info.p == NULL ? "" : info.p, info.n, &text, &raw);
+    wh_cli_table_slice(t, name.p == NULL ? "" : name.p, name.n);
+    wh_cli_table_text(t, p->name);
+    wh_cli_table_colored(t, lease_ms > 0 ? "live" : "lost", lease_ms > 0 ? "32" : "31");
+    wh_cli_table_int(t, wh_reply_int(wh_reply_at(r, i + 2), 0));
+    wh_cli_table_ms(t, lease_ms > 0 ? lease_ms : 0);
+    wh_cli_table_bool(t, wh_reply_int(wh_reply_at(r, i + 3), 0) != 0, "idle");
+    wh_cli_table_raw(t, wh_buf_str(&raw), wh_buf_str(&text));
+    wh_cli_table_row(t);
+    wh_buf_fini(&text);
+    wh_buf_fini(&raw);
+}
+
+wh_exit wh_cli_worker_list(wh_cli *c)
+{
+    wh_cli_partitions all = {.list = NULL};
+    wh_cli_table t;
+    const wh_reply *reply = NULL;
+    wh_exit status = wh_cli_redis_open(c);
+
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 0), &all);
+    }
+    wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
+    for (size_t p = 0; p < all.n && status == WH_EXIT_OK; p++) {
+        status = wh_cli_redis_ask(c, "wh1_workers", &all.list[p], &reply);
+        for (size_t i = 0; status == WH_EXIT_OK && i + FIELDS <= wh_reply_count(reply);
+             i += FIELDS) {
+            add_row(&t, &all.list[p], reply, i);
+        }
+    }
+    wh_exit printed =
+        wh_cli_table_finish(&t, status == WH_EXIT_OK ? "no worker is known" : NULL);
+    wh_cli_redis_partitions_fini(&all);
+    return status == WH_EXIT_OK ? printed : status;
+}
+
+wh_exit wh_cli_worker_quiet(wh_cli *c)
+{
+    wh_cli_partitions all = {.list = NULL};
+    const char *name = wh_cli_args_operand(&c->args, 0);
+    size_t found = 0;
+
+    if (!wh_job_name_ok(name, strlen(name))) {
+        return wh_cli_usage(c, "\"%.70s\" is no worker's name", name);
+    }
+    wh_exit status = wh_cli_redis_open(c);
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 1), &all);
+    }
+    for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
+        wh_errbuf eb = {.code = WH_OK};
+        wh_call call;
+
+        wh_call_init(&call, "wh1_quiet", false, all.list[i].key);
+        wh_call_args(&call, name);
+        wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
+        if (err == WH_OK) {
+            found++;
+            wh_cli_note(c, "%s claims nothing more from %s", name, all.list[i].name);
+        } else if (err != WH_ENOTFOUND) {
+            status = wh_cli_fail(c, err, &eb);
+        }
+    }
+    if (status == WH_EXIT_OK && found == 0) {
+        wh_cli_error(c, "there is no worker %s (see wherry worker list)", name);
+        status = WH_EXIT_NOTFOUND;
+    }
+    wh_cli_redis_partitions_fini(&all);
+    return status;
+}

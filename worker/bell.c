@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wait's own time-out is also the back-off when the connection is away: the store
+ * holds a wait back that long. Only a wait that ends at once with an error needs ours.
+ */
+#include "worker/bell.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+
+enum { WAIT_MS = 5000, RETRY_MS = 500 };
+
+struct wh_bell {
+    wh_bell_setup o;
+    const char **keys, **workers; /* of the partitions, borrowed */
+    wh_timer *timer;
+    bool is_on, is_waiting;
+};
+
+static void wait_again(wh_bell *b);
+
+static void on_bell(void *arg, wh_err err, int partition, char what)
+{
+    wh_bell *b = arg;
+
+    b->is_waiting = false;
+    if (!b->is_on) {
+        return;
+    }
+    if (err != WH_OK) {
+        WH_LOG_LIMITED(WARN, 6, "bell.failed", WH_F_STR("error", wh_err_text(err)));
+        wh_timer_start(b->timer, wh_rng_jitter(RETRY_MS, 0.5));
+        return;
+    }
+    wait_again(b);
+    if (partition >= 0 && (size_t)partition < b->o.partitions->n) {
+        wh_partition *p = &b->o.partitions->list[partition];
+
+        if (what == 'c') {
+            b->o.on_command(b->o.arg, p);
+        } else {
+            b->o.on_work(b->o.arg, p);
+        }
+    }
+}
+
+static void wait_again(wh_bell *b)
+{
+    size_t n = b->o.partitions->n;
+
+    for (size_t i = 0; i < n; i++) {
+        b->keys[i] = b->o.partitions->list[i].key;
+        b->workers[i] = b->o.partitions->list[i].worker;
+    }
+    wh_store_bell_args a = {
+        .partitions = b->keys, .workers = b->workers, .n = n, .timeout_ms = WAIT_MS};
+    wh_err err = wh_store_wait_bell(b->o.store, &a, on_bell, b);
+    if (err != WH_OK) {
+        WH_LOG_LIMITED(WARN, 6, "bell.failed", WH_F_STR("error", wh_err_text(err)));
+        wh_timer_start(b->timer, wh_rng_jitter(RETRY_MS, 0.5));
+        return;
+    }
+    b->is_waiting = true;
+}
+
+static void on_timer(void *arg)
+{
+    wh_bell *b = arg;
+
+    if (b->is_on && !b->is_waiting) {
+        wait_again(b);
+    }
+}
+
+void wh_bell_start(wh_bell *b)
+{
+    if (!b->is_on) {
+        b->is_on = true;
+        on_timer(b);
+    }
+}
+
+void wh_bell_stop(wh_bell *b)
+{
+    b->is_on = false;
+    wh_timer_stop(b->timer);
+}
+
+wh_err wh_bell_new(const wh_bell_setup *o, wh_bell **out)
+{
+    size_t n = o->partitions->n;
+
+    *out = NULL;
+    wh_bell *b = wh_calloc(1, sizeof *b);
+    if (b == NULL) {
+        return WH_ENOMEM;
+    }
+    b->o = *o;
+    b->keys = wh_calloc(n, sizeof *b->keys);
+    b->workers = wh_calloc(n, sizeof *b->workers);
+    wh_err err = WH_ENOMEM;
+    if (b->keys != NULL && b->workers != NULL) {
+        err = wh_timer_new(o->loop, on_timer, b, &b->timer);
+    }
+    if (err != WH_OK) {
+        wh_bell_free(b);
+        return err;
+    }
+    *out = b;
+    return WH_OK;
+}
+
+void wh_bell_free(wh_bell *b)
+{
+    if (b == NULL) {
+        return;
+    }
+    if (b->is_waiting) {
+        wh_store_forget(b->o.store, b);
+    }
+    wh_timer_free(b->timer);
+    wh_free(b->keys);
+    wh_free(b->workers);
+    wh_free(b);
+}

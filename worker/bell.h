@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listens for wake-up calls: one blocking wait over all partitions, begun again after
+ * each return. Without work and without calls this costs one command in 5 s.
+ */
+#ifndef WH_WORKER_BELL_H
+#define WH_WORKER_BELL_H
+
+#include "common/io/loop.h"
+#include "common/store/store.h"
+#include "worker/partition.h"
+
+typedef struct wh_bell wh_bell;
+
+typedef struct wh_bell_setup {
+    wh_loop *loop;
+    wh_store *store;
+    const wh_partitions *partitions;
+    void (*on_work)(void *arg, wh_partition *p);
+    void (*on_command)(void *arg, wh_partition *p);
+    void *arg;
+} wh_bell_setup;
+
+wh_err wh_bell_new(const wh_bell_setup *o, wh_bell **out) WH_MUSTCHECK;
+void wh_bell_free(wh_bell *b);
+void wh_bell_start(wh_bell *b);
+void wh_bell_stop(wh_bell *b);
+
+#endif
