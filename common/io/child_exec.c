@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -167,12 +166,17 @@ static bool place_fds(const wh_child_plan *plan, const wh_child_options *o)
     return true;
 }
 
+/* execve promises not to write through its vectors, but its type does not say so. */
+typedef union vector {
+    const char *const *given;
+    char *const *wanted;
+} vector;
+
 void wh_child_exec_run(const wh_child_plan *plan, const wh_child_options *o)
 {
     const char *program = o->argv[0];
-    /* execve promises not to write through these. */
-    char *const *argv = (char *const *)(void *)(intptr_t)(const void *)o->argv;
-    char *const *env = (char *const *)(void *)(intptr_t)(const void *)plan->env;
+    const vector argv = {.given = o->argv};
+    const vector env = {.given = plan->env};
 
     /* A worker that is killed leaves nothing behind. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -195,6 +199,6 @@ void wh_child_exec_run(const wh_child_plan *plan, const wh_child_options *o)
             give_up(program, "setrlimit", errno);
         }
     }
-    (void)execve(plan->path, argv, env);
+    (void)execve(plan->path, argv.wanted, env.wanted);
     give_up(program, "exec", errno);
 }

@@ -97,6 +97,7 @@ static bool has_body(struct MHD_Connection *connection)
 /* The library calls twice: with the headers, and when the (empty) body is through. What
  * is refused is answered at once, which also closes the connection; the rest at the
  * second call, which keeps it. */
+/* NOLINTNEXTLINE(readability-function-size): the library's signature */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
                                   const char *url, const char *method,
                                   const char *version, const char *data,

@@ -175,7 +175,8 @@ typedef struct wh_store_bell_args {
     const char *const *partitions;
     size_t n;
     const char *worker;
-    const char *const *workers; /* the worker's name in each partition; NULL: `worker` */
+    const char *const
+        *workers; /* the worker's name in each partition; NULL: `worker` */
     int64_t timeout_ms;
 } wh_store_bell_args;
 /* partition: index of the one that rang, -1: timed out. what: 'w', 'c', 's'. */

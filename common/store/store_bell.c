@@ -160,7 +160,8 @@ static wh_err set_keys(wh_store_bell *b, const wh_store_bell_args *a)
 
     wh_buf_clear(&b->keys);
     for (size_t i = 0; i < a->n; i++) {
-        wh_keys_bell(a->partitions[i], a->workers != NULL ? a->workers[i] : a->worker, key);
+        wh_keys_bell(a->partitions[i], a->workers != NULL ? a->workers[i] : a->worker,
+                     key);
         wh_buf_add(&b->keys, key, strlen(key) + 1);
     }
     b->n = a->n;

@@ -5,6 +5,7 @@
 #include "tests/support/lua_case.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,8 +184,7 @@ static void refuses_long_options(void **state)
     (void)state;
     memset(text, 'x', sizeof text);
     for (size_t i = 0; i < sizeof word / sizeof word[0]; i++) {
-        strcpy(fmt, "mail p ");
-        strcat(fmt, word[i]);
+        snprintf(fmt, sizeof fmt, "mail p %s", word[i]);
         wh_lc_error("WHBADARG", "wh1_enqueue", fmt, text, (size_t)257);
         wh_lc_ok("wh1_enqueue", fmt, text, (size_t)256);
     }

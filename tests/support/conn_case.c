@@ -78,11 +78,17 @@ void wh_conn_case_on_reply(void *arg, wh_err err, const redisReply *r)
 
 wh_conn_options wh_conn_case_options(const char *path)
 {
-    return (wh_conn_options){.endpoint = {.path = (char *)(uintptr_t)path},
-                             .backoff_min_ms = 1,
-                             .backoff_max_ms = 5,
-                             .on_state = wh_conn_case_on_state,
-                             .arg = wh_conn_case_now};
+    wh_conn_case *f = wh_conn_case_now;
+    wh_conn_options o = {.backoff_min_ms = 1,
+                         .backoff_max_ms = 5,
+                         .on_state = wh_conn_case_on_state,
+                         .arg = f};
+
+    if (path != NULL) {
+        snprintf(f->path, sizeof f->path, "%s", path);
+        o.endpoint.path = f->path;
+    }
+    return o;
 }
 
 void wh_conn_case_begin_with(wh_conn_case *f, const wh_fake_step *script,
@@ -92,7 +98,8 @@ void wh_conn_case_begin_with(wh_conn_case *f, const wh_fake_step *script,
     wh_errbuf eb = {0};
 
     f->peer = wh_fake_redis_start(script);
-    own.endpoint.path = (char *)(uintptr_t)wh_fake_redis_path(f->peer);
+    snprintf(f->path, sizeof f->path, "%s", wh_fake_redis_path(f->peer));
+    own.endpoint.path = f->path;
     assert_int_equal(wh_conn_new(f->loop, &own, &f->conn, &eb), WH_OK);
     wh_conn_start(f->conn);
 }

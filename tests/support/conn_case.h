@@ -25,6 +25,7 @@ typedef struct wh_conn_case {
     wh_loop *loop;
     wh_conn *conn;
     wh_fake_redis *peer;
+    char path[128]; /* the endpoint's */
     int ups, downs, order;
     char why[320];
     wh_conn_answer answers[8];

@@ -88,41 +88,59 @@ static bool have_client(wh_fake_redis *f)
     return f->fd >= 0;
 }
 
+/* Appends a word, cut at the end of the buffer. */
+static void add_word(char *words, size_t size, const char *word, size_t len)
+{
+    size_t at = strlen(words);
+
+    if (at > 0 && at + 1 < size) {
+        words[at++] = ' ';
+    }
+    if (len > size - 1 - at) {
+        len = size - 1 - at;
+    }
+    memcpy(words + at, word, len);
+    words[at + len] = '\0';
+}
+
+/* The number behind `type` at in[*at], and *at behind its line. 0: the line is not
+ * complete, -1: it is another type. */
+static int parse_header(const char *in, size_t len, char type, size_t *at, long *n)
+{
+    if (*at >= len || memchr(in + *at, '\n', len - *at) == NULL) {
+        return 0;
+    }
+    if (in[*at] != type) {
+        return -1;
+    }
+    char *end = NULL;
+    *n = strtol(in + *at + 1, &end, 10);
+    *at = (size_t)(end - in) + 2;
+    return *n < 0 ? -1 : 1;
+}
+
 /* Parses "*N\r\n$L\r\n…" at the front of the input into words joined by blanks. Returns
  * the command's length, 0 if it is not complete, -1 if it is no command. */
 static long parse_command(const char *in, size_t len, char *words, size_t size)
 {
-    char *end = NULL;
     size_t at = 0;
-    size_t out = 0;
+    long n = 0;
+    int rc = parse_header(in, len, '*', &at, &n);
 
-    if (memchr(in, '\n', len) == NULL) {
-        return 0;
+    words[0] = '\0';
+    for (; rc == 1 && n > 0; n--) {
+        long bulk = 0;
+
+        rc = parse_header(in, len, '$', &at, &bulk);
+        if (rc == 1 && at + (size_t)bulk + 2 > len) {
+            rc = 0;
+        }
+        if (rc == 1) {
+            add_word(words, size, in + at, (size_t)bulk);
+            at += (size_t)bulk + 2;
+        }
     }
-    if (in[0] != '*') {
-        return -1;
-    }
-    long n = strtol(in + 1, &end, 10);
-    at = (size_t)(end - in) + 2;
-    for (long i = 0; i < n; i++) {
-        if (at >= len || memchr(in + at, '\n', len - at) == NULL) {
-            return 0;
-        }
-        if (in[at] != '$') {
-            return -1;
-        }
-        long bulk = strtol(in + at + 1, &end, 10);
-        at = (size_t)(end - in) + 2;
-        if (bulk < 0 || at + (size_t)bulk + 2 > len) {
-            return bulk < 0 ? -1 : 0;
-        }
-        for (long j = 0; j < bulk + (i > 0 ? 1 : 0) && out + 1 < size; j++) {
-            words[out++] = i > 0 && j == 0 ? ' ' : in[at + (size_t)(i > 0 ? j - 1 : j)];
-        }
-        at += (size_t)bulk + 2;
-    }
-    words[out] = '\0';
-    return (long)at;
+    return rc == 1 ? (long)at : rc;
 }
 
 static bool expect(wh_fake_redis *f, const char *want)

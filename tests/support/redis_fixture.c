@@ -47,9 +47,9 @@ die(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    fputs("redis_fixture: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    (void)fputs("redis_fixture: ", stderr);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputc('\n', stderr);
     va_end(ap);
     abort();
 }
@@ -93,9 +93,9 @@ static void show_log(const wh_redis_fixture *f)
         return;
     }
     while (fgets(line, sizeof line, in) != NULL) {
-        fputs(line, stderr);
+        (void)fputs(line, stderr);
     }
-    fclose(in);
+    (void)fclose(in);
 }
 
 /* True once the child is gone; never blocks. */

@@ -25,9 +25,8 @@ static bool is_private(const char *item)
 /* Takes item. */
 static wh_err append(wh_environ *e, char *item)
 {
-    char **items = item == NULL
-                       ? NULL
-                       : wh_grow(e->items, &e->cap, e->count + 2, sizeof *items);
+    char **items =
+        item == NULL ? NULL : wh_grow(e->items, &e->cap, e->count + 2, sizeof *items);
     if (items == NULL) {
         wh_free(item);
         return WH_ENOMEM;

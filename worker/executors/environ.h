@@ -16,10 +16,12 @@ typedef struct wh_environ {
 } wh_environ;
 
 /* WH_ECONFIG when an entry of the configuration is not NAME=VALUE. */
-wh_err wh_environ_init(wh_environ *e, const wh_executor_setup *s, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_environ_init(wh_environ *e, const wh_executor_setup *s,
+                       wh_errbuf *eb) WH_MUSTCHECK;
 void wh_environ_fini(wh_environ *e);
 /* Replaces NAME if it is there. */
-wh_err wh_environ_set(wh_environ *e, const char *name, const char *value, size_t n) WH_MUSTCHECK;
+wh_err wh_environ_set(wh_environ *e, const char *name, const char *value,
+                      size_t n) WH_MUSTCHECK;
 /* NULL when absent. */
 const char *wh_environ_get(const wh_environ *e, const char *name);
 wh_err wh_environ_copy(const wh_environ *from, wh_environ *to) WH_MUSTCHECK;

@@ -28,8 +28,9 @@ const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
             return kinds[i];
         }
     }
-    (void)wh_err_set(eb, WH_ECONFIG,
-                     "run: kind \"%.*s\" is unknown; there are native, exec and command",
-                     n > 40 ? 40 : (int)n, run);
+    (void)wh_err_set(
+        eb, WH_ECONFIG,
+        "run: kind \"%.*s\" is unknown; there are native, exec and command",
+        n > 40 ? 40 : (int)n, run);
     return NULL;
 }

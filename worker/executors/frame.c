@@ -101,7 +101,8 @@ wh_err wh_frame_parse(const char *p, size_t n, size_t max_body, wh_frame *out,
         return wh_err_set(eb, WH_EPROTO, "a frame of unknown kind %u", (unsigned)op);
     }
     if (body_len > max_body) {
-        return wh_err_set(eb, WH_EPROTO, "a frame of %llu bytes; at most %zu are allowed",
+        return wh_err_set(eb, WH_EPROTO,
+                          "a frame of %llu bytes; at most %zu are allowed",
                           (unsigned long long)body_len, max_body);
     }
     if (r.left < body_len) {

@@ -50,7 +50,8 @@ typedef struct wh_frame_job {
     uint32_t attempt, max_attempts, recoveries;
     int64_t timeout_ms;
     const char *id; /* 36 characters and a NUL */
-    wh_frame_text type, org, region, queue, traceparent, entity_type, entity_id, payload;
+    wh_frame_text type, org, region, queue, traceparent, entity_type, entity_id,
+        payload;
 } wh_frame_job;
 
 typedef struct wh_frame_ready {

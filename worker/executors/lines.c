@@ -134,7 +134,7 @@ static void read_some(wh_lines *l, int reads)
             take(l, buf, (size_t)n);
         } else if (n < 0 && errno == EINTR) {
             continue;
-        } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        } else if (n < 0 && errno == EAGAIN) {
             return;
         } else {
             wh_watch_free(l->watch);

@@ -22,9 +22,11 @@
 typedef struct wh_page {
     uint32_t magic;
     /* by the child */
-    _Atomic uint64_t started;    /* sequence number of the last job whose handler was called */
-    _Atomic int64_t started_us;  /* when, by wh_clock_mono_us; written before `started` */
-    _Atomic uint64_t finished;   /* of the last job whose result is in the stream */
+    _Atomic uint64_t
+        started; /* sequence number of the last job whose handler was called */
+    _Atomic int64_t
+        started_us;            /* when, by wh_clock_mono_us; written before `started` */
+    _Atomic uint64_t finished; /* of the last job whose result is in the stream */
     _Atomic uint64_t out_base, out_len;
     /* by the worker */
     _Atomic uint64_t cancel;      /* the job that shall stop, 0 none */

@@ -47,7 +47,8 @@ wh_err wh_pool_new(const wh_executor_setup *s, const wh_executor_kind *kind,
     if (pool->worker == NULL || pool->region == NULL ||
         wh_timer_new(s->loop, wh_pool_tick_on, pool, &pool->tick) != WH_OK ||
         wh_timer_new(s->loop, wh_pool_jobs_on_settle, pool, &pool->settle) != WH_OK ||
-        wh_timer_new(s->loop, wh_pool_child_on_respawn, pool, &pool->respawn) != WH_OK) {
+        wh_timer_new(s->loop, wh_pool_child_on_respawn, pool, &pool->respawn) !=
+            WH_OK) {
         (void)wh_err_set(eb, err, "out of memory");
         goto fail;
     }

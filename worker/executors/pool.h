@@ -35,11 +35,11 @@ typedef enum wh_pool_phase {
 /* Why a child was killed by us. */
 typedef enum wh_pool_fate {
     WH_POOL_FATE_NONE,
-    WH_POOL_FATE_STOPPED,  /* a job of it did not stop in time */
+    WH_POOL_FATE_STOPPED, /* a job of it did not stop in time */
     WH_POOL_FATE_MEMORY,
     WH_POOL_FATE_PROTOCOL,
-    WH_POOL_FATE_LATE,     /* not ready in time */
-    WH_POOL_FATE_REFUSED   /* it said that it can't work */
+    WH_POOL_FATE_LATE,   /* not ready in time */
+    WH_POOL_FATE_REFUSED /* it said that it can't work */
 } wh_pool_fate;
 
 typedef struct wh_pool_driver {
@@ -57,9 +57,11 @@ typedef struct wh_pool_driver {
     void (*ask_to_stop)(wh_pool_child *c, const wh_run *run, const char *reason);
     /* Something arrived in c->in: uses up what is complete. */
     wh_err (*parse)(wh_pool_child *c, wh_errbuf *eb);
-    /* Brings started_us up to date, once a tick. WH_EPROTO ends the child. May be NULL. */
+    /* Brings started_us up to date. WH_EPROTO ends the child. May be NULL. */
     wh_err (*look)(wh_pool_child *c, wh_errbuf *eb);
-    /* Reports what a dead child left behind. May be NULL. */
+    /* Takes what the child has not written yet (may call back). May be NULL. */
+    void (*peek)(wh_pool_child *c);
+    /* Takes what a dead child left behind. May be NULL. */
     void (*last_look)(wh_pool_child *c);
     /* n bytes were read: how many of them, at the end, are new. NULL: all. */
     size_t (*fresh)(wh_pool_child *c, size_t n);
@@ -73,18 +75,18 @@ struct wh_pool_child {
     wh_child *process;
     wh_pool_phase phase;
     wh_pool_fate fate;
-    char why[200]; /* of the fate */
+    char why[320];         /* of the fate */
     int read_fd, write_fd; /* one socket or two pipes; -1 closed */
     wh_watch *reader, *writer;
     wh_buf in, out;
     size_t in_used, out_sent;
     wh_lines *printed, *complained; /* stdout, stderr */
     wh_run_list runs;               /* in the order sent */
-    unsigned at_once;               /* jobs that it runs at a time (not when they queue) */
-    unsigned recalled;              /* taken back, and the child has not said so yet */
-    uint64_t sent, ended;           /* jobs */
-    int64_t deadline_us;            /* to be ready, or to be gone once told to end */
-    bool told_to_end, is_recycled;
+    unsigned at_once;     /* jobs that it runs at a time (not when they queue) */
+    unsigned recalled;    /* taken back, and the child has not said so yet */
+    uint64_t sent, ended; /* jobs */
+    int64_t deadline_us;  /* to be ready, or to be gone once told to end */
+    bool told_to_end, is_recycled, is_parsing;
     bool has_news; /* results were handed out since on_capacity was called */
     void *state;   /* the driver's */
 };
@@ -102,13 +104,13 @@ struct wh_pool {
     wh_pool_child *children;
     wh_run_list waiting, settled;
     wh_timer *tick, *respawn, *settle;
-    unsigned failures;  /* starts in a row that led to nothing */
-    bool is_creating;   /* no callbacks yet */
+    unsigned failures; /* starts in a row that led to nothing */
+    bool is_creating;  /* no callbacks yet */
     bool is_draining;
-    bool is_proven;     /* a child was ready once */
-    unsigned at_once;   /* of the last child that was ready */
-    double run_us;      /* moving average of run times, < 0 unknown */
-    int64_t memory_checked_us;
+    bool is_proven;   /* a child was ready once */
+    unsigned at_once; /* of the last child that was ready */
+    double run_us;    /* moving average of run times, < 0 unknown */
+    int64_t memory_checked_us, tick_due_us;
     uint64_t spawned, crashed, killed_timeout, killed_memory, recycled;
     char why[160];
 };
@@ -117,7 +119,8 @@ struct wh_pool {
 
 /* Without argv and without a child yet. */
 wh_err wh_pool_new(const wh_executor_setup *s, const wh_executor_kind *kind,
-                   const wh_pool_driver *driver, wh_pool **out, wh_errbuf *eb) WH_MUSTCHECK;
+                   const wh_pool_driver *driver, wh_pool **out,
+                   wh_errbuf *eb) WH_MUSTCHECK;
 /* The functions of wh_executor_kind. */
 unsigned wh_pool_capacity(const wh_executor *e);
 wh_err wh_pool_submit(wh_executor *e, wh_job *const *jobs, unsigned n);
@@ -166,7 +169,8 @@ void wh_pool_jobs_result(wh_pool_child *c, wh_run *run, wh_result *r);
 void wh_pool_jobs_settle(wh_pool *pool, wh_run *run, wh_result_status verdict);
 void wh_pool_jobs_on_settle(void *arg);
 /* Asks a started run to stop. */
-void wh_pool_jobs_stop(wh_pool_child *c, wh_run *run, wh_run_stop why, const char *reason);
+void wh_pool_jobs_stop(wh_pool_child *c, wh_run *run, wh_run_stop why,
+                       const char *reason);
 /* Results for the runs of a child that was reaped. */
 void wh_pool_jobs_bury(wh_pool_child *c, int status);
 /* Takes back what has not started from `from` on. */

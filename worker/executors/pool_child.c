@@ -4,15 +4,15 @@
  * killed, reaped. Its struct goes only when its process was reaped: everything else
  * may still hold a pointer to it until then.
  */
-#include "worker/executors/pool.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/executors/fds.h"
+#include "worker/executors/pool.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +35,9 @@ void wh_pool_child_parse(wh_pool_child *c)
         wh_buf_clear(&c->in); /* it speaks no sense any more */
         return;
     }
+    c->is_parsing = true;
     wh_err err = c->pool->driver->parse(c, &eb);
+    c->is_parsing = false;
     wh_buf_consume(&c->in, c->in_used);
     c->in_used = 0;
     if (c->in.len == 0 && c->in.cap > KEEP_SIZE) {
@@ -68,7 +70,7 @@ static bool read_once(wh_pool_child *c)
         return false;
     }
     ssize_t n = read(c->read_fd, to, READ_SIZE);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
     if (n <= 0) {
@@ -92,7 +94,8 @@ static void pump(wh_pool_child *c, int reads)
     while (reads-- > 0 && read_once(c)) {
     }
     if (c->read_fd < 0 && c->phase != WH_POOL_KILLED && !c->told_to_end) {
-        wh_pool_child_kill(c, WH_POOL_FATE_PROTOCOL, "it closed its channel to the worker");
+        wh_pool_child_kill(c, WH_POOL_FATE_PROTOCOL,
+                           "it closed its channel to the worker");
     }
     if (c->in.failed) {
         wh_pool_child_kill(c, WH_POOL_FATE_PROTOCOL, "out of memory for what it says");
@@ -114,11 +117,12 @@ static void on_readable(void *arg, unsigned events)
 void wh_pool_child_flush(wh_pool_child *c)
 {
     while (c->write_fd >= 0 && c->out_sent < c->out.len) {
-        ssize_t n = write(c->write_fd, c->out.data + c->out_sent, c->out.len - c->out_sent);
+        ssize_t n =
+            write(c->write_fd, c->out.data + c->out_sent, c->out.len - c->out_sent);
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        if (n < 0 && errno == EAGAIN) {
             break;
         }
         if (n < 0) { /* EPIPE: it is dying, and that is noticed elsewhere */
@@ -166,7 +170,7 @@ void wh_pool_child_kill(wh_pool_child *c, wh_pool_fate fate, const char *why)
     }
     c->phase = WH_POOL_KILLED;
     c->fate = fate;
-    (void)snprintf(c->why, sizeof c->why, "%s", why);
+    wh_run_copy(c->why, sizeof c->why, why);
     if (c->process != NULL) {
         wh_child_kill(c->process, SIGKILL);
     }
@@ -178,7 +182,8 @@ void wh_pool_child_end_if_idle(wh_pool_child *c)
         c->recalled > 0) {
         return;
     }
-    int64_t grace_ms = c->pool->config->grace_ms > 1000 ? c->pool->config->grace_ms : 1000;
+    int64_t grace_ms =
+        c->pool->config->grace_ms > 1000 ? c->pool->config->grace_ms : 1000;
     c->told_to_end = true;
     c->deadline_us = wh_clock_mono_us() + grace_ms * 1000;
     c->pool->driver->write_shutdown(c);
@@ -215,7 +220,7 @@ static void unlink_child(wh_pool_child *c)
 
 void wh_pool_child_failed(wh_pool *pool, const char *why)
 {
-    (void)snprintf(pool->why, sizeof pool->why, "%s", why);
+    wh_run_copy(pool->why, sizeof pool->why, why);
     pool->failures++;
     WH_LOG_LIMITED(WARN, FAILURES_LOGGED_PER_MINUTE, "handler.start_failed",
                    WH_F_STR("handler", pool->config->name), WH_F_STR("why", why),
@@ -232,15 +237,15 @@ static void explain_start(const wh_pool_child *c, int status, char *out, size_t 
         (void)snprintf(out, size, "ended before it was ready: %s%s%.*s", how,
                        tail.n > 0 ? ": " : "", (int)tail.n, tail.p);
     } else {
-        (void)snprintf(out, size, "%s%s%.*s", c->why, tail.n > 0 ? ": " : "", (int)tail.n,
-                       tail.p);
+        (void)snprintf(out, size, "%s%s%.*s", c->why, tail.n > 0 ? ": " : "",
+                       (int)tail.n, tail.p);
     }
 }
 
 /* Counts the end of a child; true if it tells of a start that led to nothing. */
 static void account(const wh_pool_child *c, bool was_ready, int status)
 {
-    char why[160];
+    char why[512];
     wh_pool *pool = c->pool;
     if (!was_ready && !pool->is_draining) {
         explain_start(c, status, why, sizeof why);

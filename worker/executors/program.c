@@ -30,8 +30,8 @@ static wh_err check_folder(const char *path, wh_errbuf *eb)
     if (stat(folder, &st) == 0 && (st.st_mode & S_IWOTH) != 0 &&
         (st.st_mode & S_ISVTX) == 0) {
         err = wh_err_set(eb, WH_ECONFIG,
-                         "%s: everybody may write to its folder; run: chmod o-w %s", path,
-                         folder);
+                         "%s: everybody may write to its folder; run: chmod o-w %s",
+                         path, folder);
     }
     wh_free(folder);
     return err;
@@ -49,7 +49,8 @@ static wh_err check_file(const char *path, wh_errbuf *eb)
     }
     if ((st.st_mode & S_IWOTH) != 0) {
         return wh_err_set(eb, WH_ECONFIG,
-                          "%s: everybody may write to it; run: chmod o-w %s", path, path);
+                          "%s: everybody may write to it; run: chmod o-w %s", path,
+                          path);
     }
     return check_folder(path, eb);
 }
@@ -59,7 +60,8 @@ wh_err wh_program_plugin(const char *path, char **out, wh_errbuf *eb)
     char real[PATH_MAX];
     *out = NULL;
     if (*path == '\0') {
-        return wh_err_set(eb, WH_ECONFIG, "run: no plug-in named; write native:FILE.so");
+        return wh_err_set(eb, WH_ECONFIG,
+                          "run: no plug-in named; write native:FILE.so");
     }
     wh_err err = check_file(path, eb);
     if (err != WH_OK) {
@@ -129,7 +131,8 @@ wh_err wh_program_command(const char *line, const wh_environ *env, const char *d
     }
     /* Not resolved further than to an absolute path: a program may look at its name. */
     if (!is_runnable(path)) {
-        err = wh_err_set(eb, WH_ECONFIG, "%s: not executable; run: chmod +x %s", path, path);
+        err = wh_err_set(eb, WH_ECONFIG, "%s: not executable; run: chmod +x %s", path,
+                         path);
         goto fail;
     }
     if (path[0] != '/' && realpath(path, real) != NULL) {

@@ -95,6 +95,13 @@ wh_slice wh_run_cut(wh_slice s, size_t max)
     return s;
 }
 
+void wh_run_copy(char *out, size_t size, const char *s)
+{
+    size_t n = strnlen(s, size - 1);
+    memcpy(out, s, n);
+    out[n] = '\0';
+}
+
 wh_result wh_run_stopped_result(const wh_run *run, const wh_handler_config *config,
                                 char *text, size_t size)
 {

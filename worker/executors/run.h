@@ -8,7 +8,11 @@
 
 #include "worker/executors/executor.h"
 
-typedef enum wh_run_stop { WH_RUN_GOES_ON, WH_RUN_TIMED_OUT, WH_RUN_CANCELLED } wh_run_stop;
+typedef enum wh_run_stop {
+    WH_RUN_GOES_ON,
+    WH_RUN_TIMED_OUT,
+    WH_RUN_CANCELLED
+} wh_run_stop;
 
 typedef struct wh_run {
     wh_job *job;
@@ -39,6 +43,8 @@ void wh_run_clear(wh_run_list *list);
 int64_t wh_run_timeout_us(const wh_run *run, const wh_handler_config *config);
 /* At most max bytes of s, not in the middle of a character. */
 wh_slice wh_run_cut(wh_slice s, size_t max);
+/* A copy that is cut to fit. */
+void wh_run_copy(char *out, size_t size, const char *s);
 /* What the callback gets when a handler was asked to stop and did not succeed first. */
 wh_result wh_run_stopped_result(const wh_run *run, const wh_handler_config *config,
                                 char *text, size_t size);

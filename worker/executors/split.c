@@ -36,8 +36,8 @@ static wh_err take_quoted(splitter *s, char quote, wh_errbuf *eb)
         wh_buf_addc(&s->word, *s->at);
     }
     return wh_err_set(eb, WH_ECONFIG,
-                      "command line: the quote %c at character %zu is not closed", quote,
-                      (size_t)(opened - s->line) + 1);
+                      "command line: the quote %c at character %zu is not closed",
+                      quote, (size_t)(opened - s->line) + 1);
 }
 
 static wh_err take_word(splitter *s, wh_errbuf *eb)

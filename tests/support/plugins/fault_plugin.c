@@ -22,8 +22,9 @@ static void note(const char *what, const wh_task *t)
     if (journal < 0 && path != NULL) {
         journal = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     }
-    int n = snprintf(line, sizeof line, "%s %s %u %llu %ld\n", what, t->id,
-                     (unsigned)t->attempt, (unsigned long long)t->fence, (long)getpid());
+    int n =
+        snprintf(line, sizeof line, "%s %s %u %llu %ld\n", what, t->id,
+                 (unsigned)t->attempt, (unsigned long long)t->fence, (long)getpid());
     if (journal >= 0 && n > 0 && write(journal, line, (size_t)n) != n) {
         abort(); /* without its journal the test would prove nothing */
     }
@@ -47,8 +48,8 @@ static int overflow_stack(volatile char *above)
 {
     volatile char here[4096];
 
-    here[0] = (char)(above[0] + 1);
-    return here[0] + overflow_stack(here);
+    here[0] = above[0];
+    return here[0] == 0 ? 0 : 1 + overflow_stack(here);
 }
 
 static int leak(long megabytes)

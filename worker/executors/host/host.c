@@ -41,7 +41,8 @@ wh_err wh_host_init(wh_host *h, int channel_fd, int page_fd, wh_errbuf *eb)
     if (h->channel < 0) {
         return wh_err_sys(eb, errno, "fd %d is no channel", channel_fd);
     }
-    void *page = mmap(NULL, sizeof(wh_page), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
+    void *page =
+        mmap(NULL, sizeof(wh_page), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
     if (page == MAP_FAILED) {
         return wh_err_sys(eb, errno, "mmap of the worker's page");
     }
@@ -50,8 +51,9 @@ wh_err wh_host_init(wh_host *h, int channel_fd, int page_fd, wh_errbuf *eb)
     (void)close(page_fd);
     return h->page->magic == WH_PAGE_MAGIC
                ? WH_OK
-               : wh_err_set(eb, WH_EVERSION,
-                            "wherry-executor and wherry-worker are of different versions");
+               : wh_err_set(
+                     eb, WH_EVERSION,
+                     "wherry-executor and wherry-worker are of different versions");
 }
 
 void wh_host_fini(wh_host *h)

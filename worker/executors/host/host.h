@@ -23,7 +23,7 @@ typedef struct wh_host {
     int channel;
     wh_page *page;
     const wh_plugin *plugin;
-    wh_buf in;      /* bytes read; `parsed` of them are used up */
+    wh_buf in; /* bytes read; `parsed` of them are used up */
     size_t parsed;
     wh_buf scratch; /* one frame being packed */
     uint64_t out_base;
@@ -32,7 +32,8 @@ typedef struct wh_host {
 } wh_host;
 
 /* fds of the worker: the channel and the page. Takes both. */
-wh_err wh_host_init(wh_host *h, int channel_fd, int page_fd, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_host_init(wh_host *h, int channel_fd, int page_fd,
+                    wh_errbuf *eb) WH_MUSTCHECK;
 void wh_host_fini(wh_host *h);
 /* Tells the worker why this plug-in can't be used. */
 void wh_host_refuse(wh_host *h, const char *reason);

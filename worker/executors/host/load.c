@@ -43,16 +43,18 @@ static wh_err check(const char *path, const wh_plugin *p, wh_errbuf *eb)
                           WH_PLUGIN_SYMBOL);
     }
     if (p->abi != WH_PLUGIN_ABI) {
-        return wh_err_set(eb, WH_ECONFIG,
-                          "%s: built for plug-in ABI %u, this is ABI %d; build it again "
-                          "with this version's plugin.h",
-                          path, p->abi, WH_PLUGIN_ABI);
+        return wh_err_set(
+            eb, WH_ECONFIG,
+            "%s: built for plug-in ABI %u, this is ABI %d; build it again "
+            "with this version's plugin.h",
+            path, p->abi, WH_PLUGIN_ABI);
     }
     if (p->size < sizeof *p) {
-        return wh_err_set(eb, WH_ECONFIG,
-                          "%s: describes itself in %u bytes, ABI %d needs %zu; set size "
-                          "to sizeof(wh_plugin)",
-                          path, p->size, WH_PLUGIN_ABI, sizeof *p);
+        return wh_err_set(
+            eb, WH_ECONFIG,
+            "%s: describes itself in %u bytes, ABI %d needs %zu; set size "
+            "to sizeof(wh_plugin)",
+            path, p->size, WH_PLUGIN_ABI, sizeof *p);
     }
     if (p->name == NULL || p->version == NULL || p->handlers == NULL) {
         return wh_err_set(eb, WH_ECONFIG, "%s: has no %s", path,
@@ -109,7 +111,8 @@ wh_err wh_load_plugin(const char *path, const wh_plugin **out, wh_errbuf *eb)
     }
     int failed = p->init != NULL ? p->init() : 0;
     if (failed != 0) {
-        return wh_err_set(eb, WH_ECONFIG, "%s: its init() failed with %d", path, failed);
+        return wh_err_set(eb, WH_ECONFIG, "%s: its init() failed with %d", path,
+                          failed);
     }
     *out = p;
     return WH_OK;

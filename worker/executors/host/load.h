@@ -11,7 +11,8 @@
 
 /* WH_ECONFIG with the file, what was found and what would be right. The plug-in stays
  * loaded as long as the process lives. Its init() has been called. */
-wh_err wh_load_plugin(const char *path, const wh_plugin **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_load_plugin(const char *path, const wh_plugin **out,
+                      wh_errbuf *eb) WH_MUSTCHECK;
 /* The handler of a type: its own, else the one of "*", else NULL. */
 const wh_handler *wh_load_find(const wh_plugin *plugin, const char *type);
 

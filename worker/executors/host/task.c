@@ -65,7 +65,8 @@ static wh_frame_text cut(const char *s, size_t max)
 
 static wh_frame_text text_of(const wh_buf *b)
 {
-    return wh_buf_ok(b) ? (wh_frame_text){wh_buf_str(b), b->len} : (wh_frame_text){"", 0};
+    return wh_buf_ok(b) ? (wh_frame_text){wh_buf_str(b), b->len}
+                        : (wh_frame_text){"", 0};
 }
 
 /* ------------------------------------------------- what the handler may call */
@@ -125,7 +126,8 @@ static void log_line(wh_task *t, const char *line)
 static int is_cancelled(wh_task *t)
 {
     const running *r = running_of(t);
-    return atomic_load_explicit(&r->host->page->cancel, memory_order_relaxed) == r->seq ||
+    return atomic_load_explicit(&r->host->page->cancel, memory_order_relaxed) ==
+               r->seq ||
            wh_clock_mono_us() >= r->deadline_us;
 }
 
@@ -164,7 +166,8 @@ static int call(running *r, const wh_frame_job *job)
 {
     const wh_handler *handler = wh_load_find(r->host->plugin, job->type.p);
     if (handler == NULL) {
-        set_error(&r->task, "no_handler", "the plug-in has no handler of this type", NULL);
+        set_error(&r->task, "no_handler", "the plug-in has no handler of this type",
+                  NULL);
         return WH_TASK_FAIL;
     }
     int status = handler->run(&r->task, job->payload.p, job->payload.n);

@@ -90,6 +90,13 @@ static void shell(fixture *f, const char *script, wh_child_options o)
     }
 }
 
+/* The number that the child wrote, 0: none yet. */
+static const char *output(fixture *f);
+static pid_t output_pid(fixture *f)
+{
+    return (pid_t)strtol(output(f), NULL, 10);
+}
+
 /* What the child wrote; it has exited, or writes no more than fits a pipe. */
 static const char *output(fixture *f)
 {
@@ -199,7 +206,7 @@ static void kill_reaches_the_group(void **state)
     pid_t grandchild = 0;
 
     shell(f, "sleep 1000 & echo $!; wait", (wh_child_options){0});
-    WH_WAIT_FOR(f->loop, sscanf(output(f), "%d", &grandchild) == 1);
+    WH_WAIT_FOR(f->loop, (grandchild = output_pid(f)) > 0);
     assert_true(wh_child_rss(f->child) > 0);
     assert_int_equal(getpgid(grandchild), wh_child_pid(f->child));
     wh_child_kill(f->child, SIGTERM);
@@ -216,7 +223,8 @@ static void leftovers_die_with_the_leader(void **state)
 
     shell(f, "sleep 1000 & echo $!", (wh_child_options){0});
     WH_WAIT_FOR(f->loop, f->exits == 1);
-    assert_int_equal(sscanf(output(f), "%d", &grandchild), 1);
+    grandchild = output_pid(f);
+    assert_true(grandchild > 0);
     /* An orphan comes to us, and is reaped although nobody asked for it. */
     WH_WAIT_FOR(f->loop, kill(grandchild, 0) != 0 && errno == ESRCH);
     assert_int_equal(f->exits, 1);
@@ -270,7 +278,7 @@ static void memory_limit_holds(void **state)
     fixture *f = *state;
 
     shell(f, "grep 'Max address space' /proc/self/limits | tr -s ' ' | cut -d' ' -f4,5",
-          (wh_child_options){.memory_limit = 256 * 1024 * 1024});
+          (wh_child_options){.memory_limit = INT64_C(256) * 1024 * 1024});
     WH_WAIT_FOR(f->loop, f->exits == 1);
     assert_string_equal(output(f), "268435456 268435456\n");
 }
@@ -344,7 +352,7 @@ static void children_die_with_their_parent(void **state)
             pause();
         }
     }
-    WH_WAIT_FOR(f->loop, sscanf(output(f), "%d", &grandchild) == 1);
+    WH_WAIT_FOR(f->loop, (grandchild = output_pid(f)) > 0);
     assert_int_equal(kill(grandchild, 0), 0);
     assert_int_equal(kill(parent, SIGKILL), 0);
     WH_WAIT_FOR(f->loop, kill(grandchild, 0) != 0 && errno == ESRCH);

@@ -17,6 +17,7 @@
 typedef struct fixture {
     wh_loop *loop;
     wh_pollset *set;
+    int fd; /* that on_read empties */
     int reads, ticks;
 } fixture;
 
@@ -44,8 +45,10 @@ static int teardown(void **state)
 static void on_read(void *arg, unsigned events)
 {
     fixture *f = arg;
+    char byte = 0;
 
     assert_int_equal(events, WH_WATCH_READ);
+    assert_int_equal(read(f->fd, &byte, 1), 1);
     f->reads++;
 }
 
@@ -72,6 +75,7 @@ static void test_watch(void **state)
     int fds[2];
 
     assert_int_equal(pipe(fds), 0);
+    f->fd = fds[0];
     assert_int_equal(wh_watch_new(f->loop, fds[0], WH_WATCH_READ, on_read, f, &w),
                      WH_OK);
     assert_int_equal(polled(f), 0);
@@ -79,7 +83,9 @@ static void test_watch(void **state)
     assert_int_equal(polled(f), 1);
     assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
     assert_int_equal(f->reads, 1);
+    assert_int_equal(polled(f), 0);
     wh_watch_set(w, 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
     assert_int_equal(polled(f), 0);
     wh_watch_set(w, WH_WATCH_READ);
     assert_int_equal(polled(f), 1);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wh1_retry in every state of a job, and again.
+ */
+#include "tests/support/lua_case.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void retry_twice(unsigned n)
+{
+    char before[41], after[41];
+
+    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(n));
+    wh_lc_status(n, "pending");
+    wh_lc_digest(before);
+    wh_lc_text("pending", "wh1_retry", "%b", WH_LC_RAW(n));
+    wh_lc_digest(after);
+    assert_string_equal(before, after);
+    wh_lc_audit();
+}
+
+static void a_scheduled_one_runs_now(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "DELAY 1000");
+    retry_twice(1);
+    wh_lc_claim("w", 1, "1");
+}
+
+static void a_failed_one_runs_now_and_keeps_its_attempts(void **state)
+{
+    struct wh_lc_end e = {.n = 1, .fence = 1, .outcome = "retry", .delay_ms = 1000};
+
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_finish("w", &e, true);
+    retry_twice(1);
+    wh_lc_field(1, "attempts", "1");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_done("w", 1, 2, true);
+    wh_lc_audit();
+}
+
+static void a_dead_one_starts_over(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "ORG acme PRIORITY 8 MAXATTEMPTS 4 TIMEOUT 5 ENTITY a b TRACEPARENT tp");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_dead("w", 1, "invalid");
+    retry_twice(1);
+    wh_lc_field(1, "attempts", "0");
+    wh_lc_field(1, "error_category", NULL);
+    wh_lc_field(1, "org", "acme");
+    wh_lc_field(1, "priority", "8");
+    wh_lc_field(1, "max_attempts", "4");
+    wh_lc_field(1, "timeout_ms", "5");
+    wh_lc_field(1, "entity_type", "a");
+    wh_lc_field(1, "entity_id", "b");
+    wh_lc_field(1, "traceparent", "tp");
+    wh_lc_field(1, "payload", "p1");
+    wh_lc_field(1, "enqueued_at_ms", "1700000000000");
+    wh_lc_stat("dead", 0);
+    wh_lc_claim("w", 1, "1");
+    wh_lc_done("w", 1, 1, false);
+    wh_lc_done("w", 1, 2, true);
+    wh_lc_audit();
+}
+
+static void a_dead_one_with_an_empty_payload(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_enqueue", "mail %s ID %s", "", wh_lc_id(1));
+    wh_lc_claim("w", 1, "1");
+    wh_lc_dead("w", 1, "invalid");
+    retry_twice(1);
+    wh_lc_field(1, "payload", NULL);
+    wh_lc_claim("w", 1, "1");
+}
+
+static void a_cancelled_one_that_still_stands_in_its_list(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "");
+    wh_lc_enqueue(2, "");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
+    retry_twice(1);
+    wh_lc_stat("pending", 2);
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
+    wh_lc_audit();
+    retry_twice(1);
+    wh_lc_claim("w", 5, "1 2");
+    wh_lc_done("w", 1, 1, true);
+    wh_lc_audit();
+}
+
+static void a_cancelled_one_whose_list_dropped_it(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
+    wh_lc_claim("w", 5, "");
+    wh_lc_audit();
+    retry_twice(1);
+    wh_lc_claim("w", 5, "1");
+    wh_lc_audit();
+}
+
+static void a_cancelled_one_that_was_scheduled(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "DELAY 1000 EXPIRES 5000");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
+    retry_twice(1);
+    wh_lc_advance(6000);
+    wh_lc_claim("w", 5, "1");
+    wh_lc_audit();
+}
+
+static void ended_and_running_ones(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "");
+    wh_lc_enqueue(2, "");
+    wh_lc_claim("w", 2, "1 2");
+    wh_lc_done("w", 1, 1, true);
+    wh_lc_error("WHSTATE", "wh1_retry", "%s", wh_lc_id(1));
+    wh_lc_error("WHSTATE", "wh1_retry", "%s", wh_lc_id(2));
+    wh_lc_error("WHNOTFOUND", "wh1_retry", "%s", wh_lc_id(3));
+}
+
+static void an_entry_removed_by_hand(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_dead("w", 1, "invalid");
+    freeReplyObject(wh_lc_cmd("XTRIM " WH_LC_P ":dlq MAXLEN 0"));
+    wh_lc_error("WHNOTFOUND", "wh1_retry", "%s", wh_lc_id(1));
+    wh_lc_error("WHNOTFOUND", "wh1_job", "%s", wh_lc_id(1));
+    redisReply *r = wh_lc_call("wh1_audit", "100");
+    assert_int_equal(r->elements, 2);
+    assert_non_null(strstr(r->element[1]->str, "its entry is gone"));
+    freeReplyObject(r);
+}
+
+static void refuses_bad_arguments(void **state)
+{
+    (void)state;
+    wh_lc_enqueue(1, "DELAY 5");
+    wh_lc_error("WHBADARG", "wh1_retry", "");
+    wh_lc_error("WHBADARG", "wh1_retry", "%s", "");
+    wh_lc_error("WHBADARG", "wh1_retry", "x");
+    wh_lc_error("WHBADARG", "wh1_retry", "%s %s", wh_lc_id(1), wh_lc_id(1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(a_scheduled_one_runs_now),
+        WH_LC_TEST(a_failed_one_runs_now_and_keeps_its_attempts),
+        WH_LC_TEST(a_dead_one_starts_over),
+        WH_LC_TEST(a_dead_one_with_an_empty_payload),
+        WH_LC_TEST(a_cancelled_one_that_still_stands_in_its_list),
+        WH_LC_TEST(a_cancelled_one_whose_list_dropped_it),
+        WH_LC_TEST(a_cancelled_one_that_was_scheduled),
+        WH_LC_TEST(ended_and_running_ones),
+        WH_LC_TEST(an_entry_removed_by_hand),
+        WH_LC_TEST(refuses_bad_arguments),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}

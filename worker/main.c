@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wherry-worker: options, signals, the loop. TERM or INT drains, the second one gives
+ * back at once; HUP reloads; TSTP stops claiming; USR1 logs the state. Any fault of the
+ * configuration, handlers included, ends with status 78 before Redis is touched.
+ */
+#include "common/base/clock.h"
+#include "common/io/child.h"
+#include "generated/version.h"
+#include "worker/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+extern char **environ;
+
+typedef struct program {
+    int argc;
+    char **argv;
+    wh_loop *loop;
+    wh_conf *conf;  /* of the start: the worker borrows from it */
+    wh_conf *fresh; /* of the last reload */
+    wh_worker *worker;
+} program;
+
+static wh_err load(const program *p, wh_conf **out, wh_errbuf *eb)
+{
+    const wh_conf_source src = {
+        .argc = p->argc, .argv = p->argv, .env = (const char *const *)environ};
+    wh_err err = wh_conf_load(&wh_options_table, &src, out, eb);
+
+    if (err == WH_OK && wh_conf_action_of(*out) != WH_CONF_HELP &&
+        wh_conf_action_of(*out) != WH_CONF_VERSION) {
+        err = wh_options_check(wh_conf_values(*out), eb);
+        if (err != WH_OK) {
+            wh_conf_free(*out);
+            *out = NULL;
+        }
+    }
+    return err;
+}
+
+static void reload(program *p)
+{
+    wh_conf *fresh = NULL;
+    wh_errbuf eb = {0};
+    wh_buf frozen = {0};
+    wh_err err = load(p, &fresh, &eb);
+
+    if (err == WH_OK) {
+        err = wh_worker_reload(p->worker, wh_conf_values(fresh), &eb);
+    }
+    if (err != WH_OK) {
+        WH_LOG(ERROR, "config.reload_refused", WH_F_STR("error", eb.text));
+        wh_conf_free(fresh);
+        return;
+    }
+    if (wh_conf_frozen_changes(p->conf, fresh, &frozen) > 0) {
+        WH_LOG(WARN, "config.needs_restart", WH_F_STR("options", wh_buf_str(&frozen)));
+    }
+    wh_buf_fini(&frozen);
+    WH_LOG(INFO, "config.reloaded",
+           WH_F_STR("file", wh_conf_file(fresh) == NULL ? "" : wh_conf_file(fresh)));
+    wh_conf_free(p->fresh);
+    p->fresh = fresh;
+}
+
+static void on_signal(void *arg, int signo)
+{
+    program *p = arg;
+
+    if (p->worker == NULL) {
+        wh_loop_stop(p->loop);
+        return;
+    }
+    switch (signo) {
+    case SIGHUP:
+        reload(p);
+        break;
+    case SIGUSR1:
+        wh_worker_dump(p->worker);
+        break;
+    case SIGTSTP:
+        wh_worker_quiet(p->worker);
+        break;
+    default:
+        WH_LOG(INFO, "worker.signal", WH_F_INT("signal", signo));
+        wh_worker_stop(p->worker);
+        break;
+    }
+}
+
+static void log_config(const wh_conf *conf, const wh_options *o)
+{
+    char name[WH_JOB_NAME_MAX + 1];
+    wh_buf json = {0};
+
+    wh_options_apply_log(o);
+    wh_options_name(o, name);
+    const wh_log_field common[] = {WH_F_STR("worker", name), WH_F_STR("in", o->region)};
+    wh_log_set_common(common, sizeof common / sizeof common[0]);
+    wh_conf_print_json(conf, &json);
+    WH_LOG(INFO, "worker.starting", WH_F_STR("version", WH_VERSION),
+           WH_F_RAW("config", wh_buf_ok(&json) ? wh_buf_str(&json) : "null"));
+    wh_buf_fini(&json);
+}
+
+static wh_err set_up(program *p, wh_errbuf *eb)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTSTP};
+    wh_err err = wh_loop_new(&p->loop);
+
+    for (size_t i = 0; err == WH_OK && i < sizeof signals / sizeof signals[0]; i++) {
+        err = wh_loop_on_signal(p->loop, signals[i], on_signal, p);
+    }
+    if (err != WH_OK) {
+        return wh_err_set(eb, err, "%s", wh_err_text(err));
+    }
+    return wh_child_setup(p->loop, eb);
+}
+
+/* --check-config goes as far as the handlers; nothing is connected. */
+static int run(program *p, bool only_check)
+{
+    const wh_options *o = wh_conf_values(p->conf);
+    wh_errbuf eb = {0};
+    wh_exit status = WH_EXIT_OK;
+    wh_err err = set_up(p, &eb);
+
+    if (err == WH_OK) {
+        err = wh_worker_new(p->loop, o, &p->worker, &eb);
+    }
+    if (err == WH_OK && only_check) {
+        puts("configuration ok");
+    } else if (err == WH_OK) {
+        log_config(p->conf, o);
+        err = wh_worker_start(p->worker, &eb);
+        if (err == WH_OK) {
+            err = wh_loop_run(p->loop);
+            status = wh_worker_exit(p->worker);
+        }
+    }
+    if (err != WH_OK) {
+        fprintf(stderr, "wherry-worker: %s\n", eb.text[0] != '\0' ? eb.text : wh_err_text(err));
+        status = wh_err_exit(err);
+    }
+    wh_worker_free(p->worker);
+    wh_loop_free(p->loop);
+    return (int)status;
+}
+
+static void print(const wh_conf *conf, wh_conf_action action)
+{
+    wh_buf out = {0};
+
+    if (action == WH_CONF_HELP) {
+        wh_conf_help(&wh_options_table, &out);
+    } else if (action == WH_CONF_VERSION) {
+        wh_buf_adds(&out, "wherry-worker " WH_VERSION "\n");
+    } else {
+        wh_conf_print(conf, &out);
+    }
+    fputs(wh_buf_str(&out), stdout);
+    wh_buf_fini(&out);
+}
+
+int main(int argc, char **argv)
+{
+    program p = {.argc = argc, .argv = argv};
+    wh_errbuf eb = {0};
+    int status = WH_EXIT_OK;
+
+    signal(SIGPIPE, SIG_IGN);
+    wh_err err = load(&p, &p.conf, &eb);
+    if (err != WH_OK) {
+        fprintf(stderr, "wherry-worker: %s\n", eb.text);
+        return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
+    }
+    wh_conf_action action = wh_conf_action_of(p.conf);
+    if (action == WH_CONF_RUN || action == WH_CONF_CHECK) {
+        status = run(&p, action == WH_CONF_CHECK);
+    } else {
+        print(p.conf, action);
+    }
+    wh_conf_free(p.fresh);
+    wh_conf_free(p.conf);
+    return status;
+}

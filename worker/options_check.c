@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the option table can't say: relations between options, and values that are made
+ * of several or of the machine.
+ */
+#include "worker/options.h"
+
+#include "common/base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+size_t wh_options_queue_count(const wh_options *o)
+{
+    return o->queues.count > 0 ? o->queues.count : 1;
+}
+
+wh_options_queue wh_options_queue_at(const wh_options *o, size_t i)
+{
+    static char fallback[] = "default";
+    const wh_options_queue *q = o->queues.items;
+
+    return o->queues.count > 0 ? q[i] : (wh_options_queue){.name = fallback, .weight = 1};
+}
+
+int64_t wh_options_heartbeat_ms(const wh_options *o)
+{
+    int64_t third = o->lease_ms / 3;
+
+    return o->heartbeat_ms > 0 ? o->heartbeat_ms : third > 0 ? third : 1;
+}
+
+void wh_options_name(const wh_options *o, char out[WH_JOB_NAME_MAX + 1])
+{
+    if (o->name != NULL && o->name[0] != '\0') {
+        snprintf(out, WH_JOB_NAME_MAX + 1, "%s", o->name);
+        return;
+    }
+    if (gethostname(out, WH_JOB_NAME_MAX + 1) != 0 || out[0] == '\0') {
+        snprintf(out, WH_JOB_NAME_MAX + 1, "worker");
+    }
+    out[WH_JOB_NAME_MAX] = '\0';
+    for (char *p = out; *p != '\0'; p++) {
+        *p = wh_job_name_ok(p, 1) ? *p : '-';
+    }
+}
+
+wh_err wh_options_executor(const wh_options *o, char *out, size_t size)
+{
+    if (o->executor != NULL && o->executor[0] != '\0') {
+        return snprintf(out, size, "%s", o->executor) < (int)size ? WH_OK : WH_ETOOBIG;
+    }
+    ssize_t n = readlink("/proc/self/exe", out, size - 1);
+    if (n <= 0) {
+        return WH_EIO;
+    }
+    out[n] = '\0';
+    char *slash = strrchr(out, '/');
+    size_t dir = slash == NULL ? 0 : (size_t)(slash - out) + 1;
+    return snprintf(out + dir, size - dir, "wherry-executor") < (int)(size - dir)
+               ? WH_OK
+               : WH_ETOOBIG;
+}
+
+static wh_err replace(char **text, const char *by)
+{
+    if (by == NULL || by[0] == '\0') {
+        return WH_OK;
+    }
+    char *copy = wh_strdup(by);
+    if (copy == NULL) {
+        return WH_ENOMEM;
+    }
+    wh_free(*text);
+    *text = copy;
+    return WH_OK;
+}
+
+wh_err wh_options_endpoint(const wh_options *o, wh_endpoint *out, wh_errbuf *eb)
+{
+    wh_errbuf inner = {0};
+
+    if (wh_endpoint_parse(o->redis_url, out, &inner) != WH_OK) {
+        return wh_err_set(eb, WH_ECONFIG, "redis.url: %s", inner.text);
+    }
+    if (replace(&out->user, o->redis_user) != WH_OK ||
+        replace(&out->password, o->redis_password) != WH_OK) {
+        wh_endpoint_fini(out);
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    return WH_OK;
+}
+
+static wh_err check_name(const char *what, const char *s, wh_errbuf *eb)
+{
+    if (wh_job_name_ok(s, strlen(s))) {
+        return WH_OK;
+    }
+    return wh_err_set(eb, WH_ECONFIG, "%s: \"%.64s\" is no name; use 1 to 64 of A-Z a-z 0-9 _ . -",
+                      what, s);
+}
+
+wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
+{
+    wh_endpoint e = {0};
+    wh_err err = check_name("region", o->region, eb);
+
+    for (size_t i = 0; i < wh_options_queue_count(o) && err == WH_OK; i++) {
+        err = check_name("queues", wh_options_queue_at(o, i).name, eb);
+    }
+    if (err == WH_OK && o->name != NULL && o->name[0] != '\0') {
+        err = check_name("name", o->name, eb);
+    }
+    if (err != WH_OK) {
+        return err;
+    }
+    if (wh_options_heartbeat_ms(o) > o->lease_ms / 2) {
+        return wh_err_set(eb, WH_ECONFIG,
+                          "heartbeat: must be at most half the lease (%lld ms), so that one "
+                          "may be lost",
+                          (long long)o->lease_ms);
+    }
+    if (wh_options_queue_count(o) > 500) {
+        return wh_err_set(eb, WH_ECONFIG, "queues: at most 500 of one worker");
+    }
+    if ((o->redis_cert_file == NULL) != (o->redis_key_file == NULL)) {
+        return wh_err_set(eb, WH_ECONFIG,
+                          "redis.cert_file and redis.key_file go together: give both");
+    }
+    err = wh_options_endpoint(o, &e, eb);
+    wh_endpoint_fini(&e);
+    return err;
+}
+
+void wh_options_apply_log(const wh_options *o)
+{
+    enum { AUTO, JSON, TEXT };
+    bool is_text = o->log_format == TEXT || (o->log_format == AUTO && isatty(STDERR_FILENO));
+
+    wh_log_configure((wh_log_level)o->log_level,
+                     is_text ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON);
+}
