@@ -7,12 +7,23 @@
 #include "worker/metrics_internal.h"
 
 #include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const double AVERAGE_S = 60;
+/* e^(-age/60 s): in whole seconds, and straight within one. */
+static double decay(double age_s)
+{
+    double keep = 1;
+
+    if (age_s > 1200) {
+        return 0;
+    }
+    for (; age_s >= 1; age_s -= 1) {
+        keep *= 0.98347145382161749; /* e^(-1/60) */
+    }
+    return keep * (1 - age_s / 60);
+}
 
 static wh_stats_series *single(const wh_metrics *m, wh_metrics_family f)
 {
@@ -30,7 +41,7 @@ static void add_since(wh_stats_series *s, uint64_t now, uint64_t *then)
 static void average(wh_metrics *m, int64_t now_us)
 {
     double age_s = m->averaged_us == 0 ? 0 : (double)(now_us - m->averaged_us) / 1e6;
-    double keep = exp(-age_s / AVERAGE_S);
+    double keep = decay(age_s);
 
     m->averaged_us = now_us;
     for (size_t i = 0; i < m->partitions->n; i++) {

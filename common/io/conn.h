@@ -62,8 +62,8 @@ typedef void wh_conn_state_fn(void *arg, bool ready, const char *why);
 typedef struct wh_conn_options {
     wh_endpoint endpoint; /* copied */
     const char *name;     /* CLIENT SETNAME; NULL none */
-    const char
-        *ca_file; /* TLS: NULL = system store; host and chain are always verified */
+    /* TLS; NULL: the system's store. Host and chain are always verified. */
+    const char *ca_file;
     const char *cert_file, *key_file;
     int64_t connect_timeout_ms;             /* 0: 5,000 */
     int64_t request_timeout_ms;             /* 0: 10,000; a request may have its own */

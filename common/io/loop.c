@@ -212,7 +212,7 @@ wh_err wh_loop_turn(wh_loop *l, int64_t timeout_ms)
     (void)event_del(l->wake);
     end_of_turn(l);
     if (timeout_ms == 0) {
-        flags = EVLOOP_NONBLOCK;
+        flags |= EVLOOP_NONBLOCK;
     } else if (timeout_ms > 0) {
         struct timeval tv = {.tv_sec = (time_t)(timeout_ms / 1000),
                              .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};

@@ -28,23 +28,35 @@ function args.fail(text)
     error({ wh = text }, 0)
 end
 
--- Every function runs inside this: a refusal becomes an error reply, anything else (an error
--- of redis.call, a bug) goes on as it is. A key of a wrong type is the partition's fault.
+-- The reply to an error of redis.call, which pcall gives as text (or, in some versions, as a
+-- table); nil when it is no such error. A key of a wrong type is the partition's fault.
+local function reply_to(err)
+    if type(err) == 'table' then
+        err = err.err
+    end
+    if type(err) ~= 'string' or not string.find(err, '^%u+ ') then
+        return nil
+    end
+    if string.find(err, '^WRONGTYPE') then
+        return args.WRONG_TYPE
+    end
+    if string.find(err, 'hash value is not an integer', 1, true) then
+        return 'WHBADDATA a counter of this partition is no number'
+    end
+    return err
+end
+
+-- Every function runs inside this: a refusal becomes an error reply, an error of redis.call
+-- too, anything else (a bug) goes on as it is.
 function args.guarded(fn)
     return function(KEYS, ARGV)
         local ok, reply = pcall(fn, KEYS, ARGV)
         if ok then
             return reply
         end
-        if type(reply) == 'table' and reply.wh then
-            return redis.error_reply(reply.wh)
-        end
-        local err = type(reply) == 'table' and reply.err or ''
-        if string.find(err, '^WRONGTYPE') then
-            return redis.error_reply(args.WRONG_TYPE)
-        end
-        if string.find(err, '^ERR hash value is not an integer') then
-            return redis.error_reply('WHBADDATA a counter of this partition is no number')
+        local text = type(reply) == 'table' and reply.wh or reply_to(reply)
+        if text then
+            return redis.error_reply(text)
         end
         error(reply, 0)
     end

@@ -39,7 +39,7 @@ static void open_client(void)
 }
 
 typedef struct job_text {
-    char payload[256], org[16];
+    char payload[256], org[32];
 } job_text;
 
 static wh_client_job make(job_text *t, long i, uint64_t stamp)
