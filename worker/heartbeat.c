@@ -60,7 +60,7 @@ static void set_state(beat *b, beat_state to)
     if (b->state != to) {
         b->state = to;
         WH_LOG(INFO, events[to], WH_F_STR("queue", b->p->queue),
-               WH_F_STR("region", b->p->region), WH_F_STR("worker", b->p->worker));
+               WH_F_STR("region", b->p->region), WH_F_STR("incarnation", b->p->worker));
         b->h->o.on_change(b->h->o.arg);
     }
 }
@@ -77,7 +77,7 @@ void wh_heartbeat_lost(wh_heartbeat *h, wh_partition *p, const char *why)
     wh_timer_stop(b->guard);
     size_t lost = wh_dispatch_lose(h->o.dispatch, p);
     WH_LOG(WARN, "worker.lease_lost", WH_F_STR("queue", p->queue),
-           WH_F_STR("region", p->region), WH_F_STR("worker", p->worker),
+           WH_F_STR("region", p->region), WH_F_STR("incarnation", p->worker),
            WH_F_INT("jobs", lost), WH_F_STR("why", why));
     p->registered = false;
     if (wh_partition_renew(p, h->o.name) != WH_OK) {

@@ -97,7 +97,7 @@ static void log_config(const wh_conf *conf, const wh_options *o)
 
     wh_options_apply_log(o);
     wh_options_name(o, name);
-    const wh_log_field common[] = {WH_F_STR("worker", name), WH_F_STR("in", o->region)};
+    const wh_log_field common[] = {WH_F_STR("worker", name)};
     wh_log_set_common(common, sizeof common / sizeof common[0]);
     wh_conf_print_json(conf, &json);
     WH_LOG(INFO, "worker.starting", WH_F_STR("version", WH_VERSION),

@@ -13,7 +13,7 @@ enum { JOBS_MAX = 100 };
 static void dump_partition(const wh_worker *w, const wh_partition *p)
 {
     WH_LOG(INFO, "dump.partition", WH_F_STR("region", p->region), WH_F_STR("queue", p->queue),
-           WH_F_STR("worker", p->worker), WH_F_BOOL("registered", p->registered),
+           WH_F_STR("incarnation", p->worker), WH_F_BOOL("registered", p->registered),
            WH_F_BOOL("paused", p->paused), WH_F_BOOL("quiet", p->quiet),
            WH_F_BOOL("needs_resync", p->needs_resync), WH_F_DBL("weight", p->weight),
            WH_F_INT("waiting", p->count[WH_SLOT_WAITING]),

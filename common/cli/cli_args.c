@@ -33,9 +33,8 @@ const wh_cli_command *wh_cli_args_find(const wh_cli_set *set, const char *noun,
 {
     for (size_t i = 0; i < set->n_commands; i++) {
         const wh_cli_command *c = &set->commands[i];
-        bool same_verb = c->verb == NULL
-                             ? verb == NULL
-                             : verb != NULL && strcmp(c->verb, verb) == 0;
+        bool same_verb =
+            c->verb == NULL ? verb == NULL : verb != NULL && strcmp(c->verb, verb) == 0;
 
         if (same_verb && strcmp(c->noun, noun) == 0) {
             return c;
@@ -192,8 +191,8 @@ static wh_err check_number(const wh_cli_flag *f, const char *text, int64_t *out,
         return WH_OK;
     }
     return wh_err_set(eb, WH_EINVAL,
-                      "--%s: \"%.40s\" is no number from %" PRId64 " to %" PRId64, f->name,
-                      text, f->min, f->max);
+                      "--%s: \"%.40s\" is no number from %" PRId64 " to %" PRId64,
+                      f->name, text, f->min, f->max);
 }
 
 static wh_err check_duration(const wh_cli_flag *f, const char *text, int64_t *out,
@@ -207,7 +206,8 @@ static wh_err check_duration(const wh_cli_flag *f, const char *text, int64_t *ou
     }
     if (*out < f->min || *out > f->max) {
         return wh_err_set(eb, WH_EINVAL,
-                          "--%s: \"%.40s\" is out of range: %" PRId64 "ms to %" PRId64 "ms",
+                          "--%s: \"%.40s\" is out of range: %" PRId64 "ms to %" PRId64
+                          "ms",
                           f->name, text, f->min, f->max);
     }
     return WH_OK;
@@ -224,10 +224,11 @@ static wh_err check_value(const wh_cli_flag *f, const char *text, int64_t *numbe
         if (wh_job_name_ok(text, strlen(text))) {
             return WH_OK;
         }
-        return wh_err_set(eb, WH_EINVAL,
-                          "--%s: \"%.70s\" is no name; give 1 to %d characters of A-Z a-z "
-                          "0-9 _ . -",
-                          f->name, text, WH_JOB_NAME_MAX);
+        return wh_err_set(
+            eb, WH_EINVAL,
+            "--%s: \"%.70s\" is no name; give 1 to %d characters of A-Z a-z "
+            "0-9 _ . -",
+            f->name, text, WH_JOB_NAME_MAX);
     case WH_CLI_NUMBER:
     case WH_CLI_RATE:
         return check_number(f, text, number, eb);
@@ -298,8 +299,9 @@ static wh_err parse_flag(wh_cli_args *a, line *l, wh_errbuf *eb)
         }
     }
     if (f->kind == WH_CLI_SWITCH) {
-        return value == NULL ? set_value(a, f, "", eb)
-                             : wh_err_set(eb, WH_EINVAL, "--%s takes no value", f->name);
+        return value == NULL
+                   ? set_value(a, f, "", eb)
+                   : wh_err_set(eb, WH_EINVAL, "--%s takes no value", f->name);
     }
     if (value == NULL) {
         if (l->at + 1 >= l->argc) {
@@ -370,8 +372,10 @@ wh_err wh_cli_args_parse(wh_cli_args *a, const wh_cli_set *set, int argc, char *
     if (a->help) {
         return WH_OK;
     }
-    if (err == WH_OK && a->command != NULL && a->n_operands < a->command->min_operands) {
-        err = wh_err_set(eb, WH_EINVAL, "an operand is missing: %s", a->command->operands);
+    if (err == WH_OK && a->command != NULL &&
+        a->n_operands < a->command->min_operands) {
+        err = wh_err_set(eb, WH_EINVAL, "an operand is missing: %s",
+                         a->command->operands);
     }
     return err;
 }

@@ -32,7 +32,8 @@ static void add_text(const wh_cli *c, wh_buf *out, const wh_cli_partition *p,
 {
     size_t problems = wh_reply_count(reply) - 1;
 
-    wh_cli_out_color(c, out, problems == 0 ? "32" : "31", problems == 0 ? "ok  " : "fail");
+    wh_cli_out_color(c, out, problems == 0 ? "32" : "31",
+                     problems == 0 ? "ok  " : "fail");
     wh_buf_addf(out, "  %s: %" PRId64 " jobs, ", p->name,
                 wh_reply_int(wh_reply_at(reply, 0), 0));
     if (problems == 0) {
@@ -63,8 +64,10 @@ static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
     wh_call_argi(&call, max_jobs);
     wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
     if (err == WH_ETOOBIG) {
-        wh_cli_error(c, "%s has more than %" PRId64 " jobs; an audit stops Redis for about "
-                        "3 us a job: allow more with --max-jobs",
+        wh_cli_error(c,
+                     "%s has more than %" PRId64
+                     " jobs; an audit stops Redis for about "
+                     "3 us a job: allow more with --max-jobs",
                      p->name, max_jobs);
         return WH_EXIT_DATA;
     }

@@ -43,9 +43,10 @@ wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec, wh_errbuf *eb)
     wh_buf_clear(&b->head);
     err = wh_codec_pack_head(spec, &b->head);
     if (err == WH_OK && b->head.len > WH_JOB_HEAD_MAX) {
-        return wh_err_set(eb, WH_ETOOBIG,
-                          "the job's options have %zu bytes together; at most %d are allowed",
-                          b->head.len, WH_JOB_HEAD_MAX);
+        return wh_err_set(
+            eb, WH_ETOOBIG,
+            "the job's options have %zu bytes together; at most %d are allowed",
+            b->head.len, WH_JOB_HEAD_MAX);
     }
     if (err == WH_OK && spec->id != NULL) {
         memcpy(id, spec->id, WH_UUID_BYTES);

@@ -21,14 +21,16 @@ typedef struct wh_cli_batch {
     uint8_t ids[WH_CLI_BATCH_MAX][WH_UUID_BYTES];
     size_t n;
     int64_t sent, created, existing;
-    char last_id[WH_UUID_TEXT + 1]; /* of the last job sent, or of the one that exists */
+    char
+        last_id[WH_UUID_TEXT + 1]; /* of the last job sent, or of the one that exists */
     bool is_last_existing;
 } wh_cli_batch;
 
 void wh_cli_batch_init(wh_cli_batch *b, wh_cli *c, const wh_cli_partition *where);
 void wh_cli_batch_fini(wh_cli_batch *b);
 /* Copies the job in; WH_EINVAL or WH_ETOOBIG when it is no good. */
-wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec,
+                        wh_errbuf *eb) WH_MUSTCHECK;
 bool wh_cli_batch_is_full(const wh_cli_batch *b);
 /* Sends what is there; tries again while that may help. */
 wh_exit wh_cli_batch_flush(wh_cli_batch *b);

@@ -96,7 +96,8 @@ static const char *verb_of(const wh_cli_command *c)
 
 /* ---- bash and zsh: noun and verb of the line so far ---- */
 
-static void add_walk(const wh_cli_set *set, const char *word, const char *range, wh_buf *out)
+static void add_walk(const wh_cli_set *set, const char *word, const char *range,
+                     wh_buf *out)
 {
     wh_buf_addf(out,
                 "    local noun='' verb='' word='' i\n"
@@ -106,12 +107,13 @@ static void add_walk(const wh_cli_set *set, const char *word, const char *range,
                 "        ",
                 range, word);
     add_value_flags(set, out);
-    wh_buf_adds(out, ") i=$((i + 1)) ;;\n"
-                     "        -*) ;;\n"
-                     "        *) if [[ -z \"$noun\" ]]; then noun=$word; elif [[ -z \"$verb\" "
-                     "]]; then verb=$word; fi ;;\n"
-                     "        esac\n"
-                     "    done\n");
+    wh_buf_adds(
+        out, ") i=$((i + 1)) ;;\n"
+             "        -*) ;;\n"
+             "        *) if [[ -z \"$noun\" ]]; then noun=$word; elif [[ -z \"$verb\" "
+             "]]; then verb=$word; fi ;;\n"
+             "        esac\n"
+             "    done\n");
 }
 
 static void add_bash_choices(const wh_cli_command *c, wh_buf *out)
@@ -144,8 +146,9 @@ static void add_bash(const wh_cli_set *set, wh_buf *out)
             wh_buf_adds(out, "' ;;\n");
         }
         if (c->n_flags > 0) {
-            wh_buf_addf(out, c->verb == NULL ? "    '%s '*%s) flags='" : "    '%s %s') flags='",
-                        c->noun, verb_of(c));
+            wh_buf_addf(
+                out, c->verb == NULL ? "    '%s '*%s) flags='" : "    '%s %s') flags='",
+                c->noun, verb_of(c));
             add_flags(c->flags, c->n_flags, out);
             wh_buf_adds(out, "' ;;\n");
         }
@@ -156,12 +159,13 @@ static void add_bash(const wh_cli_set *set, wh_buf *out)
     }
     wh_buf_adds(out, "    esac\n    if [[ $cur == -* ]]; then words=\"$flags ");
     add_flags(set->globals, set->n_globals, out);
-    wh_buf_adds(out, "\"; fi\n"
-                     "    if [[ -n $words ]]; then\n"
-                     "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-                     "    else\n"
-                     "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
-                     "    fi\n}\ncomplete -F _wherry wherry\n");
+    wh_buf_adds(out,
+                "\"; fi\n"
+                "    if [[ -n $words ]]; then\n"
+                "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+                "    else\n"
+                "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+                "    fi\n}\ncomplete -F _wherry wherry\n");
 }
 
 /* ---- zsh ---- */
@@ -218,7 +222,8 @@ static void add_zsh(const wh_cli_set *set, wh_buf *out)
             wh_buf verbs = {0};
 
             add_verbs(set, c->noun, &verbs);
-            add_described(c->noun, c->verb == NULL ? c->summary : wh_buf_str(&verbs), out);
+            add_described(c->noun, c->verb == NULL ? c->summary : wh_buf_str(&verbs),
+                          out);
             wh_buf_fini(&verbs);
         }
     }
@@ -228,10 +233,11 @@ static void add_zsh(const wh_cli_set *set, wh_buf *out)
 
         if (is_first_of_noun(set, i) && c->verb != NULL) {
             wh_buf_addf(out, "    '%s ') list=(", c->noun);
-            for (size_t k = i; k < set->n_commands &&
-                               strcmp(set->commands[k].noun, c->noun) == 0;
+            for (size_t k = i;
+                 k < set->n_commands && strcmp(set->commands[k].noun, c->noun) == 0;
                  k++) {
-                add_described(verb_of(&set->commands[k]), set->commands[k].summary, out);
+                add_described(verb_of(&set->commands[k]), set->commands[k].summary,
+                              out);
             }
             wh_buf_adds(out, " ) ;;\n");
         }
@@ -264,21 +270,24 @@ static void add_fish_flag(const wh_cli_flag *f, const char *condition, wh_buf *o
     wh_buf_addc(out, '\n');
 }
 
-static void add_fish_command(const wh_cli_set *set, const wh_cli_command *c, wh_buf *out)
+static void add_fish_command(const wh_cli_set *set, const wh_cli_command *c,
+                             wh_buf *out)
 {
     wh_buf condition = {0};
 
     if (c->verb != NULL) {
-        wh_buf_addf(out, "complete -c wherry -f -n '__fish_seen_subcommand_from %s; and not "
-                         "__fish_seen_subcommand_from ",
+        wh_buf_addf(out,
+                    "complete -c wherry -f -n '__fish_seen_subcommand_from %s; and not "
+                    "__fish_seen_subcommand_from ",
                     c->noun);
         add_verbs(set, c->noun, out);
         wh_buf_addf(out, "' -a %s -d ", c->verb);
         add_quoted(c->summary, true, out);
         wh_buf_addc(out, '\n');
-        wh_buf_addf(&condition,
-                    " -n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s'",
-                    c->noun, c->verb);
+        wh_buf_addf(
+            &condition,
+            " -n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s'",
+            c->noun, c->verb);
     } else {
         wh_buf_addf(&condition, " -n '__fish_seen_subcommand_from %s'", c->noun);
     }
@@ -306,8 +315,9 @@ static void add_fish(const wh_cli_set *set, wh_buf *out)
         }
         add_fish_command(set, c, out);
     }
-    wh_buf_adds(out, "complete -c wherry -f -n '__fish_seen_subcommand_from completion' -a "
-                     "'bash zsh fish'\n");
+    wh_buf_adds(out,
+                "complete -c wherry -f -n '__fish_seen_subcommand_from completion' -a "
+                "'bash zsh fish'\n");
     for (size_t i = 0; i < set->n_globals; i++) {
         add_fish_flag(&set->globals[i], "", out);
     }
@@ -325,8 +335,8 @@ wh_exit wh_cli_completion_run(wh_cli *c)
     } else if (strcmp(shell, "fish") == 0) {
         add_fish(c->args.set, &out);
     } else {
-        return wh_cli_usage(c, "there is completion for bash, zsh and fish, not for \"%.40s\"",
-                            shell);
+        return wh_cli_usage(
+            c, "there is completion for bash, zsh and fish, not for \"%.40s\"", shell);
     }
     wh_exit status = wh_cli_out_status(c, &out);
     if (status == WH_EXIT_OK) {

@@ -20,15 +20,18 @@ static wh_exit become(wh_cli *c, const char *action)
     char program[40];
     const char *file = wh_cli_args_operand(&c->args, 0);
 
-    (void)snprintf(program, sizeof program, "wherry-%s", which == NULL ? "worker" : which);
+    (void)snprintf(program, sizeof program, "wherry-%s",
+                   which == NULL ? "worker" : which);
     char *path = wh_cli_sibling_find(program);
     if (path == NULL) {
-        wh_cli_error(c, "%s is neither beside wherry nor in PATH; it checks its own "
-                        "configuration",
+        wh_cli_error(c,
+                     "%s is neither beside wherry nor in PATH; it checks its own "
+                     "configuration",
                      program);
         return WH_EXIT_UNAVAILABLE;
     }
-    char *argv[] = {program, wh_strdup("--config"), wh_strdup(file), wh_strdup(action), NULL};
+    char *argv[] = {program, wh_strdup("--config"), wh_strdup(file), wh_strdup(action),
+                    NULL};
     if (argv[1] != NULL && argv[2] != NULL && argv[3] != NULL) {
         (void)signal(SIGPIPE, SIG_DFL);
         (void)execv(path, argv);

@@ -22,7 +22,12 @@
 #include <unistd.h>
 
 #define SOCKET_NAME "redis.sock"
-enum { START_MS = 15000, STOP_SCHEDULER_MS = 5000, STOP_REDIS_MS = 15000, TURN_MS = 50 };
+enum {
+    START_MS = 15000,
+    STOP_SCHEDULER_MS = 5000,
+    STOP_REDIS_MS = 15000,
+    TURN_MS = 50
+};
 
 typedef struct dev {
     wh_cli *cli;
@@ -86,16 +91,19 @@ static wh_exit settle_dir(dev *d)
 
     d->dir = given != NULL ? wh_strdup(given) : default_dir();
     if (d->dir == NULL || d->dir[0] == '\0') {
-        return wh_cli_usage(d->cli, "neither XDG_DATA_HOME nor HOME is set; give --dir D");
+        return wh_cli_usage(d->cli,
+                            "neither XDG_DATA_HOME nor HOME is set; give --dir D");
     }
     if (make_dirs(d->dir) != 0 || realpath(d->dir, full) == NULL) {
         wh_cli_error(d->cli, "can't make the folder %s: %s", d->dir, strerror(errno));
         return WH_EXIT_IO;
     }
-    if (strlen(full) + sizeof "/" SOCKET_NAME > sizeof ((struct sockaddr_un *)0)->sun_path ||
+    if (strlen(full) + sizeof "/" SOCKET_NAME >
+            sizeof((struct sockaddr_un *)0)->sun_path ||
         strpbrk(full, "?%#") != NULL) {
-        return wh_cli_usage(d->cli, "the path %s can't hold a socket (too long, or one of "
-                                    "?%%# in it); give another --dir",
+        return wh_cli_usage(d->cli,
+                            "the path %s can't hold a socket (too long, or one of "
+                            "?%%# in it); give another --dir",
                             full);
     }
     wh_free(d->dir);
@@ -142,7 +150,8 @@ static void on_scheduler_exit(void *arg, int status)
 
     wh_child_describe(status, text, sizeof text);
     if (!d->stopping) {
-        wh_cli_warn(d->cli, "wherry-scheduler ended (%s); delayed jobs wait until one runs",
+        wh_cli_warn(d->cli,
+                    "wherry-scheduler ended (%s); delayed jobs wait until one runs",
                     text);
     }
 }
@@ -184,15 +193,17 @@ static bool is_answering(dev *d)
 
 static wh_exit start_redis(dev *d)
 {
-    const char *const argv[] = {
-        d->server,      "--port",         "0",
-        "--unixsocket", SOCKET_NAME,      "--unixsocketperm",
-        "700",          "--dir",          ".",
-        "--appendonly", "yes",            "--appendfsync",
-        "everysec",     "--save",         "",
-        "--logfile",    "redis.log",      "--maxmemory-policy",
-        "noeviction",   "--daemonize",    "no",
-        NULL};
+    const char *const argv[] = {d->server,    "--port",
+                                "0",          "--unixsocket",
+                                SOCKET_NAME,  "--unixsocketperm",
+                                "700",        "--dir",
+                                ".",          "--appendonly",
+                                "yes",        "--appendfsync",
+                                "everysec",   "--save",
+                                "",           "--logfile",
+                                "redis.log",  "--maxmemory-policy",
+                                "noeviction", "--daemonize",
+                                "no",         NULL};
     int64_t deadline_ms = wh_clock_mono_ms() + START_MS;
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = spawn(d, argv, d->dir, &d->redis, &eb);
@@ -202,7 +213,8 @@ static wh_exit start_redis(dev *d)
             return WH_EXIT_OK;
         }
         if (wh_clock_mono_ms() > deadline_ms) {
-            wh_cli_error(d->cli, "redis-server does not answer; see %s/redis.log", d->dir);
+            wh_cli_error(d->cli, "redis-server does not answer; see %s/redis.log",
+                         d->dir);
             return WH_EXIT_UNAVAILABLE;
         }
         err = wh_loop_turn(d->loop, TURN_MS);
@@ -253,6 +265,7 @@ static wh_exit announce(dev *d)
     wh_buf out = {0};
 
     c->url = d->url;
+    c->password = NULL;                    /* meant for another server */
     wh_exit status = wh_cli_redis_open(c); /* loads the library */
     if (status != WH_EXIT_OK) {
         return status;
@@ -304,7 +317,7 @@ static wh_exit serve(dev *d)
     if (status == WH_EXIT_OK && !d->stopping) {
         start_scheduler(d);
         err = wh_loop_run(d->loop);
-        status = err != WH_OK      ? wh_cli_fail(d->cli, err, NULL)
+        status = err != WH_OK     ? wh_cli_fail(d->cli, err, NULL)
                  : d->redis_ended ? WH_EXIT_FAILED
                                   : WH_EXIT_OK;
     }

@@ -16,9 +16,9 @@
 enum { LIMIT_DEFAULT = 50, CALL_MAX = 1000, ENTRY_MAX = 48 };
 
 static const wh_cli_column columns[] = {
-    {"ENTRY", NULL, false},    {"JOB", NULL, false},      {"TYPE", NULL, false},
-    {"ORG", NULL, false},      {"CATEGORY", NULL, false}, {"ATTEMPTS", NULL, true},
-    {"DIED", NULL, false},     {"ERROR", NULL, false},
+    {"ENTRY", NULL, false}, {"JOB", NULL, false},      {"TYPE", NULL, false},
+    {"ORG", NULL, false},   {"CATEGORY", NULL, false}, {"ATTEMPTS", NULL, true},
+    {"DIED", NULL, false},  {"ERROR", NULL, false},
 };
 
 void wh_cli_dlq_add_filters(const wh_cli *c, wh_call *call)
@@ -55,7 +55,8 @@ wh_exit wh_cli_dlq_check_cursor(wh_cli *c)
     if (cursor == NULL || strcmp(cursor, "-") == 0 || parse_entry(cursor, &ms, &seq)) {
         return WH_EXIT_OK;
     }
-    return wh_cli_usage(c, "--cursor: \"%.60s\" is no entry, like 1700000000000-0", cursor);
+    return wh_cli_usage(c, "--cursor: \"%.60s\" is no entry, like 1700000000000-0",
+                        cursor);
 }
 
 /* ---- list ---- */
@@ -116,8 +117,8 @@ static wh_exit add_page(wh_cli *c, wh_cli_table *t, const wh_reply *reply)
     return status;
 }
 
-static wh_exit fetch(wh_cli *c, const wh_cli_partition *p, const char *cursor, int64_t limit,
-                     const wh_reply **reply)
+static wh_exit fetch(wh_cli *c, const wh_cli_partition *p, const char *cursor,
+                     int64_t limit, const wh_reply **reply)
 {
     wh_call call;
 

@@ -84,7 +84,8 @@ static wh_exit step(move *m)
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = send(m, &reply, &eb);
 
-    for (int i = 1; i < TRIES && wh_err_is_transient(err) && !m->cli->interrupted; i++) {
+    for (int i = 1; i < TRIES && wh_err_is_transient(err) && !m->cli->interrupted;
+         i++) {
         wh_exit slept = wh_cli_redis_sleep(m->cli, PAUSE_MS << i);
 
         if (slept != WH_EXIT_OK) {
@@ -146,8 +147,9 @@ static wh_exit print(const move *m)
     bool is_cut = m->cursor[0] != '\0';
 
     if (m->cli->json) {
-        wh_buf_addf(&out, "{\"partition\":\"%s\",\"looked_at\":%" PRId64 ",\"%s\":%" PRId64
-                          ",\"dry_run\":%s,\"cursor\":",
+        wh_buf_addf(&out,
+                    "{\"partition\":\"%s\",\"looked_at\":%" PRId64 ",\"%s\":%" PRId64
+                    ",\"dry_run\":%s,\"cursor\":",
                     m->where.name, m->looked, m->done, m->matched,
                     m->is_dry ? "true" : "false");
         wh_buf_addf(&out, is_cut ? "\"%s\"}\n" : "null}\n", m->cursor);
@@ -175,11 +177,14 @@ static wh_exit confirm(const move *m)
         return WH_EXIT_OK;
     }
     if (isatty(STDIN_FILENO) != 1) {
-        return wh_cli_usage(c, "purge deletes dead jobs for good and can't ask here; give "
-                               "--yes if you mean it, or --dry-run");
+        return wh_cli_usage(c,
+                            "purge deletes dead jobs for good and can't ask here; give "
+                            "--yes if you mean it, or --dry-run");
     }
-    wh_cli_error(c, "this deletes dead jobs of %s (it has %" PRId64 ") for good; type %s to "
-                    "go on:",
+    wh_cli_error(c,
+                 "this deletes dead jobs of %s (it has %" PRId64
+                 ") for good; type %s to "
+                 "go on:",
                  m->where.name, m->dead, m->where.name);
     if (fgets(line, sizeof line, stdin) == NULL) {
         line[0] = '\0';
@@ -236,7 +241,8 @@ static wh_exit move_dead(move *m, bool ask)
 
 wh_exit wh_cli_dlq_move_replay(wh_cli *c)
 {
-    move m = {.cli = c, .function = "wh1_dlq_replay", .verb = "replay", .done = "replayed"};
+    move m = {
+        .cli = c, .function = "wh1_dlq_replay", .verb = "replay", .done = "replayed"};
 
     return move_dead(&m, false);
 }

@@ -29,7 +29,8 @@ typedef struct doctor {
 } doctor;
 
 /* advice NULL: none is needed. */
-static void find(doctor *d, mark m, const char *check, const char *text, const char *advice)
+static void find(doctor *d, mark m, const char *check, const char *text,
+                 const char *advice)
 {
     d->fails += m == MARK_FAIL;
     if (d->cli->json) {
@@ -71,8 +72,8 @@ static const char *info(const doctor *d, const char *name, char out[VALUE_MAX])
     for (; p != NULL && *p != '\0'; p = strchr(p, '\n'), p = p == NULL ? NULL : p + 1) {
         if (strncmp(p, name, len) == 0 && p[len] == ':') {
             size_t n = strcspn(p + len + 1, "\r\n");
-            (void)snprintf(out, VALUE_MAX, "%.*s", (int)(n < VALUE_MAX ? n : VALUE_MAX - 1),
-                           p + len + 1);
+            (void)snprintf(out, VALUE_MAX, "%.*s",
+                           (int)(n < VALUE_MAX ? n : VALUE_MAX - 1), p + len + 1);
             break;
         }
     }
@@ -96,9 +97,12 @@ static void check_version(doctor *d)
     info(d, "redis_version", redis);
     info(d, "valkey_version", valkey);
     (void)snprintf(text, sizeof text, "%s %s", valkey[0] != '\0' ? "Valkey" : "Redis",
-                   valkey[0] != '\0' ? valkey : redis[0] != '\0' ? redis : "unknown");
+                   valkey[0] != '\0'  ? valkey
+                   : redis[0] != '\0' ? redis
+                                      : "unknown");
     if (redis[0] != '\0' && strtol(redis, NULL, 10) < 7) {
-        find(d, MARK_FAIL, "version", text, "Wherry needs Redis 7.0 or newer, or Valkey");
+        find(d, MARK_FAIL, "version", text,
+             "Wherry needs Redis 7.0 or newer, or Valkey");
     } else {
         find(d, redis[0] == '\0' ? MARK_WARN : MARK_OK, "version", text, NULL);
     }
@@ -131,7 +135,8 @@ static void check_eviction(doctor *d)
         find(d, MARK_WARN, "eviction", text, "make sure that it is noeviction");
     } else {
         find(d, bounded ? MARK_FAIL : MARK_WARN, "eviction", text,
-             "set maxmemory-policy noeviction: any other one deletes jobs when memory is "
+             "set maxmemory-policy noeviction: any other one deletes jobs when memory "
+             "is "
              "short");
     }
 }
@@ -148,11 +153,13 @@ static void check_memory(doctor *d)
         return;
     }
     int64_t share = (int64_t)((double)used * 100 / (double)all);
-    (void)snprintf(text, sizeof text, "%" PRId64 " MiB, %" PRId64 "%% of %s", used >> 20,
-                   share, max > 0 ? "maxmemory" : "the machine (no maxmemory is set)");
+    (void)snprintf(text, sizeof text, "%" PRId64 " MiB, %" PRId64 "%% of %s",
+                   used >> 20, share,
+                   max > 0 ? "maxmemory" : "the machine (no maxmemory is set)");
     if (share >= 95) {
         find(d, MARK_FAIL, "memory", text,
-             "enqueues fail when it is full: raise maxmemory, trim (queue set keep=...), or "
+             "enqueues fail when it is full: raise maxmemory, trim (queue set "
+             "keep=...), or "
              "look why jobs pile up");
     } else if (share >= 80) {
         find(d, MARK_WARN, "memory", text, "plan for more memory");
@@ -185,26 +192,30 @@ static void check_persistence(doctor *d)
     char text[200];
 
     if (info_int(d, "aof_enabled", -1) < 0) {
-        find(d, MARK_WARN, "persistence", "unknown", "make sure that appendonly is yes");
+        find(d, MARK_WARN, "persistence", "unknown",
+             "make sure that appendonly is yes");
         return;
     }
     if (info_int(d, "aof_enabled", 0) == 0) {
         find(d, MARK_WARN, "persistence",
              "AOF is off: a crash of Redis loses every job since the last snapshot",
-             "set appendonly yes (appendfsync everysec: at most about 2 s of jobs are lost "
+             "set appendonly yes (appendfsync everysec: at most about 2 s of jobs are "
+             "lost "
              "with a power failure)");
         return;
     }
     if (strcmp(info(d, "aof_last_write_status", state), "err") == 0) {
-        find(d, MARK_FAIL, "persistence", "Redis can't write its AOF: writes are refused",
+        find(d, MARK_FAIL, "persistence",
+             "Redis can't write its AOF: writes are refused",
              "look at the disk of the Redis server");
         return;
     }
     fsync_policy(d, fsync);
-    const char *lost = strcmp(fsync, "always") == 0 ? "nothing is lost with an honest disk"
-                       : strcmp(fsync, "no") == 0
-                           ? "a power failure loses what the kernel had not written (30 s)"
-                           : "a power failure loses up to about 2 s of jobs";
+    const char *lost =
+        strcmp(fsync, "always") == 0 ? "nothing is lost with an honest disk"
+        : strcmp(fsync, "no") == 0
+            ? "a power failure loses what the kernel had not written (30 s)"
+            : "a power failure loses up to about 2 s of jobs";
     (void)snprintf(text, sizeof text, "AOF is on, appendfsync %s: %s",
                    fsync[0] == '\0' ? "unknown" : fsync, lost);
     find(d, strcmp(fsync, "no") == 0 ? MARK_WARN : MARK_OK, "persistence", text,
@@ -217,7 +228,8 @@ static void check_clients(doctor *d)
     int64_t max = info_int(d, "maxclients", 0);
     char text[120];
 
-    (void)snprintf(text, sizeof text, "%" PRId64 " of %" PRId64 " connections", now, max);
+    (void)snprintf(text, sizeof text, "%" PRId64 " of %" PRId64 " connections", now,
+                   max);
     if (max > 0) {
         find(d, now * 10 >= max * 9 ? MARK_WARN : MARK_OK, "clients", text,
              now * 10 >= max * 9 ? "raise maxclients" : NULL);
@@ -233,8 +245,9 @@ static void check_info(doctor *d)
     wh_call_init_command(&call, "INFO");
     wh_err err = wh_cli_redis_try(d->cli, &call, &reply, &eb);
     if (err != WH_OK) {
-        find(d, MARK_WARN, "info", eb.text,
-             "allow INFO to this user; version, memory and persistence are unknown now");
+        find(
+            d, MARK_WARN, "info", eb.text,
+            "allow INFO to this user; version, memory and persistence are unknown now");
         return;
     }
     wh_slice text = wh_reply_str(reply);
@@ -267,12 +280,14 @@ static void check_clock(doctor *d)
                     wh_reply_int(wh_reply_at(reply, 1), 0) / 1000;
     int64_t skew = there - (before + wh_clock_wall_ms()) / 2;
     int64_t size = skew < 0 ? -skew : skew;
-    (void)snprintf(text, sizeof text, "Redis is %s %s", wh_clock_human(size, human, sizeof human),
+    (void)snprintf(text, sizeof text, "Redis is %s %s",
+                   wh_clock_human(size, human, sizeof human),
                    skew < 0 ? "behind this host" : "ahead of this host");
     find(d, size > SKEW_WARN_MS ? MARK_WARN : MARK_OK, "clock", text,
-         size > SKEW_WARN_MS ? "jobs follow the clock of Redis, logs that of each host: run "
-                               "NTP on both"
-                             : NULL);
+         size > SKEW_WARN_MS
+             ? "jobs follow the clock of Redis, logs that of each host: run "
+               "NTP on both"
+             : NULL);
 }
 
 static bool check_library(doctor *d)
@@ -311,18 +326,20 @@ static void check_partition(doctor *d, const wh_cli_partition *p)
     wh_call_init(&call, "wh1_stats", true, p->key);
     if (wh_cli_redis_try(d->cli, &call, &reply, &eb) != WH_OK) {
         (void)snprintf(text, sizeof text, "%s: %.150s", p->name, eb.text);
-        find(d, MARK_FAIL, "queue", text, "run wherry audit, and look at what wrote there");
+        find(d, MARK_FAIL, "queue", text,
+             "run wherry audit, and look at what wrote there");
         return;
     }
     int64_t pending = wh_cli_redis_field(reply, "pending", 0);
     int64_t workers = wh_cli_redis_field(reply, "workers", 0);
     bool is_paused = wh_cli_redis_field(reply, "paused", 0) != 0;
     (void)snprintf(text, sizeof text,
-                   "%s: %" PRId64 " pending, %" PRId64 " dead, %" PRId64 " workers%s", p->name,
-                   pending, wh_cli_redis_field(reply, "dead", 0), workers,
+                   "%s: %" PRId64 " pending, %" PRId64 " dead, %" PRId64 " workers%s",
+                   p->name, pending, wh_cli_redis_field(reply, "dead", 0), workers,
                    is_paused ? ", paused" : "");
     if (is_paused) {
-        find(d, MARK_WARN, "queue", text, "wherry queue resume, when the reason is gone");
+        find(d, MARK_WARN, "queue", text,
+             "wherry queue resume, when the reason is gone");
     } else if (workers == 0) {
         find(d, MARK_WARN, "queue", text, "no worker lives here: start wherry-worker");
     } else {
@@ -356,8 +373,9 @@ static void check_limits(doctor *d)
     (void)snprintf(text, sizeof text, "%" PRIu64 " open files allowed here",
                    (uint64_t)files.rlim_cur);
     find(d, files.rlim_cur < FILES_WARN ? MARK_WARN : MARK_OK, "ulimit", text,
-         files.rlim_cur < FILES_WARN ? "allow at least 1024 (ulimit -n), for workers too"
-                                     : NULL);
+         files.rlim_cur < FILES_WARN
+             ? "allow at least 1024 (ulimit -n), for workers too"
+             : NULL);
 }
 
 static void check_all(doctor *d)
@@ -369,9 +387,10 @@ static void check_all(doctor *d)
 
     if (err != WH_OK) {
         find(d, MARK_FAIL, "redis", eb.text,
-             err == WH_EAUTH ? "set WHERRY_REDIS_USER and WHERRY_REDIS_PASSWORD"
-                             : "start Redis, or say where it is: --redis URL or REDIS_URL "
-                               "(wherry dev starts one to play with)");
+             err == WH_EAUTH
+                 ? "set WHERRY_REDIS_USER and WHERRY_REDIS_PASSWORD"
+                 : "start Redis, or say where it is: --redis URL or REDIS_URL "
+                   "(wherry dev starts one to play with)");
         check_limits(d);
         return;
     }
@@ -400,7 +419,8 @@ wh_exit wh_cli_doctor_run(wh_cli *c)
     } else {
         wh_buf_add(&all, d.out.data, d.out.len);
     }
-    wh_exit status = wh_buf_ok(&d.out) ? wh_cli_out_status(c, &all) : wh_cli_no_memory(c);
+    wh_exit status =
+        wh_buf_ok(&d.out) ? wh_cli_out_status(c, &all) : wh_cli_no_memory(c);
     if (status == WH_EXIT_OK) {
         wh_cli_out_flush(c, &all);
         status = wh_cli_out_status(c, NULL);

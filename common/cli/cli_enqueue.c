@@ -104,10 +104,12 @@ static wh_exit read_entity(wh_cli *c, request *r)
     if (text == NULL) {
         return WH_EXIT_OK;
     }
-    if (slash == NULL || slash == text || slash - text > ENTITY_MAX || slash[1] == '\0') {
+    if (slash == NULL || slash == text || slash - text > ENTITY_MAX ||
+        slash[1] == '\0') {
         return wh_cli_usage(c, "--entity: write TYPE/ID, like invoice/4711");
     }
-    (void)snprintf(r->entity_type, sizeof r->entity_type, "%.*s", (int)(slash - text), text);
+    (void)snprintf(r->entity_type, sizeof r->entity_type, "%.*s", (int)(slash - text),
+                   text);
     r->spec.entity_type = r->entity_type;
     r->spec.entity_id = slash + 1;
     return WH_EXIT_OK;
@@ -149,8 +151,9 @@ static wh_exit check_combination(wh_cli *c)
     }
     if (is_bulk && (a->n_operands > 1 || wh_cli_args_has(a, "count") ||
                     wh_cli_args_has(a, "id") || wh_cli_args_has(a, "key"))) {
-        return wh_cli_usage(c, "--jsonl takes payload, id and key from each line; leave "
-                               "PAYLOAD, --id, --key and --count out");
+        return wh_cli_usage(c,
+                            "--jsonl takes payload, id and key from each line; leave "
+                            "PAYLOAD, --id, --key and --count out");
     }
     if (wh_cli_args_number(a, "count", 1) > 1 &&
         (wh_cli_args_has(a, "id") || wh_cli_args_has(a, "key"))) {
@@ -197,8 +200,9 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
     char human[24];
 
     if (b->cli->json) {
-        wh_buf_addf(&out, "{\"created\":%" PRId64 ",\"existing\":%" PRId64
-                          ",\"partition\":\"%s\",\"took_ms\":%" PRId64 "}\n",
+        wh_buf_addf(&out,
+                    "{\"created\":%" PRId64 ",\"existing\":%" PRId64
+                    ",\"partition\":\"%s\",\"took_ms\":%" PRId64 "}\n",
                     b->created, b->existing, b->where.name, took_ms);
     } else {
         wh_buf_addf(&out, "%" PRId64 " jobs enqueued in %s", b->created, b->where.name);
@@ -238,12 +242,13 @@ static wh_exit enqueue_count(wh_cli_batch *b, const request *r, int64_t count)
         }
     }
     wh_cli_progress_end(&progress);
-    return status == WH_EXIT_OK && stop_asked && b->sent < count ? WH_EXIT_TEMPFAIL : status;
+    return status == WH_EXIT_OK && stop_asked && b->sent < count ? WH_EXIT_TEMPFAIL
+                                                                 : status;
 }
 
 /* Adds one line's job. */
-static wh_exit add_line(wh_cli_batch *b, const request *r, const wh_cli_jsonl_reader *in,
-                        wh_slice line)
+static wh_exit add_line(wh_cli_batch *b, const request *r,
+                        const wh_cli_jsonl_reader *in, wh_slice line)
 {
     wh_cli_jsonl_job job;
     wh_errbuf eb = {.code = WH_OK};
@@ -305,12 +310,14 @@ static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
         wh_cli_note(b->cli, "reading JSON lines from the terminal; end with Ctrl-D");
     }
     wh_cli_jsonl_init(&in, STDIN_FILENO);
-    wh_cli_progress_start(&progress, b->cli, "enqueue", is_file ? (int64_t)st.st_size : 0);
+    wh_cli_progress_start(&progress, b->cli, "enqueue",
+                          is_file ? (int64_t)st.st_size : 0);
     wh_exit status = pump(b, r, &in, &progress, &done);
     wh_cli_progress_end(&progress);
     if (status != WH_EXIT_OK) {
-        wh_cli_error(b->cli, "stopped; the jobs up to line %" PRId64
-                             " are enqueued: go on at line %" PRId64,
+        wh_cli_error(b->cli,
+                     "stopped; the jobs up to line %" PRId64
+                     " are enqueued: go on at line %" PRId64,
                      done, done + 1);
     }
     wh_cli_jsonl_fini(&in);
@@ -327,8 +334,8 @@ static void register_partition(wh_cli *c, const wh_cli_partition *where)
     wh_call_args(&call, where->key);
     wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
     if (err != WH_OK && err != WH_EPERM) {
-        wh_cli_warn(c, "the jobs are enqueued, but %s was not registered: %s", where->name,
-                    eb.text);
+        wh_cli_warn(c, "the jobs are enqueued, but %s was not registered: %s",
+                    where->name, eb.text);
     }
 }
 
@@ -356,7 +363,8 @@ static wh_exit enqueue(wh_cli *c, const request *r)
     status = is_bulk ? enqueue_lines(&b, r) : enqueue_count(&b, r, count);
     if (b.sent > 0) {
         register_partition(c, &where);
-        wh_exit printed = is_bulk || count > 1 ? print_many(&b, start_ms) : print_one(&b);
+        wh_exit printed =
+            is_bulk || count > 1 ? print_many(&b, start_ms) : print_one(&b);
         status = status == WH_EXIT_OK ? printed : status;
     } else if (status == WH_EXIT_OK) {
         wh_cli_note(c, "there was no line: nothing was enqueued");

@@ -34,13 +34,15 @@ static wh_exit print(wh_cli *c, const wh_funclib_status *st)
                     "{\"state\":\"%s\",\"loaded_now\":%s,\"major\":%d,\"revision\":%d,"
                     "\"hash\":\"%s\",\"own_major\":%d,\"own_revision\":%d,"
                     "\"own_hash\":\"%s\"}\n",
-                    verdict(st), st->loaded_now ? "true" : "false", st->major, st->revision,
-                    st->hash, st->own_major, st->own_revision, st->own_hash);
+                    verdict(st), st->loaded_now ? "true" : "false", st->major,
+                    st->revision, st->hash, st->own_major, st->own_revision,
+                    st->own_hash);
     } else {
         wh_buf_addf(&out, "state       %s%s\n", verdict(st),
                     st->loaded_now ? " (loaded now)" : "");
         if (st->revision > 0) {
-            wh_buf_addf(&out, "in Redis    %d.%d  %s\n", st->major, st->revision, st->hash);
+            wh_buf_addf(&out, "in Redis    %d.%d  %s\n", st->major, st->revision,
+                        st->hash);
         }
         wh_buf_addf(&out, "this wherry %d.%d  %s\n", st->own_major, st->own_revision,
                     st->own_hash);
@@ -73,7 +75,8 @@ wh_exit wh_cli_functions_load(wh_cli *c)
     wh_exit status = act(c, true, &st);
 
     if (status == WH_EXIT_OK && st.newer_there) {
-        wh_cli_note(c, "a newer library is there; it serves older programs too and stays");
+        wh_cli_note(c,
+                    "a newer library is there; it serves older programs too and stays");
     }
     return status;
 }

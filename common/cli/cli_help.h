@@ -20,5 +20,4 @@ void wh_cli_help_flag(const wh_cli_flag *f, wh_buf *out);
 /* "wherry job show ID [flags]" */
 void wh_cli_help_usage(const wh_cli_command *command, wh_buf *out);
 
-
 #endif

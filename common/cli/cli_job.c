@@ -79,7 +79,8 @@ static wh_exit change(wh_cli *c, const char *function)
     if (status == WH_EXIT_OK) {
         wh_slice result = wh_reply_str(reply);
 
-        status = print_result(c, rec.id, &where, result.p == NULL ? (wh_slice){"", 0} : result);
+        status = print_result(c, rec.id, &where,
+                              result.p == NULL ? (wh_slice){"", 0} : result);
     }
     wh_job_record_fini(&rec);
     return status;
@@ -142,7 +143,8 @@ static wh_exit poll_job(wh_cli *c, const wh_cli_partition *where, wh_job_record 
         pause_ms = pause_ms * 2 < POLL_MAX_MS ? pause_ms * 2 : POLL_MAX_MS;
         wh_err err = wh_cli_redis_job(c, where, id, rec, &eb);
         if (err == WH_ENOTFOUND) {
-            wh_cli_error(c, "job %s is gone: it ended and was not kept, or was purged", id);
+            wh_cli_error(c, "job %s is gone: it ended and was not kept, or was purged",
+                         id);
             return WH_EXIT_NOTFOUND;
         }
         if (err != WH_OK && !wh_err_is_transient(err)) {

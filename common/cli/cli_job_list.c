@@ -16,15 +16,14 @@
 
 enum { LIMIT_DEFAULT = 50, CALL_MAX = 1000, CURSOR_MAX = 80 };
 
-static const wh_job_status order[] = {WH_JOB_IN_PROGRESS, WH_JOB_PENDING,
-                                      WH_JOB_SCHEDULED,   WH_JOB_FAILED,
-                                      WH_JOB_COMPLETED,   WH_JOB_CANCELLED,
-                                      WH_JOB_EXPIRED};
+static const wh_job_status order[] = {
+    WH_JOB_IN_PROGRESS, WH_JOB_PENDING,   WH_JOB_SCHEDULED, WH_JOB_FAILED,
+    WH_JOB_COMPLETED,   WH_JOB_CANCELLED, WH_JOB_EXPIRED};
 enum { N_STATUSES = sizeof order / sizeof order[0] };
 
 static const wh_cli_column columns[] = {
-    {"ID", NULL, false},       {"STATUS", NULL, false},   {"TYPE", NULL, false},
-    {"ORG", NULL, false},      {"PRIO", NULL, true},      {"ATTEMPTS", NULL, true},
+    {"ID", NULL, false},       {"STATUS", NULL, false}, {"TYPE", NULL, false},
+    {"ORG", NULL, false},      {"PRIO", NULL, true},    {"ATTEMPTS", NULL, true},
     {"ENQUEUED", NULL, false}, {"DETAIL", NULL, false},
 };
 
@@ -167,7 +166,8 @@ static wh_exit read_cursor(listing *l, const char *statuses, char first[16])
     }
     if (!wh_job_status_parse(first, &s) ||
         (statuses != NULL && !wh_cli_args_chosen(statuses, first))) {
-        return wh_cli_usage(l->cli, "--cursor: \"%.60s\" is none that this list gave", text);
+        return wh_cli_usage(l->cli, "--cursor: \"%.60s\" is none that this list gave",
+                            text);
     }
     return WH_EXIT_OK;
 }
@@ -225,6 +225,7 @@ wh_exit wh_cli_job_list(wh_cli *c)
     wh_cli_table_init(&l.table, c, columns, sizeof columns / sizeof columns[0]);
     status = list_all(&l, statuses, first);
     (void)snprintf(empty, sizeof empty, "no such jobs in %s", l.where.name);
-    wh_exit printed = wh_cli_table_finish(&l.table, status == WH_EXIT_OK ? empty : NULL);
+    wh_exit printed =
+        wh_cli_table_finish(&l.table, status == WH_EXIT_OK ? empty : NULL);
     return status == WH_EXIT_OK ? printed : status;
 }

@@ -39,7 +39,8 @@ static wh_err fill(wh_cli_jsonl_reader *r, wh_errbuf *eb)
     }
     ssize_t n = read(r->fd, to, READ_SIZE);
     if (n < 0) {
-        return errno == EINTR ? WH_ECANCELED : wh_err_sys(eb, errno, "can't read stdin");
+        return errno == EINTR ? WH_ECANCELED
+                              : wh_err_sys(eb, errno, "can't read stdin");
     }
     r->text.len += (size_t)n;
     r->text.data[r->text.len] = '\0';
@@ -160,8 +161,9 @@ static wh_err unknown_field(const char *name, wh_errbuf *eb)
     }
     const char *nearest = wh_conf_suggest(name, names, N_FIELDS);
     if (nearest != NULL) {
-        return wh_err_set(eb, WH_EINVAL, "there is no field \"%.60s\"; did you mean \"%s\"?",
-                          name, nearest);
+        return wh_err_set(eb, WH_EINVAL,
+                          "there is no field \"%.60s\"; did you mean \"%s\"?", name,
+                          nearest);
     }
     return wh_err_set(eb, WH_EINVAL, "there is no field \"%.60s\"", name);
 }
@@ -185,7 +187,8 @@ static bool decode_base64(const char *s, size_t n, char *out, size_t *out_len)
     }
     for (size_t i = 0; i < n; i += 4) {
         bool is_last = i + 4 == n;
-        int pad = is_last ? (s[i + 3] == '=') + (s[i + 3] == '=' && s[i + 2] == '=') : 0;
+        int pad =
+            is_last ? (s[i + 3] == '=') + (s[i + 3] == '=' && s[i + 2] == '=') : 0;
         uint32_t bits = 0;
 
         for (size_t k = 0; k < 4; k++) {
@@ -245,7 +248,8 @@ static wh_err set_number(wh_cli_jsonl_job *j, const struct field *f, const json_
     char *to = (char *)&j->spec + f->offset;
 
     if (number < 0 || (f->kind != FIELD_MS && number >= INT_MAX)) {
-        return wh_err_set(eb, WH_EINVAL, "%s must be a whole number, 0 or more", f->name);
+        return wh_err_set(eb, WH_EINVAL, "%s must be a whole number, 0 or more",
+                          f->name);
     }
     if (f->kind == FIELD_MS) {
         memcpy(to, &number, sizeof number);
@@ -300,12 +304,14 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
         return wh_err_set(eb, WH_EINVAL, "no JSON object: %s", fault.text);
     }
     if (!json_is_object(object)) {
-        return wh_err_set(eb, WH_EINVAL, "no JSON object; write {\"type\": ..., \"payload\": "
-                                         "...}");
+        return wh_err_set(eb, WH_EINVAL,
+                          "no JSON object; write {\"type\": ..., \"payload\": "
+                          "...}");
     }
     if (json_object_get(object, "payload") != NULL &&
         json_object_get(object, "payload_base64") != NULL) {
-        return wh_err_set(eb, WH_EINVAL, "payload and payload_base64 exclude each other");
+        return wh_err_set(eb, WH_EINVAL,
+                          "payload and payload_base64 exclude each other");
     }
     json_object_foreach(object, name, value)
     {

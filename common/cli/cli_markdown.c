@@ -11,12 +11,14 @@
 
 static const wh_cli_markdown_exit exits[] = {
     {WH_EXIT_OK, "all is well; an empty list too"},
-    {WH_EXIT_FAILED, "what was asked about is not well: the job failed, a check or an audit "
-                     "found something, nobody confirmed"},
+    {WH_EXIT_FAILED,
+     "what was asked about is not well: the job failed, a check or an audit "
+     "found something, nobody confirmed"},
     {WH_EXIT_USAGE, "wrong command line, or an argument that Redis refused"},
     {WH_EXIT_NOTFOUND, "no such job, entry, worker"},
     {WH_EXIT_CONFLICT, "its state does not allow it"},
-    {WH_EXIT_DATA, "malformed or oversize input; data in Redis that Wherry did not write"},
+    {WH_EXIT_DATA,
+     "malformed or oversize input; data in Redis that Wherry did not write"},
     {WH_EXIT_UNAVAILABLE, "Redis can't be reached, or a needed program is missing"},
     {WH_EXIT_SOFTWARE, "an answer that should not be possible"},
     {WH_EXIT_OS, "out of memory, or the system refused a process"},
@@ -57,8 +59,8 @@ static void add_flags(const wh_cli_flag *flags, size_t n, wh_buf *out)
 static void add_command(const wh_cli_command *command, wh_buf *out)
 {
     wh_buf_addf(out, "### wherry %s%s%s\n\n%s.\n\n", command->noun,
-                command->verb == NULL ? "" : " ", command->verb == NULL ? "" : command->verb,
-                command->summary);
+                command->verb == NULL ? "" : " ",
+                command->verb == NULL ? "" : command->verb, command->summary);
     wh_buf_adds(out, "```\n");
     wh_cli_help_usage(command, out);
     wh_buf_addf(out, "\n```\n\nExamples:\n\n```\n%s```\n\n", command->examples);
@@ -72,43 +74,51 @@ static void add_command(const wh_cli_command *command, wh_buf *out)
 
 static void add_intro(wh_buf *out)
 {
-    wh_buf_adds(
-        out,
-        "# The command line\n\n"
-        "This page is made by `wherry help --markdown` from the table of commands; a test "
-        "keeps it true.\n\n"
-        "Data go to stdout, messages to stderr. With `--json` a command prints one JSON "
-        "document, a list one\n"
-        "object a line. Text that others wrote (types, errors, payloads) is printed with "
-        "control characters as\n"
-        "`\\xNN`, so that it can't steer a terminal. Colours appear only on a terminal, not "
-        "with `--no-color`,\n"
-        "`NO_COLOR` or `TERM=dumb`. Durations are written with a unit: `500ms`, `5s`, `10m`, "
-        "`2h`, `7d`.\n\n"
-        "A PARTITION is one queue in one region: `eu:default`; a lone word is a queue of the "
-        "region in force. Without\n"
-        "one, `--region` and `--queue` say which is meant; without those, the only partition "
-        "there is, or\n"
-        "`any:default` if it is known; otherwise the command asks you to choose. `queue list`, "
-        "`worker list` and\n"
-        "`audit` look at all partitions, and so do commands that are given a job's id.\n\n");
+    wh_buf_adds(out, "# The command line\n\n"
+                     "This page is made by `wherry help --markdown` from the table of "
+                     "commands; a test "
+                     "keeps it true.\n\n"
+                     "Data go to stdout, messages to stderr. With `--json` a command "
+                     "prints one JSON "
+                     "document, a list one\n"
+                     "object a line. Text that others wrote (types, errors, payloads) "
+                     "is printed with "
+                     "control characters as\n"
+                     "`\\xNN`, so that it can't steer a terminal. Colours appear only "
+                     "on a terminal, not "
+                     "with `--no-color`,\n"
+                     "`NO_COLOR` or `TERM=dumb`. Durations are written with a unit: "
+                     "`500ms`, `5s`, `10m`, "
+                     "`2h`, `7d`.\n\n"
+                     "A PARTITION is one queue in one region: `eu:default`; a lone "
+                     "word is a queue of the "
+                     "region in force. Without\n"
+                     "one, `--region` and `--queue` say which is meant; without those, "
+                     "the only partition "
+                     "there is, or\n"
+                     "`any:default` if it is known; otherwise the command asks you to "
+                     "choose. `queue list`, "
+                     "`worker list` and\n"
+                     "`audit` look at all partitions, and so do commands that are "
+                     "given a job's id.\n\n");
 }
 
 static void add_environment(wh_buf *out)
 {
-    wh_buf_adds(
-        out,
-        "## Environment\n\n| variable | meaning |\n|---|---|\n"
-        "| `WHERRY_REDIS_URL`, `REDIS_URL` | where Redis is; the first wins, `--redis` beats "
-        "both |\n"
-        "| `WHERRY_REDIS_USER` | user name, instead of the URL's |\n"
-        "| `WHERRY_REDIS_PASSWORD`, `WHERRY_REDIS_PASSWORD_FILE` | password, or the file that "
-        "holds it; keep it out of argv |\n"
-        "| `WHERRY_REDIS_CA_FILE`, `WHERRY_REDIS_CERT_FILE`, `WHERRY_REDIS_KEY_FILE` | TLS "
-        "(`rediss://`); host and chain are always verified |\n"
-        "| `WHERRY_REGION` | default of `--region` |\n"
-        "| `NO_COLOR`, `TERM` | see above |\n"
-        "| `XDG_DATA_HOME` | where `wherry dev` keeps its data |\n\n");
+    wh_buf_adds(out, "## Environment\n\n| variable | meaning |\n|---|---|\n"
+                     "| `WHERRY_REDIS_URL`, `REDIS_URL` | where Redis is; the first "
+                     "wins, `--redis` beats "
+                     "both |\n"
+                     "| `WHERRY_REDIS_USER` | user name, instead of the URL's |\n"
+                     "| `WHERRY_REDIS_PASSWORD`, `WHERRY_REDIS_PASSWORD_FILE` | "
+                     "password, or the file that "
+                     "holds it; keep it out of argv |\n"
+                     "| `WHERRY_REDIS_CA_FILE`, `WHERRY_REDIS_CERT_FILE`, "
+                     "`WHERRY_REDIS_KEY_FILE` | TLS "
+                     "(`rediss://`); host and chain are always verified |\n"
+                     "| `WHERRY_REGION` | default of `--region` |\n"
+                     "| `NO_COLOR`, `TERM` | see above |\n"
+                     "| `XDG_DATA_HOME` | where `wherry dev` keeps its data |\n\n");
 }
 
 void wh_cli_markdown_all(const wh_cli_set *set, wh_buf *out)

@@ -102,8 +102,9 @@ wh_exit wh_cli_org_weight(wh_cli *c)
     wh_exit status = WH_EXIT_OK;
 
     if (!wh_job_name_ok(org, strlen(org))) {
-        return wh_cli_usage(c, "\"%.70s\" is no org; a name has 1 to %d characters of A-Z "
-                               "a-z 0-9 _ . -",
+        return wh_cli_usage(c,
+                            "\"%.70s\" is no org; a name has 1 to %d characters of A-Z "
+                            "a-z 0-9 _ . -",
                             org, WH_JOB_NAME_MAX);
     }
     status = wh_cli_redis_open(c);

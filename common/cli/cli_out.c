@@ -37,7 +37,8 @@ void wh_cli_out_clean(wh_buf *out, const char *s, size_t n, bool one_line)
         size_t len = wh_buf_utf8_len(s + i, n - i);
         bool is_break = s[i] == '\n' || s[i] == '\t';
 
-        if (len > 0 && ((is_break && !one_line) || !is_harmful(code_point(s + i, len)))) {
+        if (len > 0 &&
+            ((is_break && !one_line) || !is_harmful(code_point(s + i, len)))) {
             wh_buf_add(out, s + i, len);
             i += len;
             continue;
@@ -96,7 +97,8 @@ size_t wh_cli_out_columns(const wh_cli *c)
 
 void wh_cli_out_flush(wh_cli *c, wh_buf *b)
 {
-    bool ok = c->out_failed || b->len == 0 || fwrite(b->data, 1, b->len, stdout) == b->len;
+    bool ok =
+        c->out_failed || b->len == 0 || fwrite(b->data, 1, b->len, stdout) == b->len;
 
     if (ok && !c->out_failed) {
         ok = fflush(stdout) == 0;
@@ -132,9 +134,9 @@ const char *wh_cli_out_status_color(const char *status)
     static const struct {
         const char *status, *sgr;
     } colors[] = {
-        {"completed", "32"},   {"in_progress", "36"}, {"failed", "31"},
-        {"cancelled", "33"},   {"expired", "33"},     {"scheduled", "34"},
-        {"ok", "32"},          {"warn", "33"},        {"fail", "31"},
+        {"completed", "32"}, {"in_progress", "36"}, {"failed", "31"},
+        {"cancelled", "33"}, {"expired", "33"},     {"scheduled", "34"},
+        {"ok", "32"},        {"warn", "33"},        {"fail", "31"},
         {"paused", "33"},
     };
 

@@ -18,12 +18,18 @@
 /* ---- list ---- */
 
 static const wh_cli_column list_columns[] = {
-    {"PARTITION", "partition", false}, {NULL, "region", false},
-    {NULL, "queue", false},            {"PENDING", "pending", true},
-    {"SCHEDULED", "scheduled", true},  {"RUNNING", "in_progress", true},
-    {"DEAD", "dead", true},            {"KEPT", "kept", true},
-    {"ORGS", "orgs", true},            {"WORKERS", "workers", true},
-    {"OLDEST", "oldest_ms", true},     {"STATE", "paused", false},
+    {"PARTITION", "partition", false},
+    {NULL, "region", false},
+    {NULL, "queue", false},
+    {"PENDING", "pending", true},
+    {"SCHEDULED", "scheduled", true},
+    {"RUNNING", "in_progress", true},
+    {"DEAD", "dead", true},
+    {"KEPT", "kept", true},
+    {"ORGS", "orgs", true},
+    {"WORKERS", "workers", true},
+    {"OLDEST", "oldest_ms", true},
+    {"STATE", "paused", false},
 };
 
 static void list_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *stats)
@@ -52,7 +58,8 @@ wh_exit wh_cli_queue_list(wh_cli *c)
     if (status == WH_EXIT_OK) {
         status = wh_cli_redis_all(c, NULL, &all);
     }
-    wh_cli_table_init(&t, c, list_columns, sizeof list_columns / sizeof list_columns[0]);
+    wh_cli_table_init(&t, c, list_columns,
+                      sizeof list_columns / sizeof list_columns[0]);
     for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
         status = wh_cli_redis_ask(c, "wh1_stats", &all.list[i], &stats);
         if (status == WH_EXIT_OK) {
@@ -60,8 +67,9 @@ wh_exit wh_cli_queue_list(wh_cli *c)
         }
     }
     wh_exit printed = wh_cli_table_finish(
-        &t, status == WH_EXIT_OK ? "no queue is known yet; enqueue a job or start a worker"
-                                 : NULL);
+        &t, status == WH_EXIT_OK
+                ? "no queue is known yet; enqueue a job or start a worker"
+                : NULL);
     wh_cli_redis_partitions_fini(&all);
     return status == WH_EXIT_OK ? printed : status;
 }
@@ -103,9 +111,9 @@ static int64_t value_of(const sample *s, const char *name, int64_t dflt)
 static bool is_counter(const char *name)
 {
     static const char *const counters[] = {
-        "enqueued",  "claimed", "completed", "retried", "dead_total",
-        "snoozed",   "released", "cancelled", "expired", "recovered",
-        "fenced",    "workers_lost", "replayed", "purged", "promoted"};
+        "enqueued", "claimed",      "completed", "retried", "dead_total",
+        "snoozed",  "released",     "cancelled", "expired", "recovered",
+        "fenced",   "workers_lost", "replayed",  "purged",  "promoted"};
 
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
         if (strcmp(counters[i], name) == 0) {
@@ -137,9 +145,9 @@ static void stats_line(wh_buf *out, const sample *s, const sample *before, size_
         return;
     }
     if (strcmp(name, "oldest_ms") == 0) {
-        wh_buf_addf(out, "%-14s %14s\n", "oldest",
-                    s->values[i] < 0 ? "-"
-                                     : wh_clock_human(s->values[i], human, sizeof human));
+        wh_buf_addf(
+            out, "%-14s %14s\n", "oldest",
+            s->values[i] < 0 ? "-" : wh_clock_human(s->values[i], human, sizeof human));
         return;
     }
     if (strcmp(name, "paused") == 0) {
@@ -329,7 +337,8 @@ wh_exit wh_cli_queue_set(wh_cli *c)
         return status;
     }
     wh_call_init(&call, "wh1_configure", false, p.key);
-    for (size_t i = has_partition ? 1 : 0; i < a->n_operands && status == WH_EXIT_OK; i++) {
+    for (size_t i = has_partition ? 1 : 0; i < a->n_operands && status == WH_EXIT_OK;
+         i++) {
         const char *word = wh_cli_args_operand(a, i);
 
         status = strchr(word, '=') != NULL

@@ -75,7 +75,8 @@ static bool is_text(const char *s, size_t n)
     for (size_t i = 0; i < n;) {
         size_t len = wh_buf_utf8_len(s + i, n - i);
 
-        if (len == 0 || (iscntrl((unsigned char)s[i]) && strchr("\n\r\t", s[i]) == NULL) ||
+        if (len == 0 ||
+            (iscntrl((unsigned char)s[i]) && strchr("\n\r\t", s[i]) == NULL) ||
             s[i] == '\0') {
             return false;
         }

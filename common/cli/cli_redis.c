@@ -178,7 +178,8 @@ void wh_cli_redis_partitions_fini(wh_cli_partitions *p)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const wh_cli_partition *)a)->name, ((const wh_cli_partition *)b)->name);
+    return strcmp(((const wh_cli_partition *)a)->name,
+                  ((const wh_cli_partition *)b)->name);
 }
 
 static wh_exit registered(wh_cli *c, wh_cli_partitions *out)
@@ -313,8 +314,9 @@ wh_exit wh_cli_redis_find_job(wh_cli *c, const char *id, wh_cli_partition *where
 
     wh_job_record_init(rec);
     if (!wh_rng_uuid_parse(id, strlen(id), raw)) {
-        return wh_cli_usage(c, "\"%.60s\" is no job id; an id has 36 characters, like "
-                               "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11",
+        return wh_cli_usage(c,
+                            "\"%.60s\" is no job id; an id has 36 characters, like "
+                            "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11",
                             id);
     }
     wh_exit status = candidates(c, &all);

@@ -13,7 +13,8 @@
 
 enum { PAGE_ROWS = 1000, GAP = 2, LAST_MIN = 12 };
 
-void wh_cli_table_init(wh_cli_table *t, wh_cli *c, const wh_cli_column *columns, size_t n)
+void wh_cli_table_init(wh_cli_table *t, wh_cli *c, const wh_cli_column *columns,
+                       size_t n)
 {
     WH_ASSERT(n <= WH_CLI_TABLE_COLUMNS_MAX);
     *t = (wh_cli_table){.cli = c, .columns = columns, .n_columns = n};

@@ -22,15 +22,16 @@ typedef struct wh_cli_table {
     const wh_cli_column *columns;
     size_t n_columns;
     size_t widths[WH_CLI_TABLE_COLUMNS_MAX];
-    wh_buf cells;  /* for people: text NUL colour NUL, row after row */
-    wh_buf json;   /* the row under construction */
+    wh_buf cells; /* for people: text NUL colour NUL, row after row */
+    wh_buf json;  /* the row under construction */
     wh_buf out;
     size_t column; /* the next cell's */
     size_t n_rows; /* in cells */
     size_t total;  /* ever */
 } wh_cli_table;
 
-void wh_cli_table_init(wh_cli_table *t, wh_cli *c, const wh_cli_column *columns, size_t n);
+void wh_cli_table_init(wh_cli_table *t, wh_cli *c, const wh_cli_column *columns,
+                       size_t n);
 /* s NULL: an empty cell, null in JSON. */
 void wh_cli_table_text(wh_cli_table *t, const char *s);
 void wh_cli_table_slice(wh_cli_table *t, const char *s, size_t n);

@@ -17,9 +17,9 @@
 enum { FIELDS = 5 };
 
 static const wh_cli_column columns[] = {
-    {"WORKER", "worker", false},   {"PARTITION", "partition", false},
-    {"STATE", "state", false},     {"RUNNING", "held", true},
-    {"LEASE", "lease_ms", true},   {"IDLE", "idle", false},
+    {"WORKER", "worker", false}, {"PARTITION", "partition", false},
+    {"STATE", "state", false},   {"RUNNING", "held", true},
+    {"LEASE", "lease_ms", true}, {"IDLE", "idle", false},
     {"INFO", "info", false},
 };
 
@@ -45,7 +45,8 @@ static void info_text(const char *json, size_t n, wh_buf *text, wh_buf *raw)
         if (json_is_string(value)) {
             wh_buf_addf(text, "%s=%s", name, json_string_value(value));
         } else if (json_is_integer(value)) {
-            wh_buf_addf(text, "%s=%" JSON_INTEGER_FORMAT, name, json_integer_value(value));
+            wh_buf_addf(text, "%s=%" JSON_INTEGER_FORMAT, name,
+                        json_integer_value(value));
         } else if (json_is_boolean(value)) {
             wh_buf_addf(text, "%s=%s", name, json_is_true(value) ? "yes" : "no");
         } else if (json_is_array(value)) {
@@ -55,7 +56,8 @@ static void info_text(const char *json, size_t n, wh_buf *text, wh_buf *raw)
     json_decref(object);
 }
 
-static void add_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *r, size_t i)
+static void add_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *r,
+                    size_t i)
 {
     wh_slice name = wh_reply_str(wh_reply_at(r, i));
     wh_slice info = wh_reply_str(wh_reply_at(r, i + 4));

@@ -154,6 +154,9 @@ args.register('wh1_enqueue', function(KEYS, ARGV)
     if #ARGV[2] > enqueue.payload_max(k) then
         args.fail('WHTOOBIG the payload is over the limit of this partition (payload_max)')
     end
+    if not found.ID and not ready.is_sound(k, head.org, head.level) then
+        args.fail(args.WRONG_TYPE) -- before making an id, which writes
+    end
     local job = { raw = found.ID and id.arg(found.ID), head = head, payload = ARGV[2] }
     enqueue.run(k, clock.now(), { job })
     if job.existing then

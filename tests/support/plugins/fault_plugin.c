@@ -90,7 +90,7 @@ static int misbehave(wh_task *t, const char *word, long number)
         return wait_ms(t, 3600000, 0);
     }
     if (strcmp(word, "segv") == 0) {
-        volatile int *nowhere = NULL;
+        static int *volatile nowhere;
         *nowhere = 1;
     }
     if (strcmp(word, "abort") == 0) {

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers that crash, hang, leak, talk nonsense or leave daemons behind.
+
+Each costs an attempt of its own job; the worker keeps its pid, its memory and its
+other jobs, and nothing that a handler started stays behind.
+"""
+from fleet import FaultTest, command_handler, exec_handler, main, native_handler, wait_for
+
+QUICK = {"timeout": "300ms", "grace": "200ms", "max_attempts": 1}
+MIB = 1 << 20
+
+
+class HandlerFaults(FaultTest):
+    def start(self, handler, **settings):
+        self.worker = self.fleet.start_worker(
+            "w", {"*": {"run": handler, "max_attempts": 1, **settings}}, "--slots", "4")
+        return self.worker
+
+    def dies(self, payload, category, word=""):
+        """A job of this payload ends dead like this; a good one beside it completes."""
+        good = self.fleet.enqueue_one("fault", b"none")
+        bad = self.fleet.enqueue_one("fault", payload)
+        later = self.fleet.enqueue_one("fault", b"none")
+        self.fleet.wait_drained()
+        record = self.fleet.job(bad)
+        self.assertEqual((record["status"], record.get("error_category")), ("failed", category),
+                         record.get("error_message"))
+        self.assertIn(word.lower(), record["error_message"].lower())
+        for job in (good, later):
+            record = self.fleet.job(job)
+            self.assertEqual((record["status"], record.get("attempts", "0")), ("completed", "0"))
+        self.assertTrue(self.worker.is_running())
+        return bad
+
+    def check(self):
+        self.assertEqual(self.fleet.stats()["workers_lost"], 0)
+        self.fleet.check_all()
+
+    def test_native_crashes(self):
+        self.start(native_handler())
+        self.dies(b"segv", "crash", "SIGSEGV")
+        self.dies(b"abort", "crash", "SIGABRT")
+        self.dies(b"overflow", "crash", "SIGSEGV")
+        self.dies(b"exit 3", "crash", "3")
+        self.dies(b"close", "crash")
+        self.check()
+
+    def test_exec_crashes(self):
+        self.start(exec_handler())
+        self.dies(b"crash", "crash", "SIGKILL")
+        self.dies(b"exit 0", "crash")
+        self.dies(b"exit 3", "crash", "3")
+        self.check()
+
+    def test_command_crashes(self):
+        self.start(command_handler())
+        self.dies(b"crash", "crash", "SIGKILL")
+        self.dies(b"exit 65", "invalid")
+        self.dies(b"exit 69", "unavailable")
+        self.check()
+
+    def test_broken_protocol(self):
+        self.start(exec_handler())
+        for payload in (b"garbage 5000", b"garbage 1", b"half", b"huge", b"stranger"):
+            self.dies(payload, "crash", "")
+        self.check()
+
+    def test_two_results(self):
+        """The first counts, the second kills the child; no other job may get it."""
+        self.start(exec_handler())
+        jobs = self.fleet.enqueue(20, "fault", lambda n: b"twice" if n % 4 == 0 else b"none")
+        self.fleet.wait_drained()
+        for job in jobs:
+            self.assertEqual(self.fleet.job(job)["status"], "completed")
+        self.check()
+
+    def hangs(self, handler, payload):
+        self.start(handler, **QUICK)
+        self.dies(payload, "timeout")
+        wait_for(lambda: not any("sleep" in n or "setsid" in n for n in
+                                 self.worker.children().values()), "orphans to be gone")
+        self.check()
+
+    def test_native_hangs(self):
+        self.hangs(native_handler(), b"hang")
+        self.assertGreaterEqual(self.worker.metric("wherry_executor_timeouts_total"), 1)
+
+    def test_exec_hangs(self):
+        self.hangs(exec_handler(), b"hang")
+
+    def test_command_hangs(self):
+        self.hangs(command_handler(), b"hang")
+
+    def test_exec_hangs_with_a_daemon(self):
+        self.hangs(exec_handler(), b"orphan")
+        self.no_strangers(exec_handler())
+
+    def test_command_hangs_with_a_daemon(self):
+        self.hangs(command_handler(), b"orphan")
+        self.no_strangers(command_handler())
+
+    def no_strangers(self, _):
+        """All below the worker are children that serve: no daemon that left its session."""
+        def strangers():
+            direct = set()
+            for pid in self.worker.children():
+                with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                    if int(file.read().rsplit(")", 1)[1].split()[1]) == self.worker.pid:
+                        direct.add(pid)
+            serving = int(self.worker.metric("wherry_executor_children"))
+            return len(self.worker.children()) - min(serving, len(direct))
+        wait_for(lambda: strangers() <= 0, "daemons of the handler to be ended")
+
+    def test_native_daemon_after_success(self):
+        """The job completes; what it left behind ends with the worker (see stop)."""
+        self.start(native_handler())
+        job = self.fleet.enqueue_one("fault", b"daemon")
+        self.fleet.wait_drained()
+        self.assertEqual(self.fleet.job(job)["status"], "completed")
+        self.check()
+
+    def test_closed_channel(self):
+        """A child that closes all its fds and sleeps on is noticed without a time-out."""
+        self.start(exec_handler(), timeout="1h", grace="200ms")
+        self.dies(b"close", "crash")
+        self.check()
+
+    def test_crash_loop(self):
+        """A handler that never starts: backed off, told, not claimed for; others go on."""
+        worker = self.fleet.start_worker(
+            "w", {"bad": exec_handler("crash"), "good": exec_handler()}, ready=False)
+        bad = self.fleet.enqueue(20, "bad", b"none")
+        good = self.fleet.enqueue(20, "good", b"none")
+        wait_for(lambda: all(self.fleet.job(j)["status"] == "completed" for j in good),
+                 "the good ones")
+        wait_for(lambda: worker.http("/readyz")[0] == 503, "readyz to tell")
+        self.assertIn("bad", worker.http("/readyz")[1])
+        wait_for(lambda: "wherry_executor_healthy" in worker.http("/metrics")[1], "the metric")
+        for job in bad:
+            self.assertEqual(self.fleet.job(job).get("attempts", "0"), "0")
+        self.assertLess(worker.metric("wherry_executor_crashes_total"), 40)
+        for job in bad:
+            self.fleet.fcall("wh1_cancel", job)
+        self.fleet.wait_drained()
+        self.fleet.check_all()
+
+    def test_memory_recycled(self):
+        """Over the limit between jobs: replaced, no job notices."""
+        self.start(exec_handler(), memory_limit="60MiB", processes=1)
+        jobs = self.fleet.enqueue(12, "fault", b"leak 25")
+        self.fleet.wait_drained(60)
+        for job in jobs:
+            record = self.fleet.job(job)
+            self.assertEqual((record["status"], record.get("attempts", "0")), ("completed", "0"),
+                             record)
+        self.assertGreater(len({r[4] for r in self.fleet.runs()}), 1)
+        self.check()
+
+    def test_memory_killed(self):
+        """Over twice the limit within a job: killed."""
+        self.start(exec_handler(), memory_limit="60MiB", processes=1)
+        self.dies(b"balloon", "crash", "memory")
+        self.assertGreaterEqual(self.worker.metric("wherry_executor_memory_kills_total"), 1)
+        self.check()
+
+    def test_floods(self):
+        """100 MiB on stdout, binary lines on stderr: the worker neither grows nor stalls."""
+        worker = self.start(exec_handler())
+        self.fleet.enqueue(8, "fault", b"binary")
+        self.fleet.wait_drained()
+        before = worker.rss()
+        job = self.fleet.enqueue_one("fault", b"flood 100")
+        others = self.fleet.enqueue(50, "fault", b"sleep 5")
+        wait_for(lambda: all(self.fleet.job(j)["status"] == "completed" for j in others),
+                 "the others beside the flood")
+        self.fleet.wait_drained(60)
+        self.assertEqual(self.fleet.job(job)["status"], "completed")
+        self.assertLess(worker.rss(), before + 8 * MIB)
+        self.assertLess(len(worker.log()), 20 * MIB, "a flood is cut, and the log tells so")
+        self.assertTrue(worker.events("handler.lines_left_out"))
+        self.check()
+
+
+if __name__ == "__main__":
+    main()

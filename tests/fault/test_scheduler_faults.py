@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Schedulers: two at once, stopped and continued, killed in the middle, or none at all."""
+import signal
+
+from fleet import FaultTest, main, native_handler, wait_for
+
+DELAYED = 20000
+
+
+class SchedulerFaults(FaultTest):
+    def completed(self, count):
+        wait_for(lambda: self.fleet.stats()["completed"] >= count, f"{count} jobs")
+
+    def test_two_of_them(self):
+        """One is stopped for a while and wakes up with old ideas; each job runs once."""
+        first, second = self.fleet.start_scheduler("one"), self.fleet.start_scheduler("two")
+        self.fleet.start_worker("w", {"*": native_handler()}, "--slots", "32")
+        for round_no in range(1, 4):
+            self.fleet.enqueue(1000, "work", dl=200)
+            first.send(signal.SIGSTOP)
+            self.completed(1000 * round_no)
+            self.fleet.enqueue(500, "work", dl=100)
+            first.send(signal.SIGCONT)
+            self.fleet.wait_drained()
+            first, second = second, first
+            self.fleet.acked, self.fleet.sent = set(self.fleet.acked), set(self.fleet.sent)
+            self.assertEqual(self.fleet.stats()["completed"], 1500 * round_no)
+        self.assertEqual(sum(r[0] == "start" for r in self.fleet.runs()), 4500)
+        self.fleet.check_all()
+
+    def test_killed_while_promoting(self):
+        """kill -9 in the middle of promoting 20,000 jobs that are due at once."""
+        self.fleet.enqueue(DELAYED, "work", dl=1500, batch=1000)
+        schedulers = [self.fleet.start_scheduler("one", "--batch", "50")]
+        for number in (1, 2):
+            wait_for(lambda n=number: self.fleet.stats()["promoted"] >= 2000 * n, "promotions")
+            schedulers.pop().kill9()
+            self.assertEqual(len(self.fleet.fcall("wh1_audit", 100000)), 1)
+            schedulers.append(self.fleet.start_scheduler(f"next{number}", "--batch", "50"))
+        self.fleet.start_worker("w", {"*": native_handler()}, "--slots", "32")
+        self.fleet.wait_drained(60)
+        found = self.fleet.check_all()
+        self.assertEqual(len(found), DELAYED)
+        self.assertEqual(self.fleet.stats()["promoted"], DELAYED)
+
+    def test_none(self):
+        """No scheduler: workers promote due jobs and recover those of lost workers."""
+        doomed = self.fleet.start_worker("doomed", {"*": native_handler()}, "--slots", "4")
+        stuck = self.fleet.enqueue(4, "work", b"sleep 1000")
+        for job in stuck:
+            wait_for(lambda j=job: self.fleet.started(j), "the jobs to start")
+        doomed.kill9()
+        self.fleet.enqueue(200, "work", dl=1000)
+        self.fleet.start_worker("w", {"*": native_handler()}, "--slots", "8")
+        self.fleet.wait_drained()
+        self.fleet.check_all()
+        for job in stuck:
+            self.assertEqual(self.fleet.job(job)["recoveries"], "1")
+
+    def test_killed_while_recovering(self):
+        """Many claims of a lost worker, small batches, schedulers that die meanwhile."""
+        doomed = self.fleet.start_worker("doomed", {"*": native_handler()}, "--slots", "200")
+        self.fleet.enqueue(200, "work", b"sleep 60000")
+        wait_for(lambda: self.fleet.stats()["in_progress"] > 50, "claims")
+        held = self.fleet.stats()["in_progress"]
+        doomed.kill9()
+        for number in range(1, 6):
+            scheduler = self.fleet.start_scheduler(f"s{number}", "--batch", "5")
+            wait_for(lambda n=number: self.fleet.stats()["recovered"] >= min(held, 8 * n),
+                     "recoveries")
+            scheduler.kill9()
+            self.assertEqual(len(self.fleet.fcall("wh1_audit", 100000)), 1)
+        self.fleet.start_scheduler("last")
+        wait_for(lambda: self.fleet.stats()["in_progress"] == 0, "all to be recovered")
+        self.assertEqual(self.fleet.stats()["recovered"], held)
+        for job in self.fleet.acked:
+            self.fleet.fcall("wh1_cancel", job)
+        self.fleet.wait_drained()
+        self.fleet.check_all()
+
+
+if __name__ == "__main__":
+    main()
