@@ -3,11 +3,10 @@
  * The hot path touches no clock, log line or heap per job beyond the job's own block:
  * times are taken once per reply, formatted lines only when their level is on.
  */
-#include "worker/dispatch.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/dispatch_internal.h"
 #include "worker/finish.h"
 #include "worker/outcome.h"
 
@@ -15,28 +14,12 @@
 
 enum {
     SUBMIT_MAX = 128,
-    RETURNED_MAX = 5,     /* then an executor that can't start it has failed it */
     CAPACITY_EACH = 65536 /* of one executor, lest a sum overflows */
 };
 
-struct wh_dispatch {
-    wh_slots *slots;
-    wh_registry *registry;
-    wh_metrics *metrics;
-    wh_retry_policy fallback; /* for types without handler */
-    wh_dispatch_events ev;
-    size_t n_slots;
-    bool is_draining;
-};
-
-static wh_slice text(const char *s)
+wh_slice wh_dispatch_text(const char *s)
 {
     return (wh_slice){s, strlen(s)};
-}
-
-static void changed(wh_dispatch *d)
-{
-    d->ev.on_change(d->ev.arg);
 }
 
 static void log_job(wh_log_level level, const char *event, const wh_slot *slot)
@@ -105,20 +88,20 @@ static wh_metrics_end end_of(wh_store_outcome outcome)
     return WH_METRICS_OTHER;
 }
 
-/* The slot is WAITING or RUNNING and in no list. */
-static void finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f)
+void wh_dispatch_finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f)
 {
     wh_finish_queue(d->slots, slot, f);
-    wh_metrics_ended(d->metrics, slot->partition, slot->handler, end_of(slot->finish.outcome));
+    wh_metrics_ended(d->metrics, slot->partition, slot->handler,
+                     end_of(slot->finish.outcome));
     log_finish(slot);
 }
 
-static void finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome)
+void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome)
 {
-    finish(d, slot, &(wh_store_finish){.outcome = outcome});
+    wh_dispatch_finish(d, slot, &(wh_store_finish){.outcome = outcome});
 }
 
-static void leave_waiting(wh_slot *slot)
+void wh_dispatch_leave_waiting(wh_slot *slot)
 {
     if (slot->handler != NULL && slot->state == WH_SLOT_WAITING) {
         wh_slots_remove(&slot->handler->waiting, slot);
@@ -143,7 +126,7 @@ static void no_handler(wh_dispatch *d, wh_slot *slot)
     WH_LOG_LIMITED(WARN, 6, "job.no_handler", WH_F_STR("type", slot->job->type),
                    WH_F_STR("queue", slot->partition->queue));
     wh_outcome_no_handler(&q, &f);
-    finish(d, slot, &f);
+    wh_dispatch_finish(d, slot, &f);
 }
 
 static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
@@ -151,9 +134,9 @@ static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
     slot->claimed_us = now_us;
     slot->handler = wh_registry_find(d->registry, slot->job->type);
     if (is_expired(slot, now_us)) {
-        finish_plain(d, slot, WH_STORE_EXPIRED);
+        wh_dispatch_finish_plain(d, slot, WH_STORE_EXPIRED);
     } else if (d->is_draining) {
-        finish_plain(d, slot, WH_STORE_RELEASE);
+        wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
     } else if (slot->handler == NULL) {
         no_handler(d, slot);
     } else {
@@ -168,10 +151,11 @@ static wh_err take_malformed(wh_dispatch *d, wh_partition *p, wh_slice token,
     wh_err err = wh_slots_take_token(d->slots, p, token, &slot);
 
     if (err == WH_OK) {
-        finish(d, slot,
-               &(wh_store_finish){.outcome = WH_STORE_DEAD,
-                                  .category = wh_errclass_name(WH_ERRCLASS_INVALID),
-                                  .message = text(why->text)});
+        wh_dispatch_finish(
+            d, slot,
+            &(wh_store_finish){.outcome = WH_STORE_DEAD,
+                               .category = wh_errclass_name(WH_ERRCLASS_INVALID),
+                               .message = wh_dispatch_text(why->text)});
     }
     return err;
 }
@@ -197,8 +181,9 @@ static bool take_claim(wh_dispatch *d, wh_partition *p, const wh_codec_claim *c,
         }
     }
     if (err != WH_OK) {
-        WH_LOG_LIMITED(ERROR, 6, "claim.failed", WH_F_STR("queue", p->queue),
-                       WH_F_STR("error", eb.text[0] != '\0' ? eb.text : wh_err_text(err)));
+        WH_LOG_LIMITED(
+            ERROR, 6, "claim.failed", WH_F_STR("queue", p->queue),
+            WH_F_STR("error", eb.text[0] != '\0' ? eb.text : wh_err_text(err)));
     }
     return err == WH_OK;
 }
@@ -222,10 +207,12 @@ static void note_started(wh_dispatch *d, const wh_slot *slot, int64_t now_us)
     double wait_s = (double)(j->claimed_at_ms - j->ready_at_ms) / 1e3 +
                     (double)(now_us - slot->claimed_us) / 1e6;
 
-    wh_metrics_started(d->metrics, slot->partition, slot->handler, wait_s > 0 ? wait_s : 0);
+    wh_metrics_started(d->metrics, slot->partition, slot->handler,
+                       wait_s > 0 ? wait_s : 0);
 }
 
-static void submit_failed(wh_dispatch *d, wh_handler *h, wh_slot *const *slots, unsigned n)
+static void submit_failed(wh_dispatch *d, wh_handler *h, wh_slot *const *slots,
+                          unsigned n)
 {
     for (unsigned i = n; i > 0; i--) {
         wh_slots_set_state(d->slots, slots[i - 1], WH_SLOT_WAITING);
@@ -246,7 +233,7 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
         wh_slot *slot = wh_slots_pop(&h->waiting);
 
         if (is_expired(slot, now_us)) {
-            finish_plain(d, slot, WH_STORE_EXPIRED);
+            wh_dispatch_finish_plain(d, slot, WH_STORE_EXPIRED);
             continue;
         }
         wh_slots_set_state(d->slots, slot, WH_SLOT_RUNNING);
@@ -258,7 +245,8 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
     }
     wh_err err = h->kind->submit(h->executor, jobs, n);
     if (err != WH_OK) {
-        WH_LOG_LIMITED(WARN, 6, "handler.submit_failed", WH_F_STR("handler", h->config.name),
+        WH_LOG_LIMITED(WARN, 6, "handler.submit_failed",
+                       WH_F_STR("handler", h->config.name),
                        WH_F_STR("error", wh_err_text(err)));
         submit_failed(d, h, slots, n);
         return false;
@@ -291,7 +279,8 @@ size_t wh_dispatch_room(const wh_dispatch *d)
     size_t backlog = wh_slots_count(d->slots, WH_SLOT_FINISHING);
     size_t capacity = 0;
 
-    if (d->is_draining || used >= d->n_slots || backlog > 2 * d->n_slots + WH_JOB_BATCH_MAX) {
+    if (d->is_draining || used >= d->n_slots ||
+        backlog > 2 * d->n_slots + WH_JOB_BATCH_MAX) {
         return 0;
     }
     for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
@@ -302,230 +291,6 @@ size_t wh_dispatch_room(const wh_dispatch *d)
     }
     capacity = capacity > waiting ? capacity - waiting : 0;
     return capacity < d->n_slots - used ? capacity : d->n_slots - used;
-}
-
-/* ---- from the executors ---- */
-
-/* It never ran: again here, or back to Redis when we stop or it will not start. */
-static void returned(wh_dispatch *d, wh_slot *slot)
-{
-    if (d->is_draining) {
-        finish_plain(d, slot, WH_STORE_RELEASE);
-        return;
-    }
-    if (slot->cancel == WH_SLOT_CANCEL_REQUESTED) {
-        finish_plain(d, slot, WH_STORE_CANCELLED);
-        return;
-    }
-    if (++slot->returned < RETURNED_MAX) {
-        wh_slots_set_state(d->slots, slot, WH_SLOT_WAITING);
-        wh_slots_push_front(&slot->handler->waiting, slot);
-        return;
-    }
-    wh_outcome_question q = {.job = slot->job, .policy = &slot->handler->policy};
-    wh_result r = {.status = WH_RESULT_RETRY,
-                   .category = WH_ERRCLASS_CRASH,
-                   .delay_ms = -1,
-                   .message = text("the handler's process does not start")};
-    wh_store_finish f;
-
-    wh_outcome_of_result(&q, &r, &f);
-    finish(d, slot, &f);
-}
-
-static void on_result(void *arg, wh_job *job, const wh_result *r)
-{
-    wh_dispatch *d = arg;
-    wh_slot *slot = wh_slots_of_job(d->slots, job);
-
-    WH_ASSERT(slot != NULL);
-    if (slot->state == WH_SLOT_LOST) {
-        wh_slots_put(d->slots, slot);
-    } else if (r->status == WH_RESULT_RELEASED) {
-        returned(d, slot);
-    } else {
-        wh_outcome_question q = {
-            .job = job, .policy = &slot->handler->policy, .cancel = slot->cancel};
-        wh_store_finish f;
-
-        wh_outcome_of_result(&q, r, &f);
-        wh_metrics_ran(d->metrics, slot->partition, slot->handler, (double)r->run_us / 1e6);
-        finish(d, slot, &f);
-    }
-    changed(d);
-}
-
-static void on_progress(void *arg, wh_job *job, int percent, wh_slice message)
-{
-    wh_dispatch *d = arg;
-    wh_slot *slot = wh_slots_of_job(d->slots, job);
-
-    if (slot == NULL || slot->state != WH_SLOT_RUNNING) {
-        return;
-    }
-    if (percent >= 0) {
-        slot->percent = percent > 100 ? 100 : percent;
-    }
-    if (message.n > 0) {
-        char *copy = wh_strndup(message.p, message.n < 1024 ? message.n : 1024);
-
-        if (copy != NULL) {
-            wh_free(slot->note);
-            slot->note = copy;
-        }
-    }
-    slot->has_note = true;
-    d->ev.on_note(d->ev.arg, slot);
-}
-
-static void on_log(void *arg, wh_job *job, wh_slice line)
-{
-    wh_dispatch *d = arg;
-    wh_slot *slot = job == NULL ? NULL : wh_slots_of_job(d->slots, job);
-
-    if (job == NULL) {
-        WH_LOG_LIMITED(INFO, 600, "handler.output", WH_F_STRN("line", line.p, line.n));
-    } else if (slot != NULL && slot->state == WH_SLOT_RUNNING) {
-        d->ev.on_line(d->ev.arg, slot, line);
-    }
-}
-
-static void on_capacity(void *arg)
-{
-    wh_dispatch *d = arg;
-
-    if (d->registry == NULL) {
-        return; /* an executor that tells of itself while it is being made */
-    }
-    for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
-        wh_registry_at(d->registry, i)->is_blocked = false;
-    }
-    changed(d);
-}
-
-wh_executor_events wh_dispatch_events_for_executors(wh_dispatch *d)
-{
-    return (wh_executor_events){.on_result = on_result,
-                                .on_progress = on_progress,
-                                .on_log = on_log,
-                                .on_capacity = on_capacity,
-                                .arg = d};
-}
-
-/* ---- ends of claims that are not results ---- */
-
-void wh_dispatch_confirm(wh_dispatch *d, wh_slot *slot)
-{
-    wh_slots_put(d->slots, slot);
-}
-
-void wh_dispatch_cancel(wh_dispatch *d, wh_partition *p, wh_slice token)
-{
-    wh_slot *slot = wh_slots_of_token(d->slots, p, token);
-
-    if (slot == NULL || slot->cancel == WH_SLOT_CANCEL_REQUESTED) {
-        return;
-    }
-    if (slot->state == WH_SLOT_WAITING) {
-        leave_waiting(slot);
-        finish_plain(d, slot, WH_STORE_CANCELLED);
-        changed(d);
-    } else if (slot->state == WH_SLOT_RUNNING) {
-        slot->cancel = WH_SLOT_CANCEL_REQUESTED;
-        slot->handler->kind->cancel(slot->handler->executor, slot->job, WH_CANCEL_REQUESTED);
-    }
-}
-
-static void lose(wh_dispatch *d, wh_slot *slot)
-{
-    if (slot->state == WH_SLOT_RUNNING && slot->handler->executor != NULL) {
-        wh_slots_set_state(d->slots, slot, WH_SLOT_LOST);
-        slot->handler->kind->cancel(slot->handler->executor, slot->job, WH_CANCEL_LOST);
-        return;
-    }
-    leave_waiting(slot);
-    wh_slots_put(d->slots, slot);
-}
-
-void wh_dispatch_gone(wh_dispatch *d, wh_partition *p, wh_slice token)
-{
-    wh_slot *slot = wh_slots_of_token(d->slots, p, token);
-
-    if (slot == NULL) {
-        return;
-    }
-    if (slot->state == WH_SLOT_FINISHING) {
-        wh_slots_remove(&p->pending, slot);
-        wh_slots_put(d->slots, slot);
-    } else {
-        wh_metrics_lost(d->metrics, p, 1);
-        lose(d, slot);
-    }
-    changed(d);
-}
-
-size_t wh_dispatch_lose(wh_dispatch *d, wh_partition *p)
-{
-    size_t lost = 0;
-    wh_slot *slot = NULL;
-
-    while ((slot = wh_slots_pop(&p->pending)) != NULL) {
-        wh_slots_put(d->slots, slot);
-        lost++;
-    }
-    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
-        if (slot->partition == p &&
-            (slot->state == WH_SLOT_WAITING || slot->state == WH_SLOT_RUNNING)) {
-            lose(d, slot);
-            lost++;
-        }
-    }
-    wh_metrics_lost(d->metrics, p, lost);
-    changed(d);
-    return lost;
-}
-
-void wh_dispatch_drain(wh_dispatch *d)
-{
-    wh_slot *slot = NULL;
-
-    d->is_draining = true;
-    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
-        if (slot->state == WH_SLOT_WAITING) {
-            leave_waiting(slot);
-            finish_plain(d, slot, WH_STORE_RELEASE);
-        }
-    }
-    changed(d);
-}
-
-void wh_dispatch_stop_running(wh_dispatch *d)
-{
-    wh_slot *slot = NULL;
-
-    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
-        if (slot->state == WH_SLOT_RUNNING && slot->handler->executor != NULL) {
-            slot->cancel = slot->cancel == WH_SLOT_KEEP ? WH_SLOT_CANCEL_STOPPING : slot->cancel;
-            slot->handler->kind->cancel(slot->handler->executor, slot->job,
-                                        WH_CANCEL_STOPPING);
-        }
-    }
-}
-
-void wh_dispatch_release(wh_dispatch *d)
-{
-    wh_slot *slot = NULL;
-
-    d->is_draining = true;
-    for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
-        if (slot->state == WH_SLOT_LOST) {
-            wh_slots_put(d->slots, slot);
-        } else if (slot->state != WH_SLOT_FINISHING) {
-            leave_waiting(slot);
-            finish_plain(d, slot, WH_STORE_RELEASE);
-        }
-    }
-    changed(d);
 }
 
 /* ---- life ---- */

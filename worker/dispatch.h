@@ -28,7 +28,8 @@ typedef struct wh_dispatch_events {
     void *arg;
 } wh_dispatch_events;
 
-wh_err wh_dispatch_new(wh_metrics *m, const wh_dispatch_events *ev, wh_dispatch **out) WH_MUSTCHECK;
+wh_err wh_dispatch_new(wh_metrics *m, const wh_dispatch_events *ev,
+                       wh_dispatch **out) WH_MUSTCHECK;
 void wh_dispatch_free(wh_dispatch *d);
 /* What executors shall call; then the registry that was made with it (borrowed). */
 wh_executor_events wh_dispatch_events_for_executors(wh_dispatch *d);

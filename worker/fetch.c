@@ -4,16 +4,15 @@
  * the loop into one look at all partitions (flush); one clock wakes it for due times,
  * back-offs and the 5 s rule.
  */
-#include "worker/fetch_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "worker/fetch_internal.h"
 
 enum {
-    ASK_MS = 5000,   /* a lost wake-up call costs no more than this */
-    GATHER_MIN = 4,  /* worth a second cycle beside one in flight */
+    ASK_MS = 5000,  /* a lost wake-up call costs no more than this */
+    GATHER_MIN = 4, /* worth a second cycle beside one in flight */
     GATHER_MAX = 250,
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 2000
@@ -81,7 +80,8 @@ static void split(wh_fetch *f, size_t credit, int64_t now)
     for (size_t i = 0; i < n; i++) {
         wh_fetch_lane *lane = &f->lanes[i];
 
-        f->shares[i].wants = lane->maybe_ready && may_call(lane, now) && may_claim(lane);
+        f->shares[i].wants =
+            lane->maybe_ready && may_call(lane, now) && may_claim(lane);
         f->shares[i].weight = lane->p->weight;
     }
     wh_share_split(f->shares, n, f->o.order, credit, WH_JOB_BATCH_MAX);
@@ -166,9 +166,11 @@ static void on_clock(void *arg)
     wh_fetch_kick(f);
 }
 
-void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what, const wh_errbuf *eb)
+void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what,
+                     const wh_errbuf *eb)
 {
-    int64_t wait_ms = (int64_t)BACKOFF_MIN_MS << (lane->failures < 6 ? lane->failures : 6);
+    int64_t wait_ms = (int64_t)BACKOFF_MIN_MS
+                      << (lane->failures < 6 ? lane->failures : 6);
 
     lane->failures++;
     lane->p->needs_resync = true;
@@ -177,7 +179,8 @@ void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what, const wh
         wh_rng_jitter(wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS, 0.5);
     wh_fetch_wake_at(lane->fetch, lane->not_before_ms);
     WH_LOG_LIMITED(WARN, 12, "redis.call_failed", WH_F_STR("call", what),
-                   WH_F_STR("queue", lane->p->queue), WH_F_STR("region", lane->p->region),
+                   WH_F_STR("queue", lane->p->queue),
+                   WH_F_STR("region", lane->p->region),
                    WH_F_STR("code", wh_err_name(err)),
                    WH_F_STR("error", eb == NULL ? wh_err_text(err) : eb->text));
 }

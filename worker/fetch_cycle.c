@@ -4,11 +4,10 @@
  * batch of slots is either confirmed (reply), put back (no reply, or refused) or dropped
  * (the lease is lost).
  */
-#include "worker/fetch_internal.h"
-
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "worker/fetch_internal.h"
 #include "worker/finish.h"
 
 enum { NEAR_DUE_MS = 5000, DUE_JITTER_MIN_MS = 20, DUE_JITTER_SPAN_MS = 81 };
@@ -88,8 +87,8 @@ static void set_paused(wh_partition *p, bool paused)
 {
     if (p->paused != paused) {
         p->paused = paused;
-        WH_LOG(INFO, paused ? "queue.paused" : "queue.resumed", WH_F_STR("queue", p->queue),
-               WH_F_STR("region", p->region));
+        WH_LOG(INFO, paused ? "queue.paused" : "queue.resumed",
+               WH_F_STR("queue", p->queue), WH_F_STR("region", p->region));
     }
 }
 
@@ -138,7 +137,8 @@ static void succeed(wh_fetch_cycle *c, const wh_store_cycle *r)
     }
 }
 
-static void on_cycle(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_cycle *r)
+static void on_cycle(void *arg, wh_err err, const wh_errbuf *eb,
+                     const wh_store_cycle *r)
 {
     wh_fetch_cycle *c = arg;
     wh_fetch_lane *lane = c->lane;
@@ -180,8 +180,8 @@ void wh_fetch_cycle_send(wh_fetch_lane *lane, size_t want)
                           .generation = lane->p->generation,
                           .rings = lane->rings,
                           .sent_us = wh_clock_mono_us()};
-    size_t n = wh_finish_take(lane->p, lane->one_by_one ? 1 : WH_JOB_BATCH_MAX, &c->batch,
-                              f->finishes);
+    size_t n = wh_finish_take(lane->p, lane->one_by_one ? 1 : WH_JOB_BATCH_MAX,
+                              &c->batch, f->finishes);
     wh_store_cycle_args a = {.partition = lane->p->key,
                              .worker = lane->p->worker,
                              .want = (unsigned)want,

@@ -29,9 +29,9 @@ struct wh_fetch_lane {
     wh_fetch_cycle cycles[WH_FETCH_CYCLES_MAX];
     size_t in_flight;
     bool maybe_ready;
-    bool pass_bell;      /* rung, and perhaps we can't come: let Redis ring the next */
+    bool pass_bell; /* rung, and perhaps we can't come: let Redis ring the next */
     bool resyncing;
-    bool one_by_one;     /* a batch was refused: find out which finish it was */
+    bool one_by_one; /* a batch was refused: find out which finish it was */
     unsigned rings, epoch, failures, resync_generation;
     int64_t not_before_ms; /* back-off after an error reply */
     int64_t ask_at_ms;     /* at the latest */
@@ -54,7 +54,8 @@ struct wh_fetch {
 void wh_fetch_cycle_send(wh_fetch_lane *lane, size_t want);
 void wh_fetch_resync_start(wh_fetch_lane *lane);
 /* An error reply or a lost one: back off, then resync. */
-void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what, const wh_errbuf *eb);
+void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what,
+                     const wh_errbuf *eb);
 /* The lane wants to be looked at then, if not before. */
 void wh_fetch_wake_at(wh_fetch *f, int64_t at_ms);
 

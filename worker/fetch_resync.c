@@ -5,11 +5,10 @@
  * finish among them was accepted before, a running one was taken away. Only while no
  * cycle of the partition is in flight, since its claims would be given back, too.
  */
-#include "worker/fetch_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/fetch_internal.h"
 
 enum { TOKENS_MAX = 5000 };
 
@@ -23,7 +22,8 @@ static void end(wh_fetch_lane *lane)
     f->o.on_progress(f->o.arg);
 }
 
-static void on_resync(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_resync *r)
+static void on_resync(void *arg, wh_err err, const wh_errbuf *eb,
+                      const wh_store_resync *r)
 {
     wh_fetch_lane *lane = arg;
     wh_fetch *f = lane->fetch;
@@ -41,8 +41,8 @@ static void on_resync(void *arg, wh_err err, const wh_errbuf *eb, const wh_store
         }
         if (r->released > 0 || r->n_gone > 0) {
             WH_LOG(INFO, "worker.resync", WH_F_STR("queue", lane->p->queue),
-                   WH_F_STR("region", lane->p->region), WH_F_INT("released", r->released),
-                   WH_F_INT("gone", r->n_gone));
+                   WH_F_STR("region", lane->p->region),
+                   WH_F_INT("released", r->released), WH_F_INT("gone", r->n_gone));
         }
     } else if (err == WH_ELOST) {
         f->o.on_lost(f->o.arg, lane->p, eb == NULL ? "" : eb->text);

@@ -86,7 +86,8 @@ size_t wh_finish_take(wh_partition *p, size_t max, wh_slot_list *batch,
         wh_slot *slot = wh_slots_pop(&p->pending);
 
         out[n++] = slot->finish;
-        bytes += 64 + slot->finish.message.n + slot->finish.context.n + slot->finish.result.n;
+        bytes += 64 + slot->finish.message.n + slot->finish.context.n +
+                 slot->finish.result.n;
         wh_slots_push(batch, slot);
     }
     return n;

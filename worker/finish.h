@@ -15,7 +15,8 @@
 void wh_finish_queue(wh_slots *s, wh_slot *slot, const wh_store_finish *f);
 /* Moves up to max of the oldest into `batch` and writes them to out[]; returns how many.
  * Bounded by bytes, too, so that one request stays small beside the loop's turn. */
-size_t wh_finish_take(wh_partition *p, size_t max, wh_slot_list *batch, wh_store_finish *out);
+size_t wh_finish_take(wh_partition *p, size_t max, wh_slot_list *batch,
+                      wh_store_finish *out);
 /* The batch of a cycle that failed: back to the front, in order. */
 void wh_finish_requeue(wh_partition *p, wh_slot_list *batch);
 /* A finish that Redis refused for its own sake: the first time it becomes dead without

@@ -170,7 +170,8 @@ static void refused(beat *b, wh_err err, const wh_errbuf *eb)
     wh_timer_start(b->next, wh_rng_jitter(RETRY_MS, 0.5));
 }
 
-static void on_beat(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_heartbeat *r)
+static void on_beat(void *arg, wh_err err, const wh_errbuf *eb,
+                    const wh_store_heartbeat *r)
 {
     beat *b = arg;
     wh_heartbeat *h = b->h;
@@ -190,7 +191,8 @@ static void on_beat(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_h
     }
 }
 
-static void on_bye(void *arg, wh_err err, const wh_errbuf *eb, const wh_store_heartbeat *r)
+static void on_bye(void *arg, wh_err err, const wh_errbuf *eb,
+                   const wh_store_heartbeat *r)
 {
     beat *b = arg;
 
@@ -224,12 +226,12 @@ static wh_err send_bye(beat *b)
 static wh_err send_renewal(beat *b)
 {
     wh_heartbeat *h = b->h;
-    wh_store_heartbeat_args a = {
-        .partition = b->p->key,
-        .worker = b->p->worker,
-        .lease_ms = h->o.lease_ms,
-        .info = b->info_due ? h->info : NULL,
-        .mode = b->state == BEAT_NEW ? WH_STORE_BEAT_NEW : WH_STORE_BEAT_RENEW};
+    wh_store_heartbeat_args a = {.partition = b->p->key,
+                                 .worker = b->p->worker,
+                                 .lease_ms = h->o.lease_ms,
+                                 .info = b->info_due ? h->info : NULL,
+                                 .mode = b->state == BEAT_NEW ? WH_STORE_BEAT_NEW
+                                                              : WH_STORE_BEAT_RENEW};
 
     if (b->state == BEAT_HELD) {
         wh_notes_fill(h->o.notes, b->p, &a);

@@ -141,7 +141,8 @@ static int run(program *p, bool only_check)
         }
     }
     if (err != WH_OK) {
-        fprintf(stderr, "wherry-worker: %s\n", eb.text[0] != '\0' ? eb.text : wh_err_text(err));
+        fprintf(stderr, "wherry-worker: %s\n",
+                eb.text[0] != '\0' ? eb.text : wh_err_text(err));
         status = wh_err_exit(err);
     }
     wh_worker_free(p->worker);

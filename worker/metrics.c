@@ -4,10 +4,9 @@
  * handler ("*" for all others), so label values come from the configuration, not from
  * jobs. Gauges are set in metrics_now.c when /metrics is asked.
  */
-#include "worker/metrics_internal.h"
-
 #include "common/base/alloc.h"
 #include "generated/version.h"
+#include "worker/metrics_internal.h"
 
 static const char *const labels_region[] = {"region", NULL};
 static const char *const labels_queue[] = {"region", "queue", NULL};
@@ -28,10 +27,11 @@ static const struct {
     [WH_METRICS_ERRORS] = {"region_worker_errors_total",
                            "Attempts that ended with an error.", WH_STATS_COUNTER,
                            labels_queue},
-    [WH_METRICS_ERROR_RATE] = {"region_worker_error_rate",
-                               "Share of attempts that failed, 0 to 1, moving average of "
-                               "about a minute.",
-                               WH_STATS_GAUGE, labels_queue},
+    [WH_METRICS_ERROR_RATE] =
+        {"region_worker_error_rate",
+         "Share of attempts that failed, 0 to 1, moving average of "
+         "about a minute.",
+         WH_STATS_GAUGE, labels_queue},
     [WH_METRICS_CONCURRENCY] = {"region_worker_concurrency",
                                 "Jobs this worker may run at once.", WH_STATS_GAUGE,
                                 labels_region},
@@ -42,15 +42,16 @@ static const struct {
                                  "Jobs held over jobs allowed, 0 to 1.", WH_STATS_GAUGE,
                                  labels_region},
     [WH_METRICS_JOB_STARTED] = {"region_worker_job_started_total",
-                                "Jobs handed to a handler.", WH_STATS_COUNTER, labels_type},
+                                "Jobs handed to a handler.", WH_STATS_COUNTER,
+                                labels_type},
     [WH_METRICS_JOB_COMPLETED] = {"region_worker_job_completed_total",
                                   "Jobs that a handler completed.", WH_STATS_COUNTER,
                                   labels_type},
     [WH_METRICS_JOB_FAILED] = {"region_worker_job_failed_total",
                                "Attempts that a handler failed.", WH_STATS_COUNTER,
                                labels_type},
-    [WH_METRICS_WAIT] = {"wherry_job_wait_seconds",
-                         "From due to handed to a handler.", WH_STATS_HISTOGRAM, labels_job},
+    [WH_METRICS_WAIT] = {"wherry_job_wait_seconds", "From due to handed to a handler.",
+                         WH_STATS_HISTOGRAM, labels_job},
     [WH_METRICS_RUN] = {"wherry_job_run_seconds", "Run time of handlers.",
                         WH_STATS_HISTOGRAM, labels_job},
     [WH_METRICS_FENCED] = {"wherry_fenced_total",
@@ -68,17 +69,20 @@ static const struct {
                                  "Requests that Redis or the connection failed.",
                                  WH_STATS_COUNTER, NULL},
     [WH_METRICS_REDIS_RECONNECTS] = {"wherry_redis_reconnects_total",
-                                     "Connections made after the first.", WH_STATS_COUNTER,
-                                     NULL},
+                                     "Connections made after the first.",
+                                     WH_STATS_COUNTER, NULL},
     [WH_METRICS_REDIS_DURATION] = {"wherry_redis_request_duration_seconds",
                                    "From sending a request to its reply.",
                                    WH_STATS_HISTOGRAM, labels_op},
-    [WH_METRICS_CHILDREN] = {"wherry_executor_children", "Child processes of a handler.",
-                             WH_STATS_GAUGE, labels_handler},
-    [WH_METRICS_HEALTHY] = {"wherry_executor_healthy", "0 while a handler does not start.",
-                            WH_STATS_GAUGE, labels_handler},
-    [WH_METRICS_CRASHES] = {"wherry_executor_crashes_total", "Child processes that crashed.",
-                            WH_STATS_COUNTER, labels_handler},
+    [WH_METRICS_CHILDREN] = {"wherry_executor_children",
+                             "Child processes of a handler.", WH_STATS_GAUGE,
+                             labels_handler},
+    [WH_METRICS_HEALTHY] = {"wherry_executor_healthy",
+                            "0 while a handler does not start.", WH_STATS_GAUGE,
+                            labels_handler},
+    [WH_METRICS_CRASHES] = {"wherry_executor_crashes_total",
+                            "Child processes that crashed.", WH_STATS_COUNTER,
+                            labels_handler},
     [WH_METRICS_TIMEOUTS] = {"wherry_executor_timeouts_total",
                              "Child processes killed because a job took too long.",
                              WH_STATS_COUNTER, labels_handler},
@@ -90,11 +94,12 @@ static const struct {
                         WH_STATS_GAUGE, NULL},
     [WH_METRICS_BUILD] = {"wherry_build_info", "Always 1; the version is a label.",
                           WH_STATS_GAUGE, labels_build},
-    [WH_METRICS_RSS] = {"process_resident_memory_bytes", "Resident memory.", WH_STATS_GAUGE,
-                        NULL},
+    [WH_METRICS_RSS] = {"process_resident_memory_bytes", "Resident memory.",
+                        WH_STATS_GAUGE, NULL},
     [WH_METRICS_CPU] = {"process_cpu_seconds_total", "User and system CPU time.",
                         WH_STATS_COUNTER, NULL},
-    [WH_METRICS_FDS] = {"process_open_fds", "Open file descriptors.", WH_STATS_GAUGE, NULL},
+    [WH_METRICS_FDS] = {"process_open_fds", "Open file descriptors.", WH_STATS_GAUGE,
+                        NULL},
 };
 
 wh_err wh_metrics_new(wh_metrics **out)
@@ -122,14 +127,15 @@ wh_err wh_metrics_new(wh_metrics **out)
         return err;
     }
     static const char *const ops[WH_METRICS_OPS] = {[WH_METRICS_CYCLE] = "cycle",
-                                                    [WH_METRICS_HEARTBEAT] = "heartbeat",
+                                                    [WH_METRICS_HEARTBEAT] =
+                                                        "heartbeat",
                                                     [WH_METRICS_RESYNC] = "resync"};
     for (size_t i = 0; i < WH_METRICS_OPS; i++) {
         m->ops[i] = wh_stats_series_get(m->families[WH_METRICS_REDIS_DURATION], ops[i],
                                         NULL, NULL);
     }
-    wh_stats_set(wh_stats_series_get(m->families[WH_METRICS_BUILD], WH_VERSION, NULL, NULL),
-                 1);
+    wh_stats_set(
+        wh_stats_series_get(m->families[WH_METRICS_BUILD], WH_VERSION, NULL, NULL), 1);
     *out = m;
     return WH_OK;
 }
@@ -160,16 +166,17 @@ static void watch_queue(wh_metrics *m, const wh_partition *p)
     }
 }
 
-static void watch_type(wh_metrics *m, const wh_partition *p, size_t index, const char *type)
+static void watch_type(wh_metrics *m, const wh_partition *p, size_t index,
+                       const char *type)
 {
     wh_metrics_job *t = &m->types[p->index * m->n_types + index];
 
-    t->started =
-        wh_stats_series_get(m->families[WH_METRICS_JOB_STARTED], p->region, p->queue, type);
-    t->completed =
-        wh_stats_series_get(m->families[WH_METRICS_JOB_COMPLETED], p->region, p->queue, type);
-    t->failed =
-        wh_stats_series_get(m->families[WH_METRICS_JOB_FAILED], p->region, p->queue, type);
+    t->started = wh_stats_series_get(m->families[WH_METRICS_JOB_STARTED], p->region,
+                                     p->queue, type);
+    t->completed = wh_stats_series_get(m->families[WH_METRICS_JOB_COMPLETED], p->region,
+                                       p->queue, type);
+    t->failed = wh_stats_series_get(m->families[WH_METRICS_JOB_FAILED], p->region,
+                                    p->queue, type);
     t->wait = wh_stats_series_get(m->families[WH_METRICS_WAIT], p->queue, type, NULL);
     t->run = wh_stats_series_get(m->families[WH_METRICS_RUN], p->queue, type, NULL);
 }
@@ -213,7 +220,8 @@ void wh_metrics_started(wh_metrics *m, const wh_partition *p, const wh_handler *
     wh_stats_observe(j->wait, wait_s);
 }
 
-void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h, double run_s)
+void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h,
+                    double run_s)
 {
     wh_stats_observe(job_of(m, p, h)->run, run_s);
 }

@@ -14,20 +14,33 @@
 typedef struct wh_metrics wh_metrics;
 
 /* How an attempt ended. */
-typedef enum wh_metrics_end { WH_METRICS_OK, WH_METRICS_FAILED, WH_METRICS_OTHER } wh_metrics_end;
+typedef enum wh_metrics_end {
+    WH_METRICS_OK,
+    WH_METRICS_FAILED,
+    WH_METRICS_OTHER
+} wh_metrics_end;
 
 wh_err wh_metrics_new(wh_metrics **out) WH_MUSTCHECK;
 void wh_metrics_free(wh_metrics *m);
 /* Makes the series. Both outlive m. */
-wh_err wh_metrics_watch(wh_metrics *m, const wh_partitions *ps, const wh_registry *r) WH_MUSTCHECK;
+wh_err wh_metrics_watch(wh_metrics *m, const wh_partitions *ps,
+                        const wh_registry *r) WH_MUSTCHECK;
 
 /* handler NULL: none takes the type. */
-void wh_metrics_started(wh_metrics *m, const wh_partition *p, const wh_handler *h, double wait_s);
-void wh_metrics_ended(wh_metrics *m, const wh_partition *p, const wh_handler *h, wh_metrics_end end);
-void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h, double run_s);
+void wh_metrics_started(wh_metrics *m, const wh_partition *p, const wh_handler *h,
+                        double wait_s);
+void wh_metrics_ended(wh_metrics *m, const wh_partition *p, const wh_handler *h,
+                      wh_metrics_end end);
+void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h,
+                    double run_s);
 void wh_metrics_fenced(wh_metrics *m, const wh_partition *p, size_t n);
 void wh_metrics_lost(wh_metrics *m, const wh_partition *p, size_t n);
-typedef enum wh_metrics_op { WH_METRICS_CYCLE, WH_METRICS_HEARTBEAT, WH_METRICS_RESYNC, WH_METRICS_OPS } wh_metrics_op;
+typedef enum wh_metrics_op {
+    WH_METRICS_CYCLE,
+    WH_METRICS_HEARTBEAT,
+    WH_METRICS_RESYNC,
+    WH_METRICS_OPS
+} wh_metrics_op;
 void wh_metrics_request(wh_metrics *m, wh_metrics_op op, double seconds);
 
 /* What is only known when asked. */

@@ -98,14 +98,18 @@ static void print_handlers(wh_metrics *m)
             continue;
         }
         h->kind->stats(h->executor, &s);
-        wh_stats_set(wh_stats_series_get(m->families[WH_METRICS_CHILDREN], type, NULL, NULL),
-                     s.children);
-        wh_stats_set(wh_stats_series_get(m->families[WH_METRICS_HEALTHY], type, NULL, NULL),
-                     s.healthy ? 1 : 0);
-        add_since(wh_stats_series_get(m->families[WH_METRICS_CRASHES], type, NULL, NULL),
-                  s.crashed, &last->crashed);
-        add_since(wh_stats_series_get(m->families[WH_METRICS_TIMEOUTS], type, NULL, NULL),
-                  s.killed_timeout, &last->killed_timeout);
+        wh_stats_set(
+            wh_stats_series_get(m->families[WH_METRICS_CHILDREN], type, NULL, NULL),
+            s.children);
+        wh_stats_set(
+            wh_stats_series_get(m->families[WH_METRICS_HEALTHY], type, NULL, NULL),
+            s.healthy ? 1 : 0);
+        add_since(
+            wh_stats_series_get(m->families[WH_METRICS_CRASHES], type, NULL, NULL),
+            s.crashed, &last->crashed);
+        add_since(
+            wh_stats_series_get(m->families[WH_METRICS_TIMEOUTS], type, NULL, NULL),
+            s.killed_timeout, &last->killed_timeout);
         add_since(wh_stats_series_get(m->families[WH_METRICS_MEMORY], type, NULL, NULL),
                   s.killed_memory, &last->killed_memory);
     }
@@ -119,7 +123,8 @@ static double resident_bytes(void)
     if (f == NULL) {
         return 0;
     }
-    if (fscanf(f, "%*s %ld", &pages) != 1) { /* NOLINT(cert-err34-c): the kernel's own number */
+    if (fscanf(f, "%*s %ld", &pages) !=
+        1) { /* NOLINT(cert-err34-c): the kernel's own number */
         pages = 0;
     }
     fclose(f);
@@ -158,7 +163,8 @@ static void print_process(wh_metrics *m, const wh_metrics_now *now)
     }
     wh_stats_set(single(m, WH_METRICS_RSS), resident_bytes());
     wh_stats_set(single(m, WH_METRICS_FDS), open_fds());
-    wh_stats_set(single(m, WH_METRICS_LAG), (double)wh_loop_take_lag_us(now->loop) / 1e6);
+    wh_stats_set(single(m, WH_METRICS_LAG),
+                 (double)wh_loop_take_lag_us(now->loop) / 1e6);
 }
 
 void wh_metrics_print(wh_metrics *m, const wh_metrics_now *now, wh_buf *out)

@@ -107,8 +107,8 @@ static void fill_progress(wh_notes *n, const wh_partition *p)
     wh_slot *slot = NULL;
 
     n->n_carried = 0;
-    for (size_t at = 0; n->n_carried < CARRY_MAX &&
-                        (slot = wh_slots_next(n->o.slots, &at)) != NULL;) {
+    for (size_t at = 0;
+         n->n_carried < CARRY_MAX && (slot = wh_slots_next(n->o.slots, &at)) != NULL;) {
         if (slot->partition != p || !slot->has_note || slot->state != WH_SLOT_RUNNING) {
             continue;
         }
@@ -130,8 +130,9 @@ void wh_notes_fill(wh_notes *n, const wh_partition *p, wh_store_heartbeat_args *
     }
     fill_progress(n, p);
     for (size_t i = 0; i < d->n_lines; i++) {
-        n->lines[i] = (wh_store_log_line){.token = {d->lines[i].token, d->lines[i].token_len},
-                                          .line = {d->lines[i].text, d->lines[i].len}};
+        n->lines[i] =
+            (wh_store_log_line){.token = {d->lines[i].token, d->lines[i].token_len},
+                                .line = {d->lines[i].text, d->lines[i].len}};
     }
     a->progress = n->progress;
     a->n_progress = n->n_carried;
@@ -183,7 +184,8 @@ wh_err wh_notes_new(const wh_notes_setup *o, wh_notes **out)
     n->lines = wh_calloc(LINES_MAX, sizeof *n->lines);
     n->carried = wh_calloc(CARRY_MAX, sizeof(void *));
     wh_err err = WH_ENOMEM;
-    if (n->desks != NULL && n->progress != NULL && n->lines != NULL && n->carried != NULL) {
+    if (n->desks != NULL && n->progress != NULL && n->lines != NULL &&
+        n->carried != NULL) {
         err = wh_timer_new(o->loop, on_timer, n, &n->timer);
     }
     if (err != WH_OK) {

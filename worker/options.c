@@ -17,7 +17,8 @@ static const wh_opt opts[] = {
      .env = "REDIS_URL",
      .unit = "url",
      .flags = WH_OPT_SECRET,
-     .help = "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path"},
+     .help =
+         "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path"},
     {.name = "redis.user",
      .type = WH_OPT_STRING,
      .offset = AT(redis_user),
@@ -53,7 +54,8 @@ static const wh_opt opts[] = {
      .type = WH_OPT_STRING,
      .offset = AT(name),
      .max = WH_JOB_NAME_MAX,
-     .help = "name of this worker; default: the host's. Each start adds pid and a random part"},
+     .help = "name of this worker; default: the host's. Each start adds pid and a "
+             "random part"},
     {.name = "region",
      .type = WH_OPT_STRING,
      .offset = AT(region),
@@ -72,7 +74,8 @@ static const wh_opt opts[] = {
      .dflt = "weighted",
      .choices = "weighted|strict",
      .flags = WH_OPT_RELOAD,
-     .help = "weighted: queues share slots by weight; strict: the first one that has jobs"},
+     .help =
+         "weighted: queues share slots by weight; strict: the first one that has jobs"},
     {.name = "slots",
      .type = WH_OPT_INT,
      .offset = AT(slots),
@@ -81,7 +84,8 @@ static const wh_opt opts[] = {
      .max = 1000,
      .flags = WH_OPT_RELOAD,
      .letter = 's',
-     .help = "jobs that run at once. Child processes of a handler keep the number of the start"},
+     .help = "jobs that run at once. Child processes of a handler keep the number of "
+             "the start"},
     {.name = "lease",
      .type = WH_OPT_DURATION,
      .offset = AT(lease_ms),
@@ -108,7 +112,8 @@ static const wh_opt opts[] = {
      .type = WH_OPT_STRING,
      .offset = AT(executor),
      .unit = "path",
-     .help = "program that runs native handlers; default: wherry-executor beside this one"},
+     .help =
+         "program that runs native handlers; default: wherry-executor beside this one"},
     {.name = "metrics.listen",
      .type = WH_OPT_STRING,
      .offset = AT(metrics_listen),
@@ -147,7 +152,8 @@ static const wh_opt handler_opts[] = {
      .type = WH_OPT_STRING,
      .offset = IN(run),
      .unit = "kind:what",
-     .help = "native:FILE.so, exec:COMMAND (long-lived) or command:COMMAND (one per job)"},
+     .help =
+         "native:FILE.so, exec:COMMAND (long-lived) or command:COMMAND (one per job)"},
     {.name = "timeout",
      .type = WH_OPT_DURATION,
      .offset = IN(timeout_ms),
@@ -177,7 +183,8 @@ static const wh_opt handler_opts[] = {
      .dflt = "0",
      .min = 0,
      .max = 0x1p46,
-     .help = "resident memory over which a child is replaced between jobs; killed at twice that"},
+     .help = "resident memory over which a child is replaced between jobs; killed at "
+             "twice that"},
     {.name = "max_jobs",
      .type = WH_OPT_INT,
      .offset = IN(max_jobs),
@@ -239,12 +246,14 @@ static const wh_opt_section sections[] = {
 const wh_opt_table wh_options_table = {
     .program = "wherry-worker",
     .synopsis = "[options]",
-    .examples = "  wherry-worker --handler 'thumbnail=exec:python3 thumbnail.py'\n"
-                "  wherry-worker --region eu --queue mail=5 --queue default=1 -c worker.yaml\n"
-                "  wherry-worker -c worker.yaml --check-config\n",
-    .about = "Claims jobs of its region and queues, runs their handlers in child processes\n"
-             "and reports to Redis. SIGTERM drains, a second one stops; SIGHUP reloads,\n"
-             "SIGTSTP stops claiming, SIGUSR1 logs the state.",
+    .examples =
+        "  wherry-worker --handler 'thumbnail=exec:python3 thumbnail.py'\n"
+        "  wherry-worker --region eu --queue mail=5 --queue default=1 -c worker.yaml\n"
+        "  wherry-worker -c worker.yaml --check-config\n",
+    .about =
+        "Claims jobs of its region and queues, runs their handlers in child processes\n"
+        "and reports to Redis. SIGTERM drains, a second one stops; SIGHUP reloads,\n"
+        "SIGTSTP stops claiming, SIGUSR1 logs the state.",
     .opts = opts,
     .n_opts = sizeof opts / sizeof opts[0],
     .sections = sections,

@@ -37,7 +37,8 @@ extern const wh_opt_table wh_options_table;
 /* What the table can't check: names, lease against heartbeat, the Redis URL. WH_ECONFIG. */
 wh_err wh_options_check(const wh_options *o, wh_errbuf *eb) WH_MUSTCHECK;
 /* The Redis URL with user and password of their own options put in. */
-wh_err wh_options_endpoint(const wh_options *o, wh_endpoint *out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_options_endpoint(const wh_options *o, wh_endpoint *out,
+                           wh_errbuf *eb) WH_MUSTCHECK;
 /* The name, or the host's. */
 void wh_options_name(const wh_options *o, char out[WH_JOB_NAME_MAX + 1]);
 int64_t wh_options_heartbeat_ms(const wh_options *o);

@@ -3,9 +3,8 @@
  * What the option table can't say: relations between options, and values that are made
  * of several or of the machine.
  */
-#include "worker/options.h"
-
 #include "common/base/alloc.h"
+#include "worker/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +20,8 @@ wh_options_queue wh_options_queue_at(const wh_options *o, size_t i)
     static char fallback[] = "default";
     const wh_options_queue *q = o->queues.items;
 
-    return o->queues.count > 0 ? q[i] : (wh_options_queue){.name = fallback, .weight = 1};
+    return o->queues.count > 0 ? q[i]
+                               : (wh_options_queue){.name = fallback, .weight = 1};
 }
 
 int64_t wh_options_heartbeat_ms(const wh_options *o)
@@ -97,7 +97,8 @@ static wh_err check_name(const char *what, const char *s, wh_errbuf *eb)
     if (wh_job_name_ok(s, strlen(s))) {
         return WH_OK;
     }
-    return wh_err_set(eb, WH_ECONFIG, "%s: \"%.64s\" is no name; use 1 to 64 of A-Z a-z 0-9 _ . -",
+    return wh_err_set(eb, WH_ECONFIG,
+                      "%s: \"%.64s\" is no name; use 1 to 64 of A-Z a-z 0-9 _ . -",
                       what, s);
 }
 
@@ -116,10 +117,11 @@ wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
         return err;
     }
     if (wh_options_heartbeat_ms(o) > o->lease_ms / 2) {
-        return wh_err_set(eb, WH_ECONFIG,
-                          "heartbeat: must be at most half the lease (%lld ms), so that one "
-                          "may be lost",
-                          (long long)o->lease_ms);
+        return wh_err_set(
+            eb, WH_ECONFIG,
+            "heartbeat: must be at most half the lease (%lld ms), so that one "
+            "may be lost",
+            (long long)o->lease_ms);
     }
     if (wh_options_queue_count(o) > 500) {
         return wh_err_set(eb, WH_ECONFIG, "queues: at most 500 of one worker");
@@ -136,7 +138,8 @@ wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
 void wh_options_apply_log(const wh_options *o)
 {
     enum { AUTO, JSON, TEXT };
-    bool is_text = o->log_format == TEXT || (o->log_format == AUTO && isatty(STDERR_FILENO));
+    bool is_text =
+        o->log_format == TEXT || (o->log_format == AUTO && isatty(STDERR_FILENO));
 
     wh_log_configure((wh_log_level)o->log_level,
                      is_text ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON);

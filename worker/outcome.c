@@ -26,7 +26,8 @@ static void fail(const wh_outcome_question *q, const wh_result *r, wh_store_fini
     out->message = r->message;
     out->context = r->context;
     out->outcome = WH_STORE_DEAD;
-    if (r->status == WH_RESULT_RETRY && wh_retry_decide(q->policy, &ask, &out->delay_ms)) {
+    if (r->status == WH_RESULT_RETRY &&
+        wh_retry_decide(q->policy, &ask, &out->delay_ms)) {
         out->outcome = WH_STORE_RETRY;
     }
 }

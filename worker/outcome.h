@@ -19,7 +19,8 @@ typedef struct wh_outcome_question {
 
 /* Fills outcome, delay, category and texts (borrowed from the result), not the token.
  * RELEASED is the dispatcher's own affair: here it gives back the job. */
-void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r, wh_store_finish *out);
+void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
+                          wh_store_finish *out);
 /* No handler takes its type: another worker may, so it is tried again on the schedule. */
 void wh_outcome_no_handler(const wh_outcome_question *q, wh_store_finish *out);
 

@@ -21,7 +21,8 @@ wh_err wh_partition_incarnation(const char *name, char out[WH_JOB_NAME_MAX + 1])
     if (err != WH_OK) {
         return err;
     }
-    int n = snprintf(tail, sizeof tail, "-%ld-%08lx", (long)getpid(), (unsigned long)random);
+    int n = snprintf(tail, sizeof tail, "-%ld-%08lx", (long)getpid(),
+                     (unsigned long)random);
     size_t room = WH_JOB_NAME_MAX - (size_t)n;
     size_t len = strlen(name);
     if (len > room) {
@@ -68,7 +69,8 @@ static wh_err add(wh_partitions *ps, const char *region, const wh_partition_queu
     return err;
 }
 
-wh_err wh_partitions_init(wh_partitions *ps, const wh_partitions_setup *o, wh_errbuf *eb)
+wh_err wh_partitions_init(wh_partitions *ps, const wh_partitions_setup *o,
+                          wh_errbuf *eb)
 {
     bool both = o->also_any && strcmp(o->region, "any") != 0;
     char worker[WH_JOB_NAME_MAX + 1];

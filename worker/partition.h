@@ -44,7 +44,8 @@ typedef struct wh_partitions_setup {
     const char *name; /* of this worker, for the incarnations */
 } wh_partitions_setup;
 
-wh_err wh_partitions_init(wh_partitions *ps, const wh_partitions_setup *o, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_partitions_init(wh_partitions *ps, const wh_partitions_setup *o,
+                          wh_errbuf *eb) WH_MUSTCHECK;
 void wh_partitions_fini(wh_partitions *ps);
 
 /* Starts over under a new name: not registered, the next generation. */
@@ -53,6 +54,7 @@ wh_err wh_partition_renew(wh_partition *p, const char *name) WH_MUSTCHECK;
 size_t wh_partition_held(const wh_partition *p);
 
 /* "<name>-<pid>-<8 hex digits>", cut and cleaned to the charset of names. */
-wh_err wh_partition_incarnation(const char *name, char out[WH_JOB_NAME_MAX + 1]) WH_MUSTCHECK;
+wh_err wh_partition_incarnation(const char *name,
+                                char out[WH_JOB_NAME_MAX + 1]) WH_MUSTCHECK;
 
 #endif

@@ -31,7 +31,8 @@ wh_handler *wh_registry_find(const wh_registry *r, const char *type)
 {
     size_t mask = r->table_size - 1;
 
-    for (size_t at = hash_type(type) & mask; r->table[at] != NULL; at = (at + 1) & mask) {
+    for (size_t at = hash_type(type) & mask; r->table[at] != NULL;
+         at = (at + 1) & mask) {
         if (strcmp(r->table[at]->config.name, type) == 0) {
             return r->table[at];
         }
@@ -49,7 +50,8 @@ wh_handler *wh_registry_at(const wh_registry *r, size_t i)
     return &r->handlers[i];
 }
 
-wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out, wh_errbuf *eb)
+wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out,
+                          wh_errbuf *eb)
 {
     wh_errbuf inner = {0};
 
@@ -73,19 +75,22 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
 
     if (strcmp(h->config.name, "*") != 0 &&
         !wh_job_name_ok(h->config.name, strlen(h->config.name))) {
-        return wh_err_set(eb, WH_ECONFIG,
-                          "handlers.%s: a job type is 1 to 64 of A-Z a-z 0-9 _ . -, or \"*\"",
-                          h->config.name);
+        return wh_err_set(
+            eb, WH_ECONFIG,
+            "handlers.%s: a job type is 1 to 64 of A-Z a-z 0-9 _ . -, or \"*\"",
+            h->config.name);
     }
     if (h->config.run == NULL || h->config.run[0] == '\0') {
-        return wh_err_set(eb, WH_ECONFIG,
-                          "handlers.%s.run: missing; write native:FILE.so, exec:COMMAND or "
-                          "command:COMMAND",
-                          h->config.name);
+        return wh_err_set(
+            eb, WH_ECONFIG,
+            "handlers.%s.run: missing; write native:FILE.so, exec:COMMAND or "
+            "command:COMMAND",
+            h->config.name);
     }
     h->kind = wh_executor_kind_of(h->config.run, &rest, &inner);
     if (h->kind == NULL) {
-        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.run: %s", h->config.name, inner.text);
+        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.run: %s", h->config.name,
+                          inner.text);
     }
     wh_err err = wh_registry_policy(&h->config, &h->policy, eb);
     if (err != WH_OK) {

@@ -29,7 +29,8 @@ typedef struct wh_registry_setup {
 } wh_registry_setup;
 
 /* WH_ECONFIG names the handler and what is wrong with it. */
-wh_err wh_registry_new(const wh_registry_setup *o, wh_registry **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_registry_new(const wh_registry_setup *o, wh_registry **out,
+                       wh_errbuf *eb) WH_MUSTCHECK;
 /* Frees the executors: all children are killed. */
 void wh_registry_free(wh_registry *r);
 /* The handler of this type, else that of "*", else NULL. */
@@ -38,11 +39,13 @@ size_t wh_registry_count(const wh_registry *r);
 wh_handler *wh_registry_at(const wh_registry *r, size_t i);
 
 /* Takes over the numbers and retry policies of handlers that are still there. */
-wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n,
+                          wh_errbuf *eb) WH_MUSTCHECK;
 void wh_registry_drain(wh_registry *r);
 /* Kills all children now; their jobs get no result any more. */
 void wh_registry_kill(wh_registry *r);
 /* Policy of a handler's settings: its retry text, max_attempts, jitter. */
-wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out,
+                          wh_errbuf *eb) WH_MUSTCHECK;
 
 #endif

@@ -21,6 +21,7 @@ typedef struct wh_share {
 } wh_share;
 
 /* No share gets more than `most`. Sets got of all n. */
-void wh_share_split(wh_share *shares, size_t n, wh_share_order order, size_t credit, size_t most);
+void wh_share_split(wh_share *shares, size_t n, wh_share_order order, size_t credit,
+                    size_t most);
 
 #endif

@@ -27,9 +27,8 @@ struct wh_slots {
 
 static const bool legal[WH_SLOT_STATE_COUNT][WH_SLOT_STATE_COUNT] = {
     [WH_SLOT_FREE] = {[WH_SLOT_WAITING] = true},
-    [WH_SLOT_WAITING] = {[WH_SLOT_RUNNING] = true,
-                         [WH_SLOT_FINISHING] = true,
-                         [WH_SLOT_FREE] = true},
+    [WH_SLOT_WAITING] =
+        {[WH_SLOT_RUNNING] = true, [WH_SLOT_FINISHING] = true, [WH_SLOT_FREE] = true},
     [WH_SLOT_RUNNING] = {[WH_SLOT_WAITING] = true,
                          [WH_SLOT_FINISHING] = true,
                          [WH_SLOT_LOST] = true,
@@ -46,8 +45,8 @@ bool wh_slots_may_go(wh_slot_state from, wh_slot_state to)
 const char *wh_slots_state_name(wh_slot_state state)
 {
     static const char *const names[WH_SLOT_STATE_COUNT] = {
-        [WH_SLOT_FREE] = "free",           [WH_SLOT_WAITING] = "waiting",
-        [WH_SLOT_RUNNING] = "running",     [WH_SLOT_FINISHING] = "finishing",
+        [WH_SLOT_FREE] = "free",       [WH_SLOT_WAITING] = "waiting",
+        [WH_SLOT_RUNNING] = "running", [WH_SLOT_FINISHING] = "finishing",
         [WH_SLOT_LOST] = "lost",
     };
     return names[state];
@@ -275,7 +274,8 @@ void wh_slots_free(wh_slots *s)
 
 static wh_err add_chunk(wh_slots *s)
 {
-    wh_slot **grown = wh_grow(s->chunks, &s->cap_chunks, s->n_chunks + 1, sizeof(void *));
+    wh_slot **grown =
+        wh_grow(s->chunks, &s->cap_chunks, s->n_chunks + 1, sizeof(void *));
 
     if (grown == NULL) {
         return WH_ENOMEM;

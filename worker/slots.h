@@ -72,9 +72,11 @@ wh_err wh_slots_new(wh_slots **out) WH_MUSTCHECK;
 void wh_slots_free(wh_slots *s);
 
 /* A WAITING slot for a claimed job, which it owns from here on (also on failure). */
-wh_err wh_slots_take(wh_slots *s, wh_partition *p, wh_job *job, wh_slot **out) WH_MUSTCHECK;
+wh_err wh_slots_take(wh_slots *s, wh_partition *p, wh_job *job,
+                     wh_slot **out) WH_MUSTCHECK;
 /* The same for a claim whose record could not be read. */
-wh_err wh_slots_take_token(wh_slots *s, wh_partition *p, wh_slice token, wh_slot **out) WH_MUSTCHECK;
+wh_err wh_slots_take_token(wh_slots *s, wh_partition *p, wh_slice token,
+                           wh_slot **out) WH_MUSTCHECK;
 /* Frees the job; the slot must be in no list. */
 void wh_slots_put(wh_slots *s, wh_slot *slot);
 /* Moves it along the table of legal transitions (not to FREE: that is _put). */

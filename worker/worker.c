@@ -4,13 +4,12 @@
  * (its executors call dispatch), notes, fetch, heartbeat, bell. Order of freeing: first
  * what calls, then what is called.
  */
-#include "worker/worker_internal.h"
-
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "generated/version.h"
+#include "worker/worker_internal.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -31,9 +30,11 @@ const char *wh_worker_state_name(wh_worker_state s)
 void wh_worker_set_state(wh_worker *w, wh_worker_state to)
 {
     static const bool legal[WH_WORKER_STATE_COUNT][WH_WORKER_STATE_COUNT] = {
-        [WH_WORKER_STARTING] = {[WH_WORKER_RUNNING] = true, [WH_WORKER_DRAINING] = true},
+        [WH_WORKER_STARTING] =
+            {[WH_WORKER_RUNNING] = true, [WH_WORKER_DRAINING] = true},
         [WH_WORKER_RUNNING] = {[WH_WORKER_DRAINING] = true},
-        [WH_WORKER_DRAINING] = {[WH_WORKER_STOPPING] = true, [WH_WORKER_LEAVING] = true},
+        [WH_WORKER_DRAINING] =
+            {[WH_WORKER_STOPPING] = true, [WH_WORKER_LEAVING] = true},
         [WH_WORKER_STOPPING] = {[WH_WORKER_LEAVING] = true},
         [WH_WORKER_LEAVING] = {[WH_WORKER_STOPPED] = true},
     };
@@ -61,12 +62,14 @@ void wh_worker_tell_info(wh_worker *w)
 
     wh_buf_adds(&b, "{\"name\":");
     wh_buf_add_json(&b, w->name, strlen(w->name));
-    wh_buf_addf(&b, ",\"pid\":%ld,\"version\":\"%s\",\"region\":", (long)getpid(), WH_VERSION);
+    wh_buf_addf(&b, ",\"pid\":%ld,\"version\":\"%s\",\"region\":", (long)getpid(),
+                WH_VERSION);
     wh_buf_add_json(&b, w->o->region, strlen(w->o->region));
     wh_buf_addf(&b, ",\"slots\":%zu,\"started_at_ms\":%lld,\"state\":\"%s\"}", w->slots,
                 (long long)w->started_ms,
                 w->is_quiet ? "quiet" : wh_worker_state_name(w->state));
-    if (!wh_buf_ok(&b) || wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&b)) != WH_OK) {
+    if (!wh_buf_ok(&b) ||
+        wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&b)) != WH_OK) {
         WH_LOG_LIMITED(ERROR, 1, "worker.out_of_memory", WH_F_STR("what", "info"));
     }
     wh_buf_fini(&b);
@@ -90,7 +93,8 @@ static void on_line(void *arg, wh_slot *slot, wh_slice line)
         char id[WH_UUID_TEXT + 1];
 
         wh_rng_uuid_format(slot->job->id, id);
-        WH_LOG(DEBUG, "job.output", WH_F_STR("job", id), WH_F_STRN("line", line.p, line.n));
+        WH_LOG(DEBUG, "job.output", WH_F_STR("job", id),
+               WH_F_STRN("line", line.p, line.n));
     }
 }
 

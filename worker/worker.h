@@ -28,7 +28,8 @@ typedef enum wh_worker_state {
 } wh_worker_state;
 
 /* o and all it points to must outlive the worker. WH_ECONFIG names what is wrong. */
-wh_err wh_worker_new(wh_loop *l, const wh_options *o, wh_worker **out, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_worker_new(wh_loop *l, const wh_options *o, wh_worker **out,
+                     wh_errbuf *eb) WH_MUSTCHECK;
 /* Connects and opens the metrics listener. */
 wh_err wh_worker_start(wh_worker *w, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_worker_free(wh_worker *w);
@@ -38,7 +39,8 @@ void wh_worker_stop(wh_worker *w);
 /* Stops claiming for good; running jobs and leases go on. */
 void wh_worker_quiet(wh_worker *w);
 /* Takes over what may change. On error nothing has changed. */
-wh_err wh_worker_reload(wh_worker *w, const wh_options *fresh, wh_errbuf *eb) WH_MUSTCHECK;
+wh_err wh_worker_reload(wh_worker *w, const wh_options *fresh,
+                        wh_errbuf *eb) WH_MUSTCHECK;
 /* The state as log lines. */
 void wh_worker_dump(const wh_worker *w);
 

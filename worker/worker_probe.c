@@ -4,9 +4,8 @@
  * not bring Redis back. Answering at all shows that the loop turns; the age of its last
  * turn is checked all the same.
  */
-#include "worker/worker_internal.h"
-
 #include "common/base/clock.h"
+#include "worker/worker_internal.h"
 
 #include <string.h>
 

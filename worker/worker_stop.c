@@ -3,9 +3,8 @@
  * The end of a worker, and what may change while it lives. Handlers are killed before
  * their jobs are given back, so a job never runs at two places because of a stop.
  */
-#include "worker/worker_internal.h"
-
 #include "common/base/log.h"
+#include "worker/worker_internal.h"
 
 #include <string.h>
 
@@ -75,8 +74,8 @@ void wh_worker_on_deadline(void *arg)
             !w->is_cancelled) {
             w->is_cancelled = true;
             WH_LOG(WARN, "worker.drain_timeout",
-                   WH_F_INT("running",
-                            wh_slots_count(wh_dispatch_slots(w->dispatch), WH_SLOT_RUNNING)));
+                   WH_F_INT("running", wh_slots_count(wh_dispatch_slots(w->dispatch),
+                                                      WH_SLOT_RUNNING)));
             wh_dispatch_stop_running(w->dispatch);
             wh_timer_start(w->deadline, CANCEL_MS);
         } else {
@@ -157,7 +156,8 @@ wh_err wh_worker_reload(wh_worker *w, const wh_options *fresh, wh_errbuf *eb)
     wh_err err = wh_options_check(fresh, eb);
 
     if (err == WH_OK) {
-        err = wh_registry_reload(w->registry, fresh->handlers.items, fresh->handlers.count, eb);
+        err = wh_registry_reload(w->registry, fresh->handlers.items,
+                                 fresh->handlers.count, eb);
     }
     if (err != WH_OK) {
         return err;

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES_MAX = 128 };
+enum { NAMES_MAX = 128, WORD_SHOWN = 64 };
 
 /* ---- looking up ---- */
 
@@ -86,9 +86,9 @@ static wh_err unknown(wh_errbuf *eb, const char *what, const char *word,
                       const char *nearest)
 {
     if (nearest == NULL) {
-        return wh_err_set(eb, WH_EINVAL, "there is no %s \"%.60s\"", what, word);
+        return wh_err_set(eb, WH_EINVAL, "there is no %s \"%.100s\"", what, word);
     }
-    return wh_err_set(eb, WH_EINVAL, "there is no %s \"%.60s\"; did you mean \"%s\"?",
+    return wh_err_set(eb, WH_EINVAL, "there is no %s \"%.100s\"; did you mean \"%s\"?",
                       what, word, nearest);
 }
 
@@ -106,7 +106,8 @@ static wh_err unknown_noun(const wh_cli_set *set, const char *word, wh_errbuf *e
 static wh_err unknown_verb(const wh_cli_args *a, const char *word, wh_errbuf *eb)
 {
     const char *names[NAMES_MAX];
-    char what[80];
+    char shown[WORD_SHOWN * 2];
+    char nearest[WORD_SHOWN * 2];
     size_t n = 0;
 
     for (size_t i = 0; i < a->set->n_commands && n < NAMES_MAX; i++) {
@@ -114,8 +115,10 @@ static wh_err unknown_verb(const wh_cli_args *a, const char *word, wh_errbuf *eb
             names[n++] = a->set->commands[i].verb;
         }
     }
-    (void)snprintf(what, sizeof what, "command \"%s\" with", a->noun);
-    return unknown(eb, what, word, wh_conf_suggest(word, names, n));
+    const char *best = wh_conf_suggest(word, names, n);
+    (void)snprintf(shown, sizeof shown, "%s %.60s", a->noun, word);
+    (void)snprintf(nearest, sizeof nearest, "%s %s", a->noun, best == NULL ? "" : best);
+    return unknown(eb, "command", shown, best == NULL ? NULL : nearest);
 }
 
 static wh_err unknown_flag(const wh_cli_args *a, const char *name, size_t len,

@@ -34,8 +34,9 @@ static void add_text(const wh_cli *c, wh_buf *out, const wh_cli_partition *p,
 
     wh_cli_out_color(c, out, problems == 0 ? "32" : "31",
                      problems == 0 ? "ok  " : "fail");
-    wh_buf_addf(out, "  %s: %" PRId64 " jobs, ", p->name,
-                wh_reply_int(wh_reply_at(reply, 0), 0));
+    int64_t jobs = wh_reply_int(wh_reply_at(reply, 0), 0);
+
+    wh_buf_addf(out, "  %s: %" PRId64 " job%s, ", p->name, jobs, jobs == 1 ? "" : "s");
     if (problems == 0) {
         wh_buf_adds(out, "no problem\n");
     } else {

@@ -187,7 +187,7 @@ static void before(uint64_t ms, uint64_t seq, char out[ENTRY_MAX])
     if (seq > 0) {
         (void)snprintf(out, ENTRY_MAX, "%" PRIu64 "-%" PRIu64, ms, seq - 1);
     } else if (ms > 0) {
-        (void)snprintf(out, ENTRY_MAX, "%" PRIu64 "-%" PRIu64, ms - 1, UINT64_MAX);
+        (void)snprintf(out, ENTRY_MAX, "%" PRIu64 "-999999999", ms - 1);
     } else {
         (void)snprintf(out, ENTRY_MAX, "-");
     }

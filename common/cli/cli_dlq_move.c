@@ -40,8 +40,8 @@ static wh_exit prepare(move *m)
         return status;
     }
     (void)snprintf(m->cursor, sizeof m->cursor, "%s", given == NULL ? "-" : given);
-    (void)snprintf(m->until, sizeof m->until, "%" PRId64 "-%" PRIu64,
-                   wh_cli_redis_field(stats, "now_ms", 0), UINT64_MAX);
+    (void)snprintf(m->until, sizeof m->until, "%" PRId64 "-999999999",
+                   wh_cli_redis_field(stats, "now_ms", 0));
     m->dead = wh_cli_redis_field(stats, "dead", 0);
     return WH_EXIT_OK;
 }

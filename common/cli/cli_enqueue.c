@@ -205,7 +205,8 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
                     ",\"partition\":\"%s\",\"took_ms\":%" PRId64 "}\n",
                     b->created, b->existing, b->where.name, took_ms);
     } else {
-        wh_buf_addf(&out, "%" PRId64 " jobs enqueued in %s", b->created, b->where.name);
+        wh_buf_addf(&out, "%" PRId64 " job%s enqueued in %s", b->created,
+                    b->created == 1 ? "" : "s", b->where.name);
         if (b->existing > 0) {
             wh_buf_addf(&out, ", %" PRId64 " existed before", b->existing);
         }

@@ -41,6 +41,19 @@ static wh_err try_session(wh_cli *c, bool raw, bool keep, wh_errbuf *eb)
     return wh_session_open(&o, &c->session, eb);
 }
 
+/* "URL: can't connect to URL: why" -> "URL: why" */
+static const char *short_reason(const char *text)
+{
+    static const char verb[] = ": can't connect to ";
+    const char *at = strstr(text, verb);
+    size_t len = at == NULL ? 0 : (size_t)(at - text);
+    const char *second = at == NULL ? NULL : at + sizeof verb - 1;
+
+    return second != NULL && strncmp(second, text, len) == 0 && second[len] == ':'
+               ? second
+               : text;
+}
+
 wh_err wh_cli_redis_try_open(wh_cli *c, bool raw, wh_errbuf *eb)
 {
     wh_errbuf why = {.code = WH_OK};
@@ -56,7 +69,8 @@ wh_err wh_cli_redis_try_open(wh_cli *c, bool raw, wh_errbuf *eb)
         return WH_OK;
     }
     if (err == WH_ECONN || err == WH_ETIMEOUT) {
-        return wh_err_set(eb, WH_ECONN, "can't reach Redis at %s", why.text);
+        return wh_err_set(eb, WH_ECONN, "can't reach Redis at %s",
+                          short_reason(why.text));
     }
     if (eb != NULL) {
         *eb = why;

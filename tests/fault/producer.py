@@ -7,13 +7,16 @@ import time
 import uuid
 
 from fleet import PARTITION, die_with_parent, wait_for
-from resp import Client, RedisError, head
+from resp import Client, RedisError, head, table
+
+SENT, ACKED, ERRORS = range(3)
 
 
 class Producer:
-    def __init__(self, fleet, count, kind, payload=b"", batch=100, pause_s=0.0):
+    def __init__(self, fleet, count, kind, payload=b"", batch=100, ahead=None):
+        """ahead: no more than so many jobs wait at a time (None: as fast as it goes)."""
         self.fleet, self.count, self.kind, self.payload = fleet, count, kind, payload
-        self.batch, self.pause_s = batch, pause_s
+        self.batch, self.ahead = batch, ahead
         self.paths = [os.path.join(fleet.folder, f"producer-{uuid.uuid4().hex}.{what}")
                       for what in ("sent", "acked", "errors")]
         self.status = None
@@ -27,8 +30,11 @@ class Producer:
             finally:
                 os._exit(status)
 
+    def _note(self, which, *lines):
+        with open(self.paths[which], "a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+
     def _run(self):
-        sent, acked, errors = [open(p, "a", encoding="utf-8", buffering=1) for p in self.paths]
         client, left = None, self.count
         while left > 0:
             jobs = [uuid.uuid4() for _ in range(min(self.batch, left))]
@@ -36,20 +42,30 @@ class Producer:
             args = []
             for job in jobs:
                 args += [job.bytes, head(self.kind), self.payload]
-            sent.write("".join(f"{j}\n" for j in jobs))
+            self._note(SENT, *jobs)
             while True:
                 try:
                     client = client or Client(self.fleet.socket, 5)
+                    if self.ahead and self._waiting(client) > self.ahead:
+                        time.sleep(0.01)
+                        continue
                     client("FCALL", "wh1_enqueue_batch", 1, PARTITION, *args)
                     break
                 except RedisError as error:
-                    errors.write(f"{error}\n")
+                    self._note(ERRORS, error)
                 except OSError as error:
+                    if client:
+                        client.close()
                     client = None
-                    errors.write(f"{error!r}\n")
+                    self._note(ERRORS, repr(error))
                 time.sleep(0.05)
-            acked.write("".join(f"{j}\n" for j in jobs))
-            time.sleep(self.pause_s)
+            self._note(ACKED, *jobs)
+        if client:
+            client.close()
+
+    @staticmethod
+    def _waiting(client):
+        return table(client("FCALL", "wh1_stats", 1, PARTITION))["pending"]
 
     def is_done(self):
         if self.status is None:
@@ -59,7 +75,9 @@ class Producer:
         return self.status is not None
 
     def errors(self):
-        with open(self.paths[2], encoding="utf-8") as file:
+        if not os.path.exists(self.paths[ERRORS]):
+            return []
+        with open(self.paths[ERRORS], encoding="utf-8") as file:
             return file.read().splitlines()
 
     def finish(self, deadline_s=None):

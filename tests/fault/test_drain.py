@@ -8,6 +8,8 @@ import signal
 
 from fleet import FaultTest, command_handler, exec_handler, main, native_handler, wait_for
 
+EX_UNAVAILABLE = 69
+
 
 class Drain(FaultTest):
     def start_jobs(self, worker_options, payload, handler=exec_handler, running=4, waiting=20):
@@ -31,7 +33,7 @@ class Drain(FaultTest):
         """Jobs of endless payloads stay out of it: they are cancelled."""
         for job in expected:
             self.assertEqual(self.fleet.fcall("wh1_cancel", job), b"cancelled")
-        self.fleet.start_worker("next", {"*": exec_handler()})
+        self.fleet.start_worker("next", {"*": native_handler()})
         self.fleet.wait_drained()
         self.fleet.check_all()
 
@@ -112,11 +114,11 @@ class Drain(FaultTest):
         self.finish_elsewhere([])
 
     def test_without_redis(self):
-        """Redis is gone for good: a drain still ends, with its results lost to the lease."""
+        """Redis is gone for good: a drain still ends, and its status tells (EX_UNAVAILABLE)."""
         worker, jobs, _ = self.start_jobs(("--drain-timeout", "1s"), b"sleep 300")
         self.fleet.kill9_redis()
         worker.send(signal.SIGTERM)
-        self.assertEqual(worker.wait(), 0)
+        self.assertEqual(worker.wait(), EX_UNAVAILABLE)
         self.assertTrue(all(self.fleet.runs(j) for j in jobs))
 
 

@@ -6,7 +6,7 @@ Probes: /livez never depends on Redis, /readyz does.
 """
 import time
 
-from fleet import Client, FaultTest, RedisError, exec_handler, main, native_handler, wait_for
+from fleet import Client, FaultTest, RedisError, main, native_handler, wait_for
 from producer import Producer
 
 
@@ -38,7 +38,7 @@ class RedisTrouble(FaultTest):
         """5 s without Redis under load: not ready, alive, and back by themselves."""
         worker, scheduler = self.worker(), self.fleet.start_scheduler()
         wait_for(lambda: self.fleet.is_ready(scheduler), "the scheduler to be ready")
-        producer = Producer(self.fleet, 4000, "work", b"sleep 1")
+        producer = Producer(self.fleet, 4000, "work", b"sleep 1", batch=20, ahead=200)
         wait_for(lambda: self.fleet.stats()["completed"] >= 500, "500 jobs")
         self.fleet.kill9_redis()
         down = time.monotonic()
@@ -139,7 +139,7 @@ class RedisFull(FaultTest):
         self.assertEqual(self.fleet.stats()["pending"], accepted)
         self.fleet.sent = set(self.fleet.acked)  # what was refused is not there
         self.fleet.redis("CONFIG", "SET", "maxmemory", used)  # now really over the limit
-        worker = self.fleet.start_worker("w", {"*": exec_handler()}, "--slots", "8", ready=False)
+        worker = self.fleet.start_worker("w", {"*": native_handler()}, "--slots", "8", ready=False)
         scheduler = self.fleet.start_scheduler()
         self.fleet.wait_drained()
         found = self.fleet.check_all()

@@ -46,11 +46,11 @@ static void say_left_out(wh_lines *l)
         int n = snprintf(text, sizeof text, "[%llu lines left out]",
                          (unsigned long long)l->left_out);
         l->left_out = 0;
-        l->on_line(l->arg, (wh_slice){text, n > 0 ? (size_t)n : 0});
+        l->on_line(l->arg, NULL, (wh_slice){text, n > 0 ? (size_t)n : 0});
     }
 }
 
-static void emit(wh_lines *l, wh_slice line)
+static void emit(wh_lines *l, wh_job *job, wh_slice line)
 {
     int64_t now_us = wh_clock_mono_us();
     if (now_us - l->window_us >= WINDOW_US) {
@@ -63,7 +63,7 @@ static void emit(wh_lines *l, wh_slice line)
         return;
     }
     l->in_window++;
-    l->on_line(l->arg, line);
+    l->on_line(l->arg, job, line);
 }
 
 static void end_line(wh_lines *l)
@@ -77,7 +77,7 @@ static void end_line(wh_lines *l)
     }
     l->line_len = 0;
     l->is_cut = false;
-    emit(l, (wh_slice){l->line, n});
+    emit(l, NULL, (wh_slice){l->line, n});
 }
 
 static void add_to_line(wh_lines *l, const char *p, size_t n)
@@ -198,16 +198,16 @@ void wh_lines_flush(wh_lines *l)
     }
 }
 
-void wh_lines_push(wh_lines *l, wh_slice line)
+void wh_lines_push(wh_lines *l, wh_job *job, wh_slice line)
 {
     char text[WH_LINES_LENGTH_MAX + sizeof cut_marker];
     if (line.n <= WH_LINES_LENGTH_MAX) {
-        emit(l, line);
+        emit(l, job, line);
         return;
     }
     memcpy(text, line.p, WH_LINES_LENGTH_MAX);
     memcpy(text + WH_LINES_LENGTH_MAX, cut_marker, sizeof cut_marker);
-    emit(l, (wh_slice){text, WH_LINES_LENGTH_MAX + sizeof cut_marker - 1});
+    emit(l, job, (wh_slice){text, WH_LINES_LENGTH_MAX + sizeof cut_marker - 1});
 }
 
 wh_slice wh_lines_tail(wh_lines *l, size_t max)

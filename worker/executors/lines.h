@@ -17,7 +17,8 @@
 
 typedef struct wh_lines wh_lines;
 
-typedef void wh_lines_fn(void *arg, wh_slice line);
+/* job: whose line it is where that is known (wh_lines_push), else NULL. */
+typedef void wh_lines_fn(void *arg, wh_job *job, wh_slice line);
 
 /* Takes fd (non-blocking), also when it fails. */
 wh_err wh_lines_new(wh_loop *loop, int fd, wh_lines_fn *on_line, void *arg,
@@ -28,7 +29,7 @@ void wh_lines_drain(wh_lines *l);
 /* Ends an unfinished last line: the child is gone. */
 void wh_lines_flush(wh_lines *l);
 /* A line from elsewhere (a log message) through the same limits. */
-void wh_lines_push(wh_lines *l, wh_slice line);
+void wh_lines_push(wh_lines *l, wh_job *job, wh_slice line);
 /* The last bytes at most `max`, from the start of a character; valid until the next call. */
 wh_slice wh_lines_tail(wh_lines *l, size_t max);
 void wh_lines_forget(wh_lines *l);

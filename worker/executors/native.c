@@ -280,7 +280,7 @@ static wh_err take_note(wh_pool_child *c, const wh_frame *f, wh_errbuf *eb)
     }
     wh_slice text = {note.text.p, note.text.n};
     if (f->op == WH_FRAME_LOG) {
-        wh_lines_push(c->printed, text);
+        wh_lines_push(c->printed, run->job, text);
     } else if (events->on_progress != NULL) {
         events->on_progress(events->arg, run->job, note.percent, text);
     }

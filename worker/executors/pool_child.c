@@ -30,8 +30,7 @@
 void wh_pool_child_parse(wh_pool_child *c)
 {
     wh_errbuf eb = {0};
-    if (c->phase == WH_POOL_KILLED && c->fate != WH_POOL_FATE_STOPPED &&
-        c->fate != WH_POOL_FATE_MEMORY) {
+    if (c->fate == WH_POOL_FATE_PROTOCOL || c->fate == WH_POOL_FATE_REFUSED) {
         wh_buf_clear(&c->in); /* it speaks no sense any more */
         return;
     }
@@ -94,7 +93,7 @@ static void pump(wh_pool_child *c, int reads)
     while (reads-- > 0 && read_once(c)) {
     }
     if (c->read_fd < 0 && c->phase != WH_POOL_KILLED && !c->told_to_end) {
-        wh_pool_child_kill(c, WH_POOL_FATE_PROTOCOL,
+        wh_pool_child_kill(c, WH_POOL_FATE_CLOSED,
                            "it closed its channel to the worker");
     }
     if (c->in.failed) {
@@ -152,12 +151,12 @@ static void on_writable(void *arg, unsigned events)
 
 /* ------------------------------------------------------------------- output */
 
-static void on_line(void *arg, wh_slice line)
+static void on_line(void *arg, wh_job *job, wh_slice line)
 {
     const wh_pool_child *c = arg;
     const wh_executor_events *events = &c->pool->events;
     if (events->on_log != NULL && !c->pool->is_creating) {
-        events->on_log(events->arg, wh_pool_jobs_speaker(c), line);
+        events->on_log(events->arg, job != NULL ? job : wh_pool_jobs_speaker(c), line);
     }
 }
 

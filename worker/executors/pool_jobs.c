@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "worker/executors/pool.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -268,13 +269,11 @@ static wh_result crash_result(const wh_pool_child *c, const wh_run *run, int sta
         return wh_run_stopped_result(run, c->pool->config, text, size);
     }
     wh_child_describe(status, how, sizeof how);
-    switch (c->fate) {
+    bool by_us = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    switch (by_us ? c->fate : WH_POOL_FATE_NONE) { /* else it was faster than we */
+    case WH_POOL_FATE_CLOSED:
     case WH_POOL_FATE_PROTOCOL:
-        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
-            (void)snprintf(text, size, "handler crashed: %s", how);
-        } else {
-            (void)snprintf(text, size, "protocol error: %s", c->why);
-        }
+        (void)snprintf(text, size, "protocol error: %s", c->why);
         break;
     case WH_POOL_FATE_STOPPED:
         (void)snprintf(text, size, "its process was killed: another job in it %s",

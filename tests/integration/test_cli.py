@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The `wherry` command against a real Redis: jobs, queues, orgs, workers, help, exit codes."""
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from cli_case import DEADLINE_S, P, ROOT, SERVER, WHERRY, CliCase, Redis, main, wait_for
+
+UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
+
+
+class Usage(CliCase):
+    def test_wrong_command_lines(self):
+        for words, text in [
+                ((), "Commands"),
+                (("job",), "job enqueue"),
+                (("jbo",), 'did you mean "job"'),
+                (("job", "listt"), 'did you mean "job list"'),
+                (("job", "list", "--staus", "x"), 'did you mean "--status"'),
+                (("job", "list", "--status", "pending,bad"), '"bad" is none of'),
+                (("job", "list", "--limit", "0"), "no number from 1"),
+                (("job", "list", "--limit"), "needs a value"),
+                (("job", "list", "--all=yes"), "takes no value"),
+                (("job", "show"), "operand is missing"),
+                (("job", "show", "a", "b"), "one operand too many"),
+                (("job", "show", "a"), "is no job id"),
+                (("job", "enqueue", "t", "--delay", "5"), "is no duration"),
+                (("job", "enqueue", "t", "--priority", "10"), "from 0 to 9"),
+                (("job", "enqueue", "a b"), "outside A-Z"),
+                (("job", "enqueue", "t", "--entity", "x"), "TYPE/ID"),
+                (("job", "enqueue", "t", "--count", "2", "--key", "k"), "leave --id and --key"),
+                (("job", "enqueue", "t", "--key-ttl", "1h"), "without key"),
+                (("queue", "set", "kep=1h"), 'did you mean "keep"'),
+                (("queue", "set", "keep=1"), "like 24h"),
+                (("dlq", "replay"), "--limit N, or --all"),
+                (("dlq", "list", "--cursor", "7"), "is no entry"),
+                (("completion", "tcsh"), "bash, zsh and fish"),
+                (("-x",), 'no flag "-x"')]:
+            with self.subTest(words=words):
+                done = self.wherry(*words, status=2)
+                self.assertIn(text, done.err)
+                self.assertEqual(done.out, "")
+
+    def test_help_of_every_command(self):
+        with open(os.path.join(ROOT, "docs", "cli.md"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertEqual(self.wherry("help", "--markdown").out, page,
+                         "make it again: wherry help --markdown > docs/cli.md")
+        commands = re.findall(r"^### wherry (.*)$", page, re.M)
+        self.assertGreater(len(commands), 25)
+        for command in commands:
+            done = self.wherry(*command.split(), "--help")
+            self.assertLess(done.out.index("Examples"), done.out.index("Usage"))
+            self.assertEqual(done.out, self.wherry("help", *command.split()).out)
+        self.assertIn("Exit status", self.wherry("-h").out)
+        self.assertRegex(self.wherry("version").out, r"^wherry \d+\.\d+\.\d+\n$")
+
+    def test_completion(self):
+        for shell in ("bash", "zsh", "fish"):
+            script = self.wherry("completion", shell).out
+            for word in ("enqueue", "replay", "max-attempts", "dry-run", "no-color"):
+                self.assertIn(word, script, shell)
+        self.assertEqual(self.complete("wherry d"), {"dlq", "doctor", "dev"})
+        self.assertEqual(self.complete("wherry --region eu dlq r"), {"replay"})
+        self.assertEqual(self.complete("wherry job list --status sch"), {"scheduled"})
+        self.assertEqual(self.complete("wherry dlq purge --y"), {"--yes"})
+        self.assertEqual(self.complete("wherry audit --m"), {"--max-jobs"})
+
+    def complete(self, line):
+        words = line.split(" ")
+        script = self.wherry("completion", "bash").out + (
+            "COMP_WORDS=(%s); COMP_CWORD=%d; _wherry; printf '%%s\\n' \"${COMPREPLY[@]}\""
+            % (" ".join(f"'{w}'" for w in words), len(words) - 1))
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    def test_no_redis(self):
+        start = time.monotonic()
+        done = self.wherry("--redis", "redis://:secret@127.0.0.1:1", "queue", "list", status=69)
+        self.assertLess(time.monotonic() - start, 15)
+        self.assertRegex(done.err, r"can't reach Redis at redis://.*: Connection refused")
+        self.assertNotIn("secret", done.err)
+        self.wherry("--redis", "nonsense://x", "queue", "list", status=2)
+        with socket.socket() as silent:  # accepts, and never answers
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+            self.wherry("--redis", url, "queue", "list", status=69)
+
+    def test_password_from_environment(self):
+        self.redis.call("CONFIG", "SET", "requirepass", "s3cret")
+        self.addCleanup(self.redis.call, "CONFIG", "SET", "requirepass", "")
+        self.wherry("queue", "list", status=77)
+        self.wherry("queue", "list", env={"WHERRY_REDIS_PASSWORD": "s3cret"})
+        path = os.path.join(self.home, "password")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("s3cret\n")
+        self.wherry("queue", "list", env={"WHERRY_REDIS_PASSWORD_FILE": path})
+        self.wherry("queue", "list", env={"WHERRY_REDIS_PASSWORD_FILE": path + "x"}, status=78)
+
+    def test_stdout_that_is_full_or_gone(self):
+        self.enqueue("t", "--count", "3")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([WHERRY, "job", "list"], stdout=full, stderr=subprocess.PIPE,
+                                  env=self.env(), check=False, text=True)
+        self.assertEqual(done.returncode, 74)
+        self.assertIn("No space left", done.stderr)
+
+
+class Jobs(CliCase):
+    def test_enqueue_and_show(self):
+        job = self.enqueue("mail.send", '{"to": 1}', "--org", "acme", "--priority", "7",
+                           "--max-attempts", "3", "--timeout", "90s", "--expires", "1h",
+                           "--entity", "invoice/47/11", "--traceparent", "00-ab-cd-01")
+        shown = self.wherry("job", "show", job, "--json").json()
+        for field, value in {
+                "id": job, "type": "mail.send", "org": "acme", "priority": 7, "max_attempts": 3,
+                "timeout_ms": 90000, "entity_type": "invoice", "entity_id": "47/11",
+                "traceparent": "00-ab-cd-01", "status": "pending", "payload": '{"to": 1}'}.items():
+            self.assertEqual(shown[field], value, field)
+        self.assertEqual(shown["expires_at_ms"] - shown["enqueued_at_ms"], 3600000)
+        text = self.wherry("job", "show", job).out
+        self.assertRegex(text, r"(?m)^status +pending$")
+        self.assertIn('  {"to": 1}\n', text)
+        self.assertNotIn("\033", text)
+
+    def test_payloads(self):
+        path = os.path.join(self.home, "body")
+        with open(path, "wb") as file:
+            file.write(b"from a file")
+        for words, stdin, payload in [(("@" + path,), b"", "from a file"),
+                                      (("-",), b"from stdin", "from stdin"),
+                                      ((), b"", None)]:
+            job = self.enqueue("t", *words, stdin=stdin)
+            shown = self.wherry("job", "show", job, "--json").json()
+            self.assertEqual(shown.get("payload"), payload)
+        job = self.enqueue("t", "-", stdin=bytes(range(256)) * 2)
+        self.assertIn("000010  10 11 12", self.wherry("job", "show", job).out)
+        self.assertIn("256 bytes more", self.wherry("job", "show", job).out)
+        self.wherry("job", "enqueue", "t", "@" + path + "x", status=74)
+
+    def test_same_key_or_id_is_one_job(self):
+        first = self.enqueue("t", "--key", "k1")
+        again = self.wherry("job", "enqueue", "t", "--key", "k1")
+        self.assertEqual(again.out.strip(), first)
+        self.assertIn("existed before", again.err)
+        for result in ("created", "existing"):
+            done = self.wherry("job", "enqueue", "t", "--id", UUID, "--json").json()
+            self.assertEqual((done["id"], done["result"]), (UUID, result))
+
+    def test_jsonl(self):
+        lines = (b'{"type": "a", "payload": {"x": [1, 2]}, "priority": 9}\n\n'
+                 b'{"payload": "text", "delay_ms": 60000}\n'
+                 b'{"payload_base64": "AAH/", "org": "o2"}')
+        done = self.wherry("job", "enqueue", "dflt", "--org", "o1", "--jsonl", "--json",
+                           stdin=lines).json()
+        self.assertEqual((done["created"], done["existing"]), (3, 0))
+        jobs = {j["type"] + j["org"]: j for j in self.wherry("job", "list", "--json").lines()}
+        self.assertEqual(jobs["ao1"]["priority"], 9)
+        shown = {k: self.wherry("job", "show", j["id"], "--json").json() for k, j in jobs.items()}
+        self.assertEqual(shown["ao1"]["payload"], '{"x":[1,2]}')
+        self.assertEqual(shown["dflto1"]["status"], "scheduled")
+        self.assertEqual(shown["dflto2"]["payload_base64"], "AAH/")
+
+    def test_jsonl_stops_at_a_bad_line(self):
+        good = b'{"type": "a"}\n'
+        for bad, text in [(b'{"typpe": "a"}', 'did you mean "type"'), (b"[1]", "no JSON object"),
+                          (b'{"type": "a", "type": "b"}', "duplicate"),
+                          (b'{"type": 1}', "must be a string"), (b'{"type": "a b"}', "outside"),
+                          (b'{"type": "a", "delay_ms": -1}', "0 or more"),
+                          (b'{"type": "a", "payload_base64": "A"}', "no base64"), (b"{}", "missing")]:
+            self.redis.call("FLUSHALL")
+            with self.subTest(bad=bad):
+                done = self.wherry("job", "enqueue", "--jsonl", stdin=good * 2 + bad + b"\n" + good,
+                                   status=65)
+                self.assertIn("line 3: ", done.err)
+                self.assertIn(text, done.err)
+                self.assertIn("go on at line 3", done.err)
+                self.assertEqual(len(self.wherry("job", "list", "--json").lines()), 2)
+
+    def test_many(self):
+        lines = b"".join(b'{"type": "bulk", "payload": %d}\n' % i for i in range(1234))
+        self.assertIn("1234 jobs", self.wherry("job", "enqueue", "--jsonl", stdin=lines).out)
+        self.assertEqual(self.wherry("job", "enqueue", "t", "--count", "777", "--json")
+                         .json()["created"], 777)
+        self.assertEqual(len(self.wherry("job", "list", "--all", "--json").lines()), 2011)
+
+    def test_jsonl_interrupted(self):
+        process = subprocess.Popen([WHERRY, "job", "enqueue", "--jsonl"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())
+        process.stdin.write(b'{"type": "a"}\n' * 700)
+        process.stdin.flush()
+        # The first 500 are there: the process now reads on.
+        wait_for("a batch", lambda: self.redis.call("HLEN", P + ":jobs") == 500)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE_S), 75)
+        last = int(re.search(r"go on at line (\d+)", process.stderr.read().decode()).group(1))
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), last - 1)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+
+    def test_list_pages(self):
+        ids = {self.enqueue("t", "--delay", "1h") for _ in range(3)}
+        ids |= {self.enqueue("t") for _ in range(4)}
+        self.enqueue("t", "--region", "eu")
+        seen, cursor = [], []
+        for _ in range(4):
+            done = self.wherry("job", "list", "any:default", "--limit", "2", "--json", *cursor)
+            seen += [j["id"] for j in done.lines()]
+            more = re.search(r"more: (--cursor) (\S+)", done.err)
+            cursor = list(more.groups()) if more else None
+        self.assertEqual((sorted(seen), cursor), (sorted(ids), None))
+        done = self.wherry("job", "list", "--status", "scheduled", "--region", "any")
+        self.assertEqual(done.out.count("\n"), 4)
+        self.assertRegex(done.out.splitlines()[1], r"scheduled +t +default +5 +0 .* in 59m")
+        empty = self.wherry("job", "list", "--status", "expired")
+        self.assertEqual(empty.out, "")
+        self.assertIn("no such jobs in any:default", empty.err)
+        self.assertEqual(self.wherry("job", "list", "--org", "nobody", "-q").err, "")
+
+    def test_which_partition(self):
+        self.enqueue("t", "--region", "eu", "--queue", "a")
+        self.assertEqual(len(self.wherry("job", "list", "--json").lines()), 1)  # the only one
+        self.enqueue("t", "--region", "us", "--queue", "a")
+        self.assertIn("eu:a, us:a", self.wherry("job", "list", status=2).err)
+        self.assertEqual(len(self.wherry("job", "list", "us:a", "--json").lines()), 1)
+        found = self.wherry("job", "list", "a", "--json", env={"WHERRY_REGION": "us"}).lines()
+        self.assertEqual(found[0]["region"], "us")
+        self.wherry("job", "list", "e u:a", status=2)
+
+    def test_cancel_retry_wait_logs(self):
+        job = self.enqueue("t", "--delay", "1h", "--region", "eu")
+        self.assertEqual(self.wherry("job", "retry", job).out, "pending\n")
+        self.assertEqual(self.wherry("job", "cancel", job).out, "cancelled\n")
+        self.wherry("job", "wait", job, status=1)
+        self.wherry("job", "cancel", UUID, status=3)
+        job = self.enqueue("t")
+        self.assertIn("still pending", self.wherry("job", "wait", job, "--timeout", "200ms",
+                                                   status=75).err)
+        self.redis.heartbeat("w1")
+        token = self.redis.claim("w1", 1)[0]
+        self.wherry("job", "retry", job, status=4)
+        self.assertEqual(self.wherry("job", "cancel", job).out, "requested\n")
+        self.redis.call("FCALL", "wh1_heartbeat", 1, P, "w1", 60000, "renew", "", "LOG", token,
+                        "a line\033[31m")
+        self.assertEqual(self.wherry("job", "logs", job, "--json").json()["line"], "a line\033[31m")
+        waiting = subprocess.Popen([WHERRY, "job", "wait", job, "--json"], env=self.env(),
+                                   stdout=subprocess.PIPE)
+        self.redis.finish("w1", token, "ok", result="done!")
+        out, _ = waiting.communicate(timeout=DEADLINE_S)
+        self.assertEqual(waiting.returncode, 0)
+        self.assertIn(b'"result":"done!"', out)
+
+
+class Operators(CliCase):
+    def test_queues(self):
+        self.assertIn("no queue is known", self.wherry("queue", "list").err)
+        self.enqueue("t")
+        self.enqueue("t", "--region", "eu")
+        rows = self.wherry("queue", "list", "--json").lines()
+        self.assertEqual([r["partition"] for r in rows], ["any:default", "eu:default"])
+        self.wherry("queue", "pause", "eu:default")
+        self.assertIn("paused", self.wherry("queue", "list").out.splitlines()[2])
+        self.assertEqual(self.wherry("queue", "stats", "eu:default", "--json").json()["paused"], 1)
+        self.wherry("queue", "resume", "eu:default")
+        self.assertRegex(self.wherry("queue", "stats", "eu:default").out, r"paused +no")
+        self.wherry("queue", "set", "eu:default", "keep=2h", "keep-count=5", "payload-max=2KiB")
+        self.assertEqual(self.redis.call("HMGET", "wh:{eu:default}:ctl", "keep_ms", "keep_count",
+                                         "payload_max"), [b"7200000", b"5", b"2048"])
+        self.wherry("job", "enqueue", "t", "x" * 3000, "--region", "eu", status=65)
+
+    def test_queue_watch(self):
+        self.enqueue("t")
+        process = subprocess.Popen([WHERRY, "queue", "stats", "--watch", "--interval", "100ms"],
+                                   env=self.env(), stdout=subprocess.PIPE, text=True)
+        seen = [process.stdout.readline() for _ in range(60)]
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        process.stdout.close()
+        self.assertTrue(any(re.match(r"enqueued +1 +0/s", line) for line in seen), seen)
+
+    def test_orgs(self):
+        self.enqueue("t", "--org", "acme")
+        self.wherry("org", "weight", "acme", "2.5")
+        self.assertEqual(self.wherry("org", "list", "--json").lines(),
+                         [{"org": "acme", "ready": 1, "active": 0, "weight": 2.5}])
+        self.wherry("org", "weight", "acme", "much", status=2)
+
+    def test_workers(self):
+        self.assertIn("no worker", self.wherry("worker", "list").err)
+        self.enqueue("t")
+        self.redis.heartbeat("w1", info='{"host": "h7", "pid": 12, "types": ["a"]}')
+        row = self.wherry("worker", "list", "--json").lines()[0]
+        self.assertEqual((row["worker"], row["state"], row["info"]["pid"]), ("w1", "live", 12))
+        self.assertIn("host=h7 pid=12 types=1", self.wherry("worker", "list").out)
+        self.wherry("worker", "quiet", "w1")
+        self.assertIn(b"quiet", self.redis.heartbeat("w1", "renew"))
+        self.wherry("worker", "quiet", "nobody", status=3)
+
+    def test_functions(self):
+        self.redis.call("FUNCTION", "FLUSH")
+        self.wherry("functions", "status", status=3)
+        self.assertTrue(self.wherry("functions", "load", "--json").json()["loaded_now"])
+        self.assertEqual(self.wherry("functions", "status", "--json").json()["state"], "same")
+
+    def test_audit(self):
+        self.enqueue("t", "--count", "3")
+        self.assertIn("3 jobs, no problem", self.wherry("audit").out)
+        self.redis.call("HSET", P + ":active", "ghost", "2")
+        done = self.wherry("audit", "--json", status=1).lines()
+        self.assertEqual(len(done[0]["problems"]), 1)
+        self.wherry("audit", "--max-jobs", "2", status=65)
+
+    def test_doctor(self):
+        self.enqueue("t")
+        done = self.wherry("doctor", "--json").json()
+        states = {c["check"]: c["state"] for c in done["checks"]}
+        self.assertTrue(done["ok"])
+        self.assertEqual((states["redis"], states["version"], states["eviction"],
+                          states["persistence"], states["library"], states["queue"]),
+                         ("ok", "ok", "ok", "warn", "ok", "warn"))
+        self.redis.call("CONFIG", "SET", "maxmemory", "1gb")
+        self.redis.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        self.addCleanup(self.redis.call, "CONFIG", "SET", "maxmemory", "0")
+        self.addCleanup(self.redis.call, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+        self.assertIn("set maxmemory-policy noeviction", self.wherry("doctor", status=1).out)
+        done = self.wherry("doctor", "--json", "--redis", "unix:///nowhere", status=1).json()
+        self.assertEqual((done["ok"], done["checks"][0]["state"]), (False, "fail"))
+
+    def test_old_or_closed_library_is_said(self):
+        other = Redis()
+        self.addCleanup(other.stop)
+        other.call("ACL", "SETUSER", "weak", "on", ">p", "~*", "+@all", "-function")
+        env = {"REDIS_URL": "unix://" + other.path, "WHERRY_REDIS_USER": "weak",
+               "WHERRY_REDIS_PASSWORD": "p"}
+        self.wherry("queue", "list", env=env, status=77)
+
+    def test_config_asks_the_daemon(self):
+        folder = os.path.join(self.home, "bin")
+        os.mkdir(folder)
+        program = shutil.copy(WHERRY, folder)
+        env = {"PATH": os.environ["PATH"] if shutil.which("wherry-worker") is None else "/bin"}
+        done = self.wherry("config", "check", "f.yaml", program=program, env=env, status=69)
+        self.assertIn("wherry-worker is neither", done.err)
+        with open(os.path.join(folder, "wherry-worker"), "w", encoding="utf-8") as file:
+            file.write('#!/bin/sh\necho "$@"\nexit 78\n')
+        os.chmod(file.name, 0o755)
+        done = self.wherry("config", "check", "f.yaml", program=program, status=78)
+        self.assertEqual(done.out, "--config f.yaml --check-config\n")
+
+    def test_dev(self):
+        env = self.env(REDIS_URL=None, XDG_DATA_HOME=self.home,
+                       PATH=os.path.dirname(shutil.which(SERVER)) + ":/usr/bin:/bin")
+        process = subprocess.Popen([WHERRY, "dev", "--no-scheduler"], env=env, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        path = os.path.join(self.home, "wherry", "redis.sock")
+        self.assertEqual(process.stdout.readline(), f"REDIS_URL=unix://{path}\n")
+        bare = {"REDIS_URL": None, "XDG_DATA_HOME": self.home}
+        job = self.enqueue("t", env=bare)  # found without being told
+        self.wherry("job", "show", job, env=bare)
+        self.wherry("dev", env=bare, status=4)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertFalse(os.path.exists(path))
+
+
+class Terminal(CliCase):
+    def on_terminal(self, *words, **env):
+        """What it prints to a terminal."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([WHERRY, *words], stdin=theirs, stdout=theirs, stderr=theirs,
+                                   env=self.env(**env))
+        os.close(theirs)
+        out = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            out += piece
+        os.close(ours)
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        return out.decode()
+
+    def test_colours(self):
+        self.enqueue("t", "--delay", "1h")
+        self.assertIn("\033[34mscheduled\033[0m", self.on_terminal("job", "list"))
+        self.assertNotIn("\033[", self.on_terminal("job", "list", NO_COLOR="1"))
+        self.assertNotIn("\033[", self.on_terminal("job", "list", TERM="dumb"))
+        self.assertNotIn("\033[", self.on_terminal("job", "list", "--no-color"))
+
+    def test_nobody_steers_it(self):
+        self.enqueue("t")
+        self.redis.heartbeat("w1")
+        token = self.redis.claim("w1", 1)[0]
+        self.redis.finish("w1", token, "dead", category="error", message="\033]0;x\007\n\u202eabc")
+        for words in (("dlq", "list"), ("job", "list")):
+            out = self.on_terminal(*words, NO_COLOR="1")
+            self.assertNotRegex(out, "[\033\007\u202e]")
+            self.assertIn("\\x1b]0;x\\x07\\n\\xe2\\x80\\xaeabc", out)
+
+
+if __name__ == "__main__":
+    main()

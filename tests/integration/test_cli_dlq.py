@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wherry dlq …` against a real Redis: lists, filters, dry runs, limits, rates, interruption."""
+import os
+import pty
+import re
+import signal
+import subprocess
+
+from cli_case import DEADLINE_S, P, WHERRY, CliCase, main, wait_for
+
+
+class Dlq(CliCase):
+    def dead(self):
+        return self.redis.call("XLEN", P + ":dlq")
+
+    def test_list_and_show(self):
+        self.assertIn("no such dead job", self.wherry("dlq", "list").err)
+        ids = self.kill_jobs(3, "--org", "acme")
+        self.kill_jobs(2, category="invalid", message="bad \u20ac")
+        rows = self.wherry("dlq", "list", "--json").lines()
+        self.assertEqual([r["id"] for r in rows[:3]], ids)
+        self.assertEqual(rows[0]["error_category"], "timeout")
+        table = self.wherry("dlq", "list", "--category", "invalid").out.splitlines()
+        self.assertEqual(len(table), 3)
+        self.assertTrue(table[1].endswith("bad \u20ac"))
+        self.assertEqual(table[0].index("ERROR"), table[1].index("bad"))
+        self.assertEqual(len(self.wherry("dlq", "list", "--org", "acme", "--json").lines()), 3)
+        first = self.wherry("dlq", "list", "--limit", "2", "--json")
+        cursor = re.search(r"more: --cursor (\S+)", first.err).group(1)
+        rest = self.wherry("dlq", "list", "--cursor", cursor, "--json").lines()
+        self.assertEqual([r["id"] for r in first.lines() + rest], [r["id"] for r in rows])
+        by_entry = self.wherry("dlq", "show", rows[1]["dlq_entry"], "--json").json()
+        by_id = self.wherry("dlq", "show", ids[1], "--json").json()
+        self.assertEqual((by_entry["id"], by_entry["payload"]), (ids[1], "payload 1"))
+        self.assertEqual(by_id["dlq_entry"], rows[1]["dlq_entry"])
+        self.assertIn("took too long", self.wherry("dlq", "show", ids[0]).out)
+        self.wherry("dlq", "show", "1-1", status=3)
+        self.wherry("dlq", "show", self.enqueue("t"), status=4)
+
+    def test_strange_entries_are_told(self):
+        self.kill_jobs(1)
+        self.redis.call("XADD", P + ":dlq", "*", "id", "x", "attempts", "many")
+        done = self.wherry("dlq", "list", "--json")
+        self.assertEqual(len(done.lines()), 1)
+        self.assertIn("none that Wherry wrote", done.err)
+
+    def test_replay(self):
+        self.kill_jobs(3, "--org", "acme")
+        self.kill_jobs(2, "--org", "other", category="crash")
+        dry = self.wherry("dlq", "replay", "--all", "--org", "acme", "--dry-run", "--json").json()
+        self.assertEqual((dry["replayed"], dry["dry_run"], dry["cursor"]), (3, True, None))
+        self.assertEqual(self.dead(), 5)
+        one = self.wherry("dlq", "replay", "--limit", "1")
+        self.assertEqual(one.out, "1 dead job replayed in any:default\n")
+        cursor = re.search(r"more: --cursor (\S+)", one.err).group(1)
+        self.wherry("dlq", "replay", "--all", "--cursor", cursor, "--category", "timeout")
+        self.assertEqual(self.dead(), 2)
+        self.assertEqual(len(self.wherry("job", "list", "--status", "pending", "--json")
+                             .lines()), 3)
+        self.assertIn("no problem", self.wherry("audit").out)
+
+    def test_replay_ends_although_jobs_die_again(self):
+        self.kill_jobs(3)
+        before = self.wherry("queue", "stats", "--json").json()["replayed"]
+        self.wherry("dlq", "replay", "--all")
+        for token in self.redis.claim("w1", 3):
+            self.redis.finish("w1", token, "dead", category="error", message="again")
+        self.assertEqual(self.dead(), 3)
+        self.assertEqual(self.wherry("queue", "stats", "--json").json()["replayed"] - before, 3)
+
+    def test_interrupted_replay_goes_on(self):
+        self.kill_jobs(40)
+        process = subprocess.Popen([WHERRY, "dlq", "replay", "--all", "--rate", "10/s"],
+                                   env=self.env(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        wait_for("some are replayed", lambda: self.dead() < 38)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 75, err)
+        self.assertGreater(self.dead(), 0)
+        moved = int(re.match(r"(\d+) dead jobs replayed", out).group(1))
+        self.assertEqual(moved + self.dead(), 40)
+        cursor = re.search(r"go on with --cursor (\S+)", err).group(1)
+        self.wherry("dlq", "replay", "--all", "--cursor", cursor)
+        self.assertEqual(self.dead(), 0)
+
+    def test_purge(self):
+        self.kill_jobs(4)
+        done = self.wherry("dlq", "purge", "--all", status=2)
+        self.assertIn("--yes", done.err)
+        self.wherry("dlq", "purge", "--all", "--dry-run")
+        self.assertEqual(self.dead(), 4)
+        self.wherry("dlq", "purge", "--limit", "1", "--yes")
+        self.assertEqual(self.dead(), 3)
+        for answer, status, left in ((b"y\n", 1, 3), (b"any:default\n", 0, 0)):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen([WHERRY, "dlq", "purge", "--all"], stdin=theirs,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       env=self.env())
+            os.close(theirs)
+            os.write(ours, answer)
+            _, err = process.communicate(timeout=DEADLINE_S)
+            os.close(ours)
+            self.assertEqual((process.returncode, self.dead()), (status, left), err)
+            self.assertIn(b"type any:default to go on", err)
+
+
+if __name__ == "__main__":
+    main()

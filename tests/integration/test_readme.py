@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The README's first job, typed in as it stands: it works, and it leaves nothing running.
+
+What differs from a reader's shell: an empty HOME and working folder, `build` points at the
+build under test, scripts/setup finds it built, and the state goes to a folder of the test.
+"""
+import os
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+
+from docs import BIN, BUILD, SOURCE, Fleet, block_after, need, page
+
+HEADING = "A first job of your own, in five minutes"
+STATE = "/tmp/wherry-dev"
+DEADLINE_S = 90
+# Listeners on ports of their own choice, so that the test disturbs nobody.
+ENVIRONMENT = {"WHERRY_METRICS_LISTEN": "127.0.0.1:0", "CI": ""}
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="wh-readme-")
+        self.addCleanup(folder.cleanup)
+        self.addCleanup(self.check_nothing_left)
+        self.folder = folder.name
+        self.state = os.path.join(self.folder, "dev")
+        os.mkdir(os.path.join(self.folder, "scripts"))
+        os.symlink(BUILD, os.path.join(self.folder, "build"))
+        setup = os.path.join(self.folder, "scripts", "setup")
+        with open(setup, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\ntest -x build/bin/wherry\n")
+        os.chmod(setup, 0o755)
+
+    def check_nothing_left(self):
+        left = Fleet.leftovers()
+        self.assertFalse(left, f"still running after the README's commands: {left}")
+
+    def run_commands(self, commands):
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith(("WHERRY_", "XDG_")) and k not in ("REDIS_URL", "LOG_LEVEL")}
+        env.update(ENVIRONMENT, HOME=self.folder)
+        log = os.path.join(self.folder, "output")
+        with open(log, "w", encoding="utf-8") as out:
+            shell = subprocess.Popen(["bash", "-eu"], cwd=self.folder, env=env, stdin=subprocess.PIPE,
+                                     stdout=out, stderr=subprocess.STDOUT, text=True)
+            shell.stdin.write(commands)
+            shell.stdin.close()
+            end = time.monotonic() + DEADLINE_S
+            try:
+                shell.wait(end - time.monotonic())
+            except subprocess.TimeoutExpired:
+                shell.kill()
+                shell.wait()
+        with open(log, encoding="utf-8", errors="replace") as file:
+            output = file.read()
+        self.assertEqual(shell.returncode, 0, output)
+        return output
+
+    def test_first_job(self):
+        commands = block_after("README.md", HEADING)
+        self.assertGreaterEqual(commands.count(STATE), 2)
+        output = self.run_commands(commands.replace(STATE, self.state))
+        self.assertIn(f"REDIS_URL=unix://{self.state}/redis.sock", output)
+        shown = output[output.rindex("completed"):]
+        self.assertIn("hello, world", shown)
+        self.assertFalse(os.path.exists(os.path.join(self.state, "redis.sock")),
+                         "Redis was not shut down in order")
+
+    def test_two_commands(self):
+        commands = re.findall(r"^(scripts/\S+)", block_after("README.md", "The two commands"), re.M)
+        self.assertEqual(commands, ["scripts/demo", "scripts/test"])
+        for command in commands:
+            self.assertTrue(os.access(os.path.join(SOURCE, command), os.X_OK), command)
+
+    def test_programs(self):
+        """The table of programs names what the build has."""
+        for program in re.findall(r"^\| `(wherry[\w-]*)` \|", page("README.md"), re.M):
+            self.assertTrue(os.access(os.path.join(BIN, program), os.X_OK), program)
+
+
+if __name__ == "__main__":
+    need("wherry", "wherry-worker", "wherry-scheduler")
+    unittest.main(verbosity=2)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The option table and the checks beside it.
+ */
+#include "worker/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ARGS_MAX = 16 };
+
+/* Loads from these flags; NULL ends them. */
+static wh_err load(wh_conf **out, wh_errbuf *eb, const char *const *flags)
+{
+    char *argv[ARGS_MAX] = {strdup("wherry-worker")};
+    int argc = 1;
+
+    while (flags[argc - 1] != NULL && argc < ARGS_MAX - 1) {
+        argv[argc] = strdup(flags[argc - 1]);
+        argc++;
+    }
+    wh_err err =
+        wh_conf_load(&wh_options_table, &(wh_conf_source){.argc = argc, .argv = argv}, out, eb);
+    for (int i = 0; i < argc; i++) {
+        free(argv[i]);
+    }
+    return err;
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    wh_conf *c = NULL;
+    wh_errbuf eb = {0};
+
+    assert_int_equal(load(&c, &eb, (const char *const[]){NULL}), WH_OK);
+    const wh_options *o = wh_conf_values(c);
+    assert_int_equal(wh_options_check(o, &eb), WH_OK);
+    assert_string_equal(o->region, "any");
+    assert_true(o->also_any);
+    assert_int_equal(o->slots, 8);
+    assert_int_equal(o->lease_ms, 15000);
+    assert_int_equal(wh_options_heartbeat_ms(o), 5000);
+    assert_int_equal(o->drain_timeout_ms, 25000);
+    assert_string_equal(o->metrics_listen, "127.0.0.1:9394");
+    assert_int_equal(wh_options_queue_count(o), 1);
+    assert_string_equal(wh_options_queue_at(o, 0).name, "default");
+    char name[WH_JOB_NAME_MAX + 1];
+    wh_options_name(o, name);
+    assert_true(wh_job_name_ok(name, strlen(name)));
+    char program[4096];
+    assert_int_equal(wh_options_executor(o, program, sizeof program), WH_OK);
+    assert_string_equal(strrchr(program, '/'), "/wherry-executor");
+    wh_conf_free(c);
+}
+
+static void test_flags(void **state)
+{
+    (void)state;
+    wh_conf *c = NULL;
+    wh_errbuf eb = {0};
+
+    assert_int_equal(load(&c, &eb,
+                          (const char *const[]){"--queue", "mail=5", "--queue", "default",
+                                                "--handler", "mail=command:/bin/true",
+                                                "--order", "strict", "--redis-user", "u",
+                                                "--redis-password", "p:w", NULL}),
+                     WH_OK);
+    const wh_options *o = wh_conf_values(c);
+    assert_int_equal(wh_options_queue_count(o), 2);
+    assert_string_equal(wh_options_queue_at(o, 0).name, "mail");
+    assert_true(wh_options_queue_at(o, 0).weight > 4.9);
+    assert_int_equal(o->order, 1);
+    const wh_handler_config *h = o->handlers.items;
+    assert_int_equal(o->handlers.count, 1);
+    assert_string_equal(h->run, "command:/bin/true");
+    assert_int_equal(h->timeout_ms, 300000);
+    assert_int_equal(h->max_attempts, 5);
+    wh_endpoint e = {0};
+    assert_int_equal(wh_options_endpoint(o, &e, &eb), WH_OK);
+    assert_string_equal(e.user, "u");
+    assert_string_equal(e.password, "p:w");
+    wh_endpoint_fini(&e);
+    wh_conf_free(c);
+}
+
+static void refused(const char *const *flags, const char *word)
+{
+    wh_conf *c = NULL;
+    wh_errbuf eb = {0};
+
+    assert_int_equal(load(&c, &eb, flags), WH_OK);
+    assert_int_equal(wh_options_check(wh_conf_values(c), &eb), WH_ECONFIG);
+    assert_non_null(strstr(eb.text, word));
+    wh_conf_free(c);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused((const char *const[]){"--region", "a b", NULL}, "region");
+    refused((const char *const[]){"--queue", "a/b", NULL}, "queues");
+    refused((const char *const[]){"--name", "a{b}", NULL}, "name");
+    refused((const char *const[]){"--lease", "1s", "--heartbeat", "600ms", NULL}, "heartbeat");
+    refused((const char *const[]){"--redis-url", "http://x", NULL}, "redis.url");
+    refused((const char *const[]){"--redis-cert-file", "x", NULL}, "redis.key_file");
+}
+
+static void test_help_names_every_option(void **state)
+{
+    (void)state;
+    wh_buf out = {0};
+
+    wh_conf_help(&wh_options_table, &out);
+    assert_non_null(strstr(wh_buf_str(&out), "--drain-timeout"));
+    assert_non_null(strstr(wh_buf_str(&out), "REDIS_URL"));
+    wh_buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_help_names_every_option),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

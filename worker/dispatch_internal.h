@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What dispatch.c (claims, submitting), dispatch_results.c (what executors report) and
+ * dispatch_end.c (claims that end otherwise) share. Nobody else includes this.
+ */
+#ifndef WH_WORKER_DISPATCH_INTERNAL_H
+#define WH_WORKER_DISPATCH_INTERNAL_H
+
+#include "worker/dispatch.h"
+
+struct wh_dispatch {
+    wh_slots *slots;
+    wh_registry *registry;
+    wh_metrics *metrics;
+    wh_retry_policy fallback; /* for types without handler */
+    wh_dispatch_events ev;
+    size_t n_slots;
+    bool is_draining;
+};
+
+/* Queues the finish, counts and logs it. The slot is WAITING or RUNNING and in no list. */
+void wh_dispatch_finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f);
+void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome);
+/* Out of its handler's waiting list, if it is there. */
+void wh_dispatch_leave_waiting(wh_slot *slot);
+wh_slice wh_dispatch_text(const char *s);
+
+#endif
