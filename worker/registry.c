@@ -87,7 +87,8 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
             "command:COMMAND",
             h->config.name);
     }
-    h->kind = wh_executor_kind_of(h->config.run, &rest, &inner);
+    h->kind = o->kind_of != NULL ? o->kind_of(h->config.run, &rest, &inner)
+                                 : wh_executor_kind_of(h->config.run, &rest, &inner);
     if (h->kind == NULL) {
         return wh_err_set(eb, WH_ECONFIG, "handlers.%s.run: %s", h->config.name,
                           inner.text);

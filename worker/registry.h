@@ -26,6 +26,9 @@ typedef struct wh_registry_setup {
     const wh_handler_config *configs; /* outlive the registry */
     size_t n;
     wh_executor_setup executor; /* loop, events, worker, region, program, slots */
+    /* wh_executor_kind_of, or NULL for it; tests bring kinds of their own. */
+    const wh_executor_kind *(*kind_of)(const char *run, const char **rest,
+                                       wh_errbuf *eb);
 } wh_registry_setup;
 
 /* WH_ECONFIG names the handler and what is wrong with it. */

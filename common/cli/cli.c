@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ enum { PASSWORD_MAX = 4096 };
 
 /* ---- messages ---- */
 
+WH_PRINTF(4, 0)
 static void say(const wh_cli *c, const char *prefix, const char *color, const char *fmt,
                 va_list ap)
 {

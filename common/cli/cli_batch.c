@@ -15,6 +15,7 @@ enum { BYTES_MAX = 1 << 20, PAYLOAD_MAX = 67108864, TRIES = 6, PAUSE_MS = 200 };
 
 static void begin(wh_cli_batch *b)
 {
+    wh_call_fini(&b->call);
     wh_call_init(&b->call, "wh1_enqueue_batch", false, b->where.key);
     b->n = 0;
 }

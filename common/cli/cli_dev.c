@@ -84,6 +84,17 @@ static int make_dirs(char *path)
     }
 }
 
+static bool is_dir(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        return false;
+    }
+    return true;
+}
+
 static wh_exit settle_dir(dev *d)
 {
     const char *given = wh_cli_args_text(&d->cli->args, "dir");
@@ -94,7 +105,7 @@ static wh_exit settle_dir(dev *d)
         return wh_cli_usage(d->cli,
                             "neither XDG_DATA_HOME nor HOME is set; give --dir D");
     }
-    if (make_dirs(d->dir) != 0 || realpath(d->dir, full) == NULL) {
+    if (make_dirs(d->dir) != 0 || realpath(d->dir, full) == NULL || !is_dir(full)) {
         wh_cli_error(d->cli, "can't make the folder %s: %s", d->dir, strerror(errno));
         return WH_EXIT_IO;
     }

@@ -26,6 +26,8 @@ static bool failed_for_now(wh_conn *c, const char *text)
                      "Redis is loading its data; waiting until it is done");
     } else if (has_word(text, "MASTERDOWN") || has_word(text, "BUSY")) {
         wh_conn_fail(c, WH_EBUSY, "Redis can't serve commands yet: %.200s", text);
+    } else if (strstr(text, "max number of clients") != NULL) {
+        wh_conn_fail(c, WH_EBUSY, "Redis takes no more connections: %.200s", text);
     } else if (has_word(text, "NOAUTH")) {
         wh_conn_fail(c, WH_EAUTH, "Redis wants a password and none is configured");
     } else {
@@ -36,7 +38,7 @@ static bool failed_for_now(wh_conn *c, const char *text)
 
 static void on_error(wh_conn *c, wh_conn_step step, const char *text)
 {
-    if (step == WH_CONN_STEP_NAME || failed_for_now(c, text)) {
+    if (failed_for_now(c, text) || step == WH_CONN_STEP_NAME) {
         return;
     }
     switch (step) {

@@ -149,6 +149,10 @@ void wh_conn_link_flush(wh_conn *c)
     if (c->link.ssl == NULL && evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
         n = send(bufferevent_getfd(bev), out->data, out->len,
                  MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EPIPE && c->state == WH_CONN_HANDSHAKE) {
+            wh_buf_clear(out); /* what it said before it closed is still to be read */
+            return;
+        }
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
             wh_conn_fail(c, WH_ECONN, "connection to Redis lost: %s", strerror(errno));
             return;

@@ -115,7 +115,8 @@ class Drain(FaultTest):
 
     def test_without_redis(self):
         """Redis is gone for good: a drain still ends, and its status tells (EX_UNAVAILABLE)."""
-        worker, jobs, _ = self.start_jobs(("--drain-timeout", "1s"), b"sleep 300")
+        worker, jobs, _ = self.start_jobs(
+            ("--drain-timeout", "1s", "--lease", "60s"), b"sleep 300")
         self.fleet.kill9_redis()
         worker.send(signal.SIGTERM)
         self.assertEqual(worker.wait(), EX_UNAVAILABLE)

@@ -118,10 +118,10 @@ class RedisFull(FaultTest):
     def take_all(self):
         hogs = []
         while True:
+            hogs.append(Client(self.fleet.socket))
+            self.addCleanup(hogs[-1].close)
             try:
-                hog = Client(self.fleet.socket)
-                hog("PING")
-                hogs.append(hog)
+                hogs[-1]("PING")
             except (OSError, RedisError):
                 return hogs
 

@@ -7,12 +7,11 @@ processes that were left behind.
 import os
 import re
 import sys
-import unittest
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "fault"))
 
-from fleet import BIN, BUILD, SOURCE, Fleet, need, wait_for  # noqa: E402
+from fleet import BIN, BUILD, SOURCE, FaultTest, Fleet, need, wait_for  # noqa: E402
 
 __all__ = ["BIN", "BUILD", "SOURCE", "DocsTest", "Fleet", "block_after", "blocks", "need",
            "page", "wait_for"]
@@ -43,14 +42,13 @@ def block_after(path, heading):
     return match["text"]
 
 
-class DocsTest(unittest.TestCase):
+class DocsTest(FaultTest):
     """self.fleet with a Redis that knows no library yet; what is left running fails the test."""
-    maxDiff = None
 
     def setUp(self):
         self.fleet = Fleet()
         self.addCleanup(self.fleet.remove)
-        self.addCleanup(self.fleet.stop)
+        self.addCleanup(self._stop)
         self.fleet.start_redis(load=False)
 
     def write(self, name, text, mode=0o644):

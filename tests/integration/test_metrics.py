@@ -96,12 +96,12 @@ class Metrics(DocsTest):
                  in scrape(self.scheduler).values, "the first figures")
         self.worker = self.fleet.start_worker(
             "w", {"noop": f"native:{HANDLERS}/noop.so",
-                  "file.hash": f"native:{HANDLERS}/hash_file.so"},
+                  "hash.file": f"native:{HANDLERS}/hash_file.so"},
             "--slots", str(SLOTS), "--redis-timeout", "1s")
 
     def run_jobs(self):
         self.fleet.enqueue(FINE, "noop", b"x" * 100)
-        self.fleet.enqueue(MISSING, "file.hash", b"/there/is/no/such/file")
+        self.fleet.enqueue(MISSING, "hash.file", b'{"path":"/there/is/no/such/file"}')
         self.fleet.enqueue(NOBODY, "nobody", ma=1)
         self.fleet.wait_drained()
 
@@ -132,7 +132,7 @@ class Metrics(DocsTest):
                     "in_flight": 0, "backpressure": 0, "concurrency": SLOTS}
         self.assertEqual({n: m.sum("region_worker_" + n) for n in expected}, expected)
         self.assertEqual(m.sum("region_worker_job_completed_total", type="noop"), FINE)
-        self.assertEqual(m.sum("region_worker_job_failed_total", type="file.hash"), MISSING)
+        self.assertEqual(m.sum("region_worker_job_failed_total", type="hash.file"), MISSING)
         # What nobody handles may or may not count as handed to a handler.
         self.assertIn(m.sum("region_worker_job_started_total"),
                       (FINE + MISSING, FINE + failed))

@@ -6,6 +6,7 @@
  * watch.
  */
 #include "common/base/clock.h"
+#include "worker/executors/memory.h"
 #include "worker/executors/pool.h"
 
 #include <signal.h>
@@ -17,7 +18,6 @@
 #define SLOW_US 20000       /* a job that runs so long frees those behind it */
 #define NOTICED_US 5000
 #define WAIT_MAX_US 1000000
-#define MEMORY_US 1000000
 
 static void put_back(wh_pool *pool, wh_run_list *taken)
 {
@@ -94,50 +94,35 @@ static void watch_life(wh_pool_child *c, int64_t now_us)
 
 /* ------------------------------------------------------------------- memory */
 
-static void format_size(int64_t bytes, char *out, size_t size)
-{
-    if (bytes >= 1024 * 1024) {
-        (void)snprintf(out, size, "%lld MiB", (long long)(bytes / (1024 * 1024)));
-    } else {
-        (void)snprintf(out, size, "%lld KiB", (long long)(bytes / 1024));
-    }
-}
-
 static void watch_memory(wh_pool_child *c, int64_t limit)
 {
     char text[160];
-    char is[32];
-    char may[32];
-    int64_t rss = wh_child_rss(c->process);
-    if (rss <= limit) {
-        return;
-    }
-    if (rss / 2 > limit && c->phase != WH_POOL_STARTING) {
-        format_size(rss, is, sizeof is);
-        format_size(limit, may, sizeof may);
-        (void)snprintf(text, sizeof text,
-                       "killed: resident memory %s over twice the limit of %s", is,
-                       may);
-        wh_pool_child_kill(c, WH_POOL_FATE_MEMORY, text);
-    } else if (c->phase == WH_POOL_READY) {
-        c->phase = WH_POOL_ENDING;
-        c->is_recycled = true;
-        wh_pool_child_end_if_idle(c);
-        if (c->told_to_end) {
+    switch (wh_memory_check(c->process, limit, text, sizeof text)) {
+    case WH_MEMORY_FINE:
+        break;
+    case WH_MEMORY_RECYCLE:
+        if (c->phase == WH_POOL_READY) {
+            c->phase = WH_POOL_ENDING;
+            c->is_recycled = true;
+            wh_pool_child_end_if_idle(c);
             wh_pool_child_ensure(c->pool);
         }
+        break;
+    case WH_MEMORY_KILL:
+        wh_pool_child_kill(c, WH_POOL_FATE_MEMORY, text);
+        break;
     }
 }
 
 static void watch_memories(wh_pool *pool, int64_t now_us)
 {
     int64_t limit = pool->config->memory_limit;
-    if (limit <= 0 || now_us - pool->memory_checked_us < MEMORY_US) {
+    if (limit <= 0 || now_us - pool->memory_checked_us < WH_MEMORY_CHECK_US) {
         return;
     }
     pool->memory_checked_us = now_us;
     for (wh_pool_child *c = pool->children; c != NULL; c = c->next) {
-        if (c->phase != WH_POOL_KILLED) {
+        if (c->phase == WH_POOL_READY || c->phase == WH_POOL_ENDING) {
             watch_memory(c, limit);
         }
     }

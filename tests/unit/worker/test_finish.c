@@ -36,8 +36,8 @@ static wh_slot *finished(wh_slots *s, char n)
     char token[17] = {n};
     wh_slot *slot = NULL;
 
-    assert_int_equal(wh_slots_take_token(s, &part, (wh_slice){token, sizeof token}, &slot),
-                     WH_OK);
+    assert_int_equal(
+        wh_slots_take_token(s, &part, (wh_slice){token, sizeof token}, &slot), WH_OK);
     wh_finish_queue(s, slot, &(wh_store_finish){.outcome = WH_STORE_OK});
     return slot;
 }
@@ -51,7 +51,8 @@ static void test_texts_are_copied(void **state)
     wh_store_finish out;
     wh_slot_list batch = {0};
 
-    assert_int_equal(wh_slots_take_token(s, &part, (wh_slice){token, 17}, &slot), WH_OK);
+    assert_int_equal(wh_slots_take_token(s, &part, (wh_slice){token, 17}, &slot),
+                     WH_OK);
     wh_finish_queue(s, slot,
                     &(wh_store_finish){.outcome = WH_STORE_DEAD,
                                        .delay_ms = 5,
@@ -148,7 +149,8 @@ static void test_out_of_memory(void **state)
         char token[17] = {(char)('a' + i)};
 
         assert_int_equal(
-            wh_slots_take_token(s, &part, (wh_slice){token, sizeof token}, &slot[i]), WH_OK);
+            wh_slots_take_token(s, &part, (wh_slice){token, sizeof token}, &slot[i]),
+            WH_OK);
     }
     wh_alloc_set(&none);
     wh_finish_queue(s, slot[0],

@@ -25,8 +25,8 @@ static wh_err load(wh_conf **out, wh_errbuf *eb, const char *const *flags)
         argv[argc] = strdup(flags[argc - 1]);
         argc++;
     }
-    wh_err err =
-        wh_conf_load(&wh_options_table, &(wh_conf_source){.argc = argc, .argv = argv}, out, eb);
+    wh_err err = wh_conf_load(&wh_options_table,
+                              &(wh_conf_source){.argc = argc, .argv = argv}, out, eb);
     for (int i = 0; i < argc; i++) {
         free(argv[i]);
     }
@@ -67,10 +67,10 @@ static void test_flags(void **state)
     wh_errbuf eb = {0};
 
     assert_int_equal(load(&c, &eb,
-                          (const char *const[]){"--queue", "mail=5", "--queue", "default",
-                                                "--handler", "mail=command:/bin/true",
-                                                "--order", "strict", "--redis-user", "u",
-                                                "--redis-password", "p:w", NULL}),
+                          (const char *const[]){
+                              "--queue", "mail=5", "--queue", "default", "--handler",
+                              "mail=command:/bin/true", "--order", "strict",
+                              "--redis-user", "u", "--redis-password", "p:w", NULL}),
                      WH_OK);
     const wh_options *o = wh_conf_values(c);
     assert_int_equal(wh_options_queue_count(o), 2);
@@ -107,7 +107,8 @@ static void test_refused(void **state)
     refused((const char *const[]){"--region", "a b", NULL}, "region");
     refused((const char *const[]){"--queue", "a/b", NULL}, "queues");
     refused((const char *const[]){"--name", "a{b}", NULL}, "name");
-    refused((const char *const[]){"--lease", "1s", "--heartbeat", "600ms", NULL}, "heartbeat");
+    refused((const char *const[]){"--lease", "1s", "--heartbeat", "600ms", NULL},
+            "heartbeat");
     refused((const char *const[]){"--redis-url", "http://x", NULL}, "redis.url");
     refused((const char *const[]){"--redis-cert-file", "x", NULL}, "redis.key_file");
 }

@@ -30,7 +30,8 @@ static int set_up(void **state)
     (void)state;
     wh_retry_default(&policy);
     policy.max_attempts = 3;
-    return wh_retry_parse("fixed:7s", &policy, NULL) == WH_OK ? (policy.jitter = 0, 0) : -1;
+    return wh_retry_parse("fixed:7s", &policy, NULL) == WH_OK ? (policy.jitter = 0, 0)
+                                                              : -1;
 }
 
 static void test_success(void **state)
@@ -41,7 +42,8 @@ static void test_success(void **state)
     assert_int_equal(f.outcome, WH_STORE_OK);
     assert_null(f.category);
     assert_int_equal(f.result.n, 0);
-    f = decide(1, WH_SLOT_KEEP, (wh_result){.status = WH_RESULT_OK, .result = {"abc", 3}});
+    f = decide(1, WH_SLOT_KEEP,
+               (wh_result){.status = WH_RESULT_OK, .result = {"abc", 3}});
     assert_int_equal(f.result.n, 3);
     /* Done is done, whoever asked it to stop meanwhile. */
     f = decide(1, WH_SLOT_CANCEL_REQUESTED, (wh_result){.status = WH_RESULT_OK});
@@ -122,8 +124,10 @@ static void test_asked_to_stop(void **state)
     for (size_t i = 0; i < sizeof not_ok / sizeof not_ok[0]; i++) {
         wh_result r = {.status = not_ok[i], .message = {"m", 1}};
 
-        assert_int_equal(decide(1, WH_SLOT_CANCEL_REQUESTED, r).outcome, WH_STORE_CANCELLED);
-        assert_int_equal(decide(1, WH_SLOT_CANCEL_STOPPING, r).outcome, WH_STORE_RELEASE);
+        assert_int_equal(decide(1, WH_SLOT_CANCEL_REQUESTED, r).outcome,
+                         WH_STORE_CANCELLED);
+        assert_int_equal(decide(1, WH_SLOT_CANCEL_STOPPING, r).outcome,
+                         WH_STORE_RELEASE);
     }
     /* It says cancelled, but nobody asked. */
     wh_result r = {.status = WH_RESULT_CANCELLED, .delay_ms = -1};
@@ -152,9 +156,9 @@ static void test_no_handler(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_success),          cmocka_unit_test(test_oversize),
-        cmocka_unit_test(test_retry),            cmocka_unit_test(test_fail_is_for_good),
-        cmocka_unit_test(test_snooze),           cmocka_unit_test(test_asked_to_stop),
+        cmocka_unit_test(test_success),    cmocka_unit_test(test_oversize),
+        cmocka_unit_test(test_retry),      cmocka_unit_test(test_fail_is_for_good),
+        cmocka_unit_test(test_snooze),     cmocka_unit_test(test_asked_to_stop),
         cmocka_unit_test(test_no_handler),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

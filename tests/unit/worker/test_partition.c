@@ -21,8 +21,8 @@ static void test_region_and_any(void **state)
     wh_partitions ps;
     wh_partitions_setup o = {
         .region = "eu", .also_any = true, .queues = queues, .n_queues = 2, .name = "w"};
-    static const char *const keys[] = {"wh:{eu:mail}", "wh:{any:mail}", "wh:{eu:default}",
-                                       "wh:{any:default}"};
+    static const char *const keys[] = {"wh:{eu:mail}", "wh:{any:mail}",
+                                       "wh:{eu:default}", "wh:{any:default}"};
 
     assert_int_equal(wh_partitions_init(&ps, &o, NULL), WH_OK);
     assert_int_equal(ps.n, 4);
@@ -49,7 +49,8 @@ static void test_bad_names(void **state)
     wh_partitions ps;
     wh_errbuf eb = {0};
     wh_partition_queue bad = {"a}b", 1};
-    wh_partitions_setup o = {.region = "eu", .queues = &bad, .n_queues = 1, .name = "w"};
+    wh_partitions_setup o = {
+        .region = "eu", .queues = &bad, .n_queues = 1, .name = "w"};
 
     assert_int_equal(wh_partitions_init(&ps, &o, &eb), WH_EINVAL);
     assert_true(eb.text[0] != '\0');

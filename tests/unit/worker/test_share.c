@@ -24,13 +24,15 @@ static size_t sum(const wh_share *s, size_t n)
 static void test_strict(void **state)
 {
     (void)state;
-    wh_share s[3] = {{.weight = 1}, {.wants = true, .weight = 1}, {.wants = true, .weight = 9}};
+    wh_share s[3] = {
+        {.weight = 1}, {.wants = true, .weight = 1}, {.wants = true, .weight = 9}};
 
     wh_share_split(s, 3, WH_SHARE_STRICT, 10, 1000);
     assert_int_equal(s[0].got, 0);
     assert_int_equal(s[1].got, 10);
     assert_int_equal(s[2].got, 0);
-    wh_share_split(s, 3, WH_SHARE_STRICT, 10, 6); /* a batch has a bound: the rest goes on */
+    wh_share_split(s, 3, WH_SHARE_STRICT, 10,
+                   6); /* a batch has a bound: the rest goes on */
     assert_int_equal(s[1].got, 6);
     assert_int_equal(s[2].got, 4);
     wh_share_split(s, 3, WH_SHARE_STRICT, 0, 1000);

@@ -123,8 +123,8 @@ static void test_transitions(void **state)
 {
     (void)state;
     static const char *const legal[] = {
-        "free waiting",    "waiting running", "waiting finishing", "waiting free",
-        "running waiting", "running finishing", "running lost",    "running free",
+        "free waiting",    "waiting running",   "waiting finishing", "waiting free",
+        "running waiting", "running finishing", "running lost",      "running free",
         "finishing free",  "lost free"};
     size_t n = 0;
 
@@ -156,9 +156,11 @@ static void test_malformed_keeps_a_copy_of_the_token(void **state)
     wh_slot *slot = NULL;
     char token[] = "0123456789abcdef7";
 
-    assert_int_equal(wh_slots_take_token(s, &part, (wh_slice){token, 17}, &slot), WH_OK);
+    assert_int_equal(wh_slots_take_token(s, &part, (wh_slice){token, 17}, &slot),
+                     WH_OK);
     memset(token, 'x', 17);
-    assert_ptr_equal(wh_slots_of_token(s, &part, (wh_slice){"0123456789abcdef7", 17}), slot);
+    assert_ptr_equal(wh_slots_of_token(s, &part, (wh_slice){"0123456789abcdef7", 17}),
+                     slot);
     assert_null(slot->job);
 }
 
@@ -199,10 +201,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_map_survives_churn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lookup_of_unknown, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lost_slot_shares_its_token, set_up, tear_down),
-        cmocka_unit_test(test_transitions),
-        cmocka_unit_test_setup_teardown(test_malformed_keeps_a_copy_of_the_token, set_up,
+        cmocka_unit_test_setup_teardown(test_lost_slot_shares_its_token, set_up,
                                         tear_down),
+        cmocka_unit_test(test_transitions),
+        cmocka_unit_test_setup_teardown(test_malformed_keeps_a_copy_of_the_token,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lists, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A real worker against a real Redis: claiming, queues, commands, settings, HTTP.
+
+What goes wrong on purpose is in tests/fault; this is the ordinary day.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
+from fleet import (BIN, BUILD, FaultTest, Process, command_handler, exec_handler,  # noqa: E402
+                   main, wait_for)
+
+NOOP = "native:" + os.path.join(BUILD, "lib", "wherry", "handlers", "noop.so")
+ANY, EU, MAIL = "wh:{any:default}", "wh:{eu:default}", "wh:{eu:mail}"
+EX_USAGE, EX_CONFIG = 2, 78
+
+
+class Ordinary(FaultTest):
+    def one(self, kind, *options, key=EU):
+        return self.fleet.fcall("wh1_enqueue", kind, b"x", *options, key=key)[0].decode()
+
+    def wait_status(self, job, status, key=EU):
+        wait_for(lambda: self.fleet.job(job, key)["status"] == status, f"{job} to be {status}")
+
+    def test_runs_jobs_of_its_region_and_of_any(self):
+        self.fleet.fcall("wh1_configure", "keep_count", 1000, key=ANY)
+        early = self.one("noop"), self.one("noop", key=ANY)
+        worker = self.fleet.start_worker("w", {"noop": NOOP})
+        self.wait_status(early[0], "completed")
+        self.wait_status(early[1], "completed", ANY)
+        wait_for(lambda: self.fleet.stats()["idle"] == 1, "the worker to be idle")
+        for key in (EU, ANY):
+            self.wait_status(self.one("noop", key=key), "completed", key)
+        partitions = self.fleet.redis("FCALL_RO", "wh1_partitions", 1, "wh:{registry}")
+        self.assertEqual({p.decode() for p in partitions}, {EU, ANY})
+        self.assertEqual(worker.metric("region_worker_job_completed_total"), 4)
+        self.assertEqual(worker.metric("region_worker_processed_total"), 4)
+        self.assertEqual(worker.metric("region_worker_errors_total"), 0)
+
+    def test_a_thousand_jobs_in_few_slots(self):
+        self.fleet.enqueue(1000, "noop")
+        worker = self.fleet.start_worker("w", {"*": NOOP}, "--slots", "3", "--no-also-any")
+        self.fleet.wait_drained()
+        self.fleet.check_all()
+        self.assertEqual(worker.metric("wherry_fenced_total"), 0)
+        self.assertEqual(worker.metric("wherry_leases_lost_total"), 0)
+
+    def test_strict_order(self):
+        """The second queue gets nothing while the first one has jobs."""
+        config = self.fleet.worker_config({"*": exec_handler()})
+        with open(config, "a", encoding="utf-8") as file:
+            file.write("order: strict\nqueues:\n  mail: 1\n  default: 1\n")
+        low = [self.one("x") for _ in range(5)]
+        high = [self.one("x", key=MAIL) for _ in range(5)]
+        self.fleet.fcall("wh1_configure", "keep_count", 1000, key=MAIL)
+        self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu", "--slots", "1",
+                         "--no-also-any")
+        for job in low:
+            self.wait_status(job, "completed")
+        order = [r[1] for r in self.fleet.runs() if r[0] == "start"]
+        self.assertEqual(order, high + low)
+
+    def test_weighted_queues_both_move(self):
+        config = self.fleet.worker_config({"*": NOOP})
+        with open(config, "a", encoding="utf-8") as file:
+            file.write("queues: {mail: 9, default: {weight: 1}}\n")
+        for key in (EU, MAIL):
+            for _ in range(40):
+                self.one("noop", key=key)
+        worker = self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu",
+                                  "--slots", "2")
+        wait_for(lambda: self.fleet.unfinished(EU) == 0 and self.fleet.unfinished(MAIL) == 0,
+                 "both queues to be empty")
+        self.assertTrue(worker.is_running())
+
+    def test_no_handler(self):
+        worker = self.fleet.start_worker("w", {"noop": NOOP})
+        job = self.one("other", "MAXATTEMPTS", "2")
+        self.wait_status(job, "failed" if self.fleet.job(job) is None else "scheduled")
+        record = self.fleet.job(job)
+        self.assertEqual(record["error_category"], "no_handler")
+        self.assertEqual(worker.metric("region_worker_job_failed_total"),
+                         int(record["attempts"]))
+
+    def test_a_delayed_job_runs_without_a_scheduler(self):
+        self.fleet.start_worker("w", {"noop": NOOP})
+        self.wait_status(self.one("noop", "DELAY", "300"), "completed")
+
+    def test_cancel_of_a_running_job(self):
+        self.fleet.start_worker("w", {"*": {"run": exec_handler(), "grace": "300ms"}})
+        job = self.fleet.enqueue_one("x", b"hang")
+        wait_for(lambda: self.fleet.started(job), "the job to start")
+        self.assertEqual(self.fleet.fcall("wh1_cancel", job), b"requested")
+        self.wait_status(job, "cancelled")
+
+    def test_pause_and_resume(self):
+        worker = self.fleet.start_worker("w", {"noop": NOOP})
+        self.fleet.fcall("wh1_pause")
+        job = self.one("noop")
+        worker.wait_event("queue.paused")
+        self.assertEqual(self.fleet.job(job)["status"], "pending")
+        self.fleet.fcall("wh1_resume")
+        self.wait_status(job, "completed")
+
+    def test_quiet_by_an_operator(self):
+        worker = self.fleet.start_worker("w", {"noop": NOOP}, "--no-also-any")
+        name = self.fleet.fcall("wh1_workers")[0]
+        self.fleet.fcall("wh1_quiet", name)
+        worker.wait_event("worker.quiet")
+        job = self.one("noop")
+        self.fleet.start_worker("other", {"noop": NOOP})
+        self.wait_status(job, "completed")
+        self.assertEqual(worker.metric("region_worker_processed_total"), 0)
+
+    def test_what_it_says_of_itself(self):
+        self.fleet.start_worker("w", {"noop": NOOP}, "--slots", "5")
+        info = json.loads(wait_for(lambda: self.fleet.fcall("wh1_workers")[4], "its info"))
+        self.assertEqual((info["name"], info["region"], info["slots"]), ("w", "eu", 5))
+
+    def test_progress_and_lines(self):
+        self.fleet.start_worker("w", {"*": command_handler()})
+        job = self.fleet.enqueue_one("x", b"sleep 1")
+        self.wait_status(job, "completed")
+
+    def test_dump(self):
+        worker = self.fleet.start_worker("w", {"*": exec_handler()})
+        job = self.fleet.enqueue_one("x", b"sleep 2000")
+        wait_for(lambda: self.fleet.started(job), "the job to start")
+        worker.send(signal.SIGUSR1)
+        told = worker.wait_event("dump.job")
+        self.assertEqual((told["job"], told["state"]), (job, "running"))
+        self.assertTrue(worker.events("dump.worker") and worker.events("dump.handler"))
+        self.assertEqual(len(worker.events("dump.partition")), 2)
+
+
+class Http(FaultTest):
+    def test_metrics_are_well_formed(self):
+        worker = self.fleet.start_worker("w", {"noop": NOOP, "*": exec_handler()})
+        self.fleet.enqueue(20, "noop")
+        self.fleet.enqueue(3, "other", b"fail")
+        self.fleet.wait_drained()
+        text = wait_for(lambda: (lambda t: t if "errors_total{" in t else None)(
+            worker.http("/metrics")[1]), "metrics")
+        for name in ("region_worker_processed_total", "region_worker_errors_total",
+                     "region_worker_error_rate", "region_worker_concurrency",
+                     "region_worker_in_flight", "region_worker_backpressure",
+                     "region_worker_job_started_total", "region_worker_job_completed_total",
+                     "region_worker_job_failed_total", "wherry_job_wait_seconds_bucket",
+                     "wherry_job_run_seconds_bucket", "wherry_build_info",
+                     "process_resident_memory_bytes", "process_cpu_seconds_total",
+                     "process_open_fds", "wherry_event_loop_lag_seconds"):
+            self.assertIn("\n" + name, text)
+        rate = float(re.search(r'error_rate\{region="eu",queue="default"\} (\S+)', text).group(1))
+        self.assertTrue(0 < rate < 1)
+        if shutil.which("promtool"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                  capture_output=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(worker.http("/nothing")[0], 404)
+
+    def test_redis_comes_late(self):
+        """livez is not about Redis, readyz is; the worker waits for it."""
+        self.fleet.kill9_redis()
+        worker = self.fleet.start_worker("w", {"noop": NOOP}, ready=False)
+        wait_for(lambda: worker.http("/readyz")[0] == 503, "a first answer")
+        self.assertIn("redis", worker.http("/readyz")[1])
+        self.assertEqual(worker.http("/livez")[0], 200)
+        self.fleet.start_redis(load=False)
+        wait_for(lambda: self.fleet.is_ready(worker), "the worker to be ready")
+        self.fleet.keep_all()
+        self.fleet.enqueue(3, "noop")
+        self.fleet.wait_drained()
+        self.fleet.check_all()
+
+
+class Settings(FaultTest):
+    def run_worker(self, *options, env=None):
+        process = Process("try", [os.path.join(BIN, "wherry-worker"), *options],
+                          self.fleet.folder, env)
+        return process.wait(), process.log()
+
+    def config(self, text):
+        path = os.path.join(self.fleet.folder, "try.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def test_refused(self):
+        cases = [
+            ("slotz: 3\n", ":1:1: ", "slotz"),
+            ("slots: many\n", ":1:8: ", "slots"),
+            ("handlers:\n  x: {run: 'native:/nowhere/x.so'}\n", "", "/nowhere/x.so"),
+            ("handlers:\n  x: {run: 'magic:x'}\n", "", "handlers.x.run"),
+            ("handlers:\n  x: {run: 'command:/bin/true', retry: 'often'}\n", "", "retry"),
+            ("lease: 2s\nheartbeat: 1500ms\n", "", "heartbeat"),
+            ("region: 'a b'\n", "", "region"),
+        ]
+        for text, place, word in cases:
+            for more in ((), ("--check-config",)):
+                status, said = self.run_worker("-c", self.config(text), *more)
+                self.assertEqual(status, EX_CONFIG, (text, said))
+                self.assertIn(word, said)
+                self.assertIn(place, said)
+        self.assertEqual(self.run_worker("--no-such-flag")[0], EX_USAGE)
+
+    def test_check_and_print(self):
+        path = self.config("redis: {url: 'redis://u:verysecret@h'}\nhandlers:\n"
+                           f"  noop: '{NOOP}'\nqueues: {{a: 2}}\n")
+        status, said = self.run_worker("-c", path, "--check-config")
+        self.assertEqual((status, said), (0, "configuration ok\n"))
+        status, said = self.run_worker("-c", path, "--print-config",
+                                       env={"WHERRY_REGION": "mars"})
+        self.assertEqual(status, 0)
+        self.assertNotIn("verysecret", said)
+        self.assertIn("mars", said)
+
+    def test_secrets_stay_out_of_the_log(self):
+        worker = self.fleet.start_worker("w", {"noop": NOOP}, "--log-level", "debug",
+                                         env={"WHERRY_REDIS_PASSWORD": "verysecret"}, ready=False)
+        worker.wait_event("worker.starting")
+        worker.send(signal.SIGTERM)
+        worker.wait()
+        self.assertNotIn("verysecret", worker.log())
+
+    def test_reload(self):
+        path = self.config(f"slots: 2\nhandlers:\n  noop: '{NOOP}'\n")
+        worker = self.fleet.start("wherry-worker", "w", "-c", path, "--region", "eu")
+        wait_for(lambda: self.fleet.is_ready(worker), "the worker to be ready")
+        self.assertEqual(worker.metric("region_worker_concurrency"), 2)
+        self.config("slots: nonsense\n")
+        worker.send(signal.SIGHUP)
+        worker.wait_event("config.reload_refused")
+        self.assertEqual(worker.metric("region_worker_concurrency"), 2)
+        self.config(f"slots: 7\nlease: 30s\nhandlers:\n  noop: '{NOOP}'\n")
+        worker.send(signal.SIGHUP)
+        worker.wait_event("config.reloaded")
+        self.assertEqual(worker.metric("region_worker_concurrency"), 7)
+        self.assertIn("lease", worker.wait_event("config.needs_restart")["options"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lines from a pipe in pieces, and lines into jobs.
+ */
+#include "common/cli/cli_jsonl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void test_lines(void **state)
+{
+    static const char text[] = "one\n\n \t\r\ntwo\0x\nlast";
+    static const struct {
+        const char *line;
+        size_t n;
+        int64_t number;
+    } want[] = {{"one", 3, 1}, {"two\0x", 5, 4}, {"last", 4, 5}};
+    wh_cli_jsonl_reader r;
+    wh_errbuf eb;
+    const char *line = NULL;
+    size_t n = 0;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], text, sizeof text - 1), (int)sizeof text - 1);
+    (void)close(fds[1]);
+    wh_cli_jsonl_init(&r, fds[0]);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        assert_int_equal(wh_cli_jsonl_next(&r, &line, &n, &eb), WH_OK);
+        assert_non_null(line);
+        assert_int_equal(n, want[i].n);
+        assert_memory_equal(line, want[i].line, n);
+        assert_int_equal(r.line, want[i].number);
+    }
+    assert_int_equal(wh_cli_jsonl_next(&r, &line, &n, &eb), WH_OK);
+    assert_null(line);
+    assert_int_equal(r.bytes, sizeof text - 1);
+    wh_cli_jsonl_fini(&r);
+    (void)close(fds[0]);
+}
+
+static wh_err parse(const char *line, wh_cli_jsonl_job *j, wh_errbuf *eb)
+{
+    const wh_job_spec dflt = {.type = "dflt", .org = "o", .delay_ms = 7};
+
+    return wh_cli_jsonl_parse(line, strlen(line), &dflt, j, eb);
+}
+
+static void test_job(void **state)
+{
+    wh_cli_jsonl_job j;
+    wh_errbuf eb;
+
+    (void)state;
+    assert_int_equal(parse("{\"org\":\"acme\",\"priority\":0,\"max_attempts\":3,"
+                           "\"payload\":{\"a\":[1,null]},"
+                           "\"id\":\"0190C6A0-1c6e-7c3a-9d52-3f1f0a4b2c11\"}",
+                           &j, &eb),
+                     WH_OK);
+    assert_string_equal(j.spec.type, "dflt");
+    assert_string_equal(j.spec.org, "acme");
+    assert_int_equal(j.spec.priority_plus1, 1);
+    assert_int_equal(j.spec.max_attempts, 3);
+    assert_int_equal(j.spec.delay_ms, 7);
+    assert_int_equal(j.spec.payload_len, strlen("{\"a\":[1,null]}"));
+    assert_memory_equal(j.spec.payload, "{\"a\":[1,null]}", j.spec.payload_len);
+    assert_int_equal(j.spec.id[0], 0x01);
+    wh_cli_jsonl_job_fini(&j);
+}
+
+static void test_base64(void **state)
+{
+    static const struct {
+        const char *text, *bytes;
+        size_t n;
+    } good[] = {
+        {"", "", 0}, {"AA==", "\0", 1}, {"AAE=", "\0\1", 2}, {"+/8A", "\xfb\xff\0", 3}};
+    static const char *const bad[] = {
+        "A", "AA=", "=AAA", "A===", "AA==AAAA", "A A=", "-_8A"};
+    wh_cli_jsonl_job j;
+    wh_errbuf eb;
+    char line[80];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        (void)snprintf(line, sizeof line, "{\"payload_base64\":\"%s\"}", good[i].text);
+        assert_int_equal(parse(line, &j, &eb), WH_OK);
+        assert_int_equal(j.spec.payload_len, good[i].n);
+        assert_memory_equal(j.spec.payload, good[i].bytes, good[i].n);
+        wh_cli_jsonl_job_fini(&j);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        (void)snprintf(line, sizeof line, "{\"payload_base64\":\"%s\"}", bad[i]);
+        assert_int_equal(parse(line, &j, &eb), WH_EINVAL);
+        wh_cli_jsonl_job_fini(&j);
+    }
+}
+
+static void test_refusals(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "{} x",
+                                      "[]",
+                                      "null",
+                                      "{\"typ\":\"x\"}",
+                                      "{\"type\":1}",
+                                      "{\"type\":\"a\",\"type\":\"a\"}",
+                                      "{\"delay_ms\":1.5}",
+                                      "{\"delay_ms\":-1}",
+                                      "{\"delay_ms\":\"5s\"}",
+                                      "{\"priority\":2147483647}",
+                                      "{\"id\":\"x\"}",
+                                      "{\"type\":\"a\\u0000b\"}",
+                                      "{\"payload\":\"a\",\"payload_base64\":\"\"}"};
+    wh_cli_jsonl_job j;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        wh_errbuf eb = {.code = WH_OK};
+
+        assert_int_equal(parse(bad[i], &j, &eb), WH_EINVAL);
+        assert_true(eb.text[0] != '\0');
+        wh_cli_jsonl_job_fini(&j);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_job),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers by type, refused configurations, reload.
+ */
+#include "tests/unit/worker/fake_executor.h"
+#include "worker/registry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static char mail[] = "mail", any[] = "*", run[] = "fake:x", broken[] = "fake:broken";
+static char other_kind[] = "magic:x", bad_name[] = "a b", bad_retry[] = "fixed:";
+
+static wh_handler_config handler(char *name, char *text)
+{
+    return (wh_handler_config){.name = name,
+                               .run = text,
+                               .timeout_ms = 1000,
+                               .max_attempts = 5,
+                               .jitter = 0.1};
+}
+
+static wh_err make(wh_handler_config *c, size_t n, wh_registry **out, wh_errbuf *eb)
+{
+    static const wh_executor_events none;
+    wh_registry_setup o = {
+        .configs = c, .n = n, .executor = {.events = &none}, .kind_of = fake_kind_of};
+
+    n_fakes = 0;
+    return wh_registry_new(&o, out, eb);
+}
+
+static void test_find(void **state)
+{
+    (void)state;
+    wh_handler_config c[2] = {handler(any, run), handler(mail, run)};
+    wh_registry *r = NULL;
+
+    assert_int_equal(make(c, 2, &r, NULL), WH_OK);
+    assert_ptr_equal(wh_registry_find(r, "mail"), wh_registry_at(r, 1));
+    assert_ptr_equal(wh_registry_find(r, "else"), wh_registry_at(r, 0));
+    wh_registry_drain(r);
+    assert_true(fakes[0].is_drained && fakes[1].is_drained);
+    wh_registry_free(r);
+    assert_true(fakes[0].is_freed && fakes[1].is_freed);
+    assert_int_equal(make(&c[1], 1, &r, NULL), WH_OK);
+    assert_null(wh_registry_find(r, "else"));
+    wh_registry_free(r);
+    assert_int_equal(make(NULL, 0, &r, NULL), WH_OK);
+    assert_null(wh_registry_find(r, "mail"));
+    wh_registry_free(r);
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    static char names[FAKE_KINDS][8];
+    wh_handler_config c[FAKE_KINDS];
+    wh_registry *r = NULL;
+    for (size_t i = 0; i < FAKE_KINDS; i++) {
+        snprintf(names[i], sizeof names[i], "t%zu", i);
+        c[i] = handler(names[i], run);
+    }
+    assert_int_equal(make(c, FAKE_KINDS, &r, NULL), WH_OK);
+    for (size_t i = 0; i < FAKE_KINDS; i++) {
+        assert_ptr_equal(wh_registry_find(r, names[i]), wh_registry_at(r, i));
+    }
+    wh_registry_free(r);
+}
+
+static void refused(wh_handler_config c, const char *word)
+{
+    wh_handler_config both[2] = {handler(mail, run), c};
+    wh_registry *r = NULL;
+    wh_errbuf eb = {0};
+
+    assert_int_equal(make(both, 2, &r, &eb), WH_ECONFIG);
+    assert_null(r);
+    assert_non_null(strstr(eb.text, word));
+    assert_true(fakes[0].is_freed); /* the good one, too */
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    wh_handler_config c = handler(any, run);
+
+    refused(handler(any, broken), "handlers.*: it is broken");
+    refused(handler(any, other_kind), "handlers.*.run: no such kind");
+    refused(handler(bad_name, run), "handlers.a b");
+    refused(handler(any, NULL), "missing");
+    c.retry = bad_retry;
+    refused(c, "handlers.*.retry");
+}
+
+static void test_reload(void **state)
+{
+    (void)state;
+    static char retry[] = "fixed:9s";
+    wh_handler_config c = handler(mail, run);
+    wh_registry *r = NULL;
+
+    assert_int_equal(make(&c, 1, &r, NULL), WH_OK);
+    wh_handler_config fresh[2] = {handler(mail, other_kind), handler(any, run)};
+    fresh[0].retry = bad_retry;
+    fresh[0].timeout_ms = 7;
+    assert_int_equal(wh_registry_reload(r, fresh, 2, NULL), WH_ECONFIG);
+    assert_int_equal(wh_registry_at(r, 0)->config.timeout_ms, 1000);
+    fresh[0].retry = retry;
+    fresh[0].max_attempts = 9;
+    assert_int_equal(wh_registry_reload(r, fresh, 2, NULL), WH_OK);
+    assert_int_equal(wh_registry_at(r, 0)->config.timeout_ms, 7);
+    assert_int_equal(wh_registry_at(r, 0)->policy.max_attempts, 9);
+    assert_int_equal(wh_registry_at(r, 0)->policy.steps_ms[0], 9000);
+    assert_string_equal(wh_registry_at(r, 0)->config.run,
+                        run); /* that needs a restart */
+    assert_int_equal(wh_registry_count(r), 1);
+    wh_registry_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_reload),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
