@@ -85,7 +85,7 @@ static void settle(wh_fetch_cycle *c, const wh_store_cycle *r)
 
 static void set_paused(wh_partition *p, bool paused)
 {
-    if (p->paused != paused) {
+    if (p->paused != paused && !p->quiet) {
         p->paused = paused;
         WH_LOG(INFO, paused ? "queue.paused" : "queue.resumed",
                WH_F_STR("queue", p->queue), WH_F_STR("region", p->region));

@@ -82,6 +82,9 @@ static void on_change(void *arg)
     wh_worker *w = arg;
 
     wh_fetch_kick(w->fetch);
+    if (w->state >= WH_WORKER_DRAINING) {
+        wh_worker_check(w);
+    }
 }
 
 static void on_line(void *arg, wh_slot *slot, wh_slice line)
@@ -89,12 +92,13 @@ static void on_line(void *arg, wh_slot *slot, wh_slice line)
     wh_worker *w = arg;
 
     wh_notes_line(w->notes, slot, line);
-    if (wh_log_is_on(WH_LOG_LEVEL_DEBUG)) {
+    if (wh_log_is_on(WH_LOG_LEVEL_INFO)) {
         char id[WH_UUID_TEXT + 1];
 
         wh_rng_uuid_format(slot->job->id, id);
-        WH_LOG(DEBUG, "job.output", WH_F_STR("job", id),
-               WH_F_STRN("line", line.p, line.n));
+        WH_LOG_LIMITED(INFO, 600, "job.output", WH_F_STR("job", id),
+                       WH_F_STR("type", slot->job->type),
+                       WH_F_STRN("line", line.p, line.n));
     }
 }
 

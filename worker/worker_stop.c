@@ -10,8 +10,6 @@
 
 enum { CANCEL_MS = 400, RELEASE_MS = 2000, LEAVE_MS = 1000 };
 
-static void stop_now(wh_worker *w);
-
 static void leave(wh_worker *w)
 {
     wh_worker_set_state(w, WH_WORKER_LEAVING);
@@ -57,10 +55,11 @@ void wh_worker_check(wh_worker *w)
 static void stop_now(wh_worker *w)
 {
     wh_worker_set_state(w, WH_WORKER_STOPPING);
+    wh_timer_start(w->deadline,
+                   RELEASE_MS); /* first: what follows may end this state */
     wh_fetch_stop_claiming(w->fetch);
     wh_registry_kill(w->registry);
     wh_dispatch_release(w->dispatch);
-    wh_timer_start(w->deadline, RELEASE_MS);
     wh_worker_check(w);
 }
 
@@ -108,11 +107,11 @@ void wh_worker_stop(wh_worker *w)
     case WH_WORKER_STARTING:
     case WH_WORKER_RUNNING:
         wh_worker_set_state(w, WH_WORKER_DRAINING);
+        wh_timer_start(w->deadline, w->drain_timeout_ms);
         wh_worker_tell_info(w);
         wh_fetch_stop_claiming(w->fetch);
-        wh_dispatch_drain(w->dispatch);
         wh_registry_drain(w->registry);
-        wh_timer_start(w->deadline, w->drain_timeout_ms);
+        wh_dispatch_drain(w->dispatch);
         wh_worker_check(w);
         break;
     case WH_WORKER_DRAINING:

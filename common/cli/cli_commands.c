@@ -101,6 +101,7 @@ static const wh_cli_flag job_list_flags[] = {
     NUMBER("limit", 1, 1000000, "at most that many (default: 50)"),
     TEXT("cursor", "C", "go on where an earlier list stopped"),
     SWITCH("all", "no limit"),
+    SWITCH("full", "with payload and result (with --json)"),
 };
 static const wh_cli_flag wait_flags[] = {
     DURATION("timeout", 0, YEARS_10, "wait that long at most (default: for ever)"),

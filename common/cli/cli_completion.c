@@ -70,7 +70,22 @@ static void add_quoted(const char *text, bool is_fish, wh_buf *out)
     wh_buf_addc(out, '\'');
 }
 
-/* --redis|--region|…: every flag with a value, as a pattern. */
+/* Did an earlier flag with a value have this name? Globals come last. */
+static bool is_repeated(const wh_cli_set *set, size_t command, const char *name)
+{
+    for (size_t i = 0; i < command && i < set->n_commands; i++) {
+        for (size_t k = 0; k < set->commands[i].n_flags; k++) {
+            const wh_cli_flag *f = &set->commands[i].flags[k];
+
+            if (f->kind != WH_CLI_SWITCH && strcmp(f->name, name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* --redis|--region|...: every flag with a value, as a pattern. */
 static void add_value_flags(const wh_cli_set *set, wh_buf *out)
 {
     const char *bar = "";
@@ -81,7 +96,7 @@ static void add_value_flags(const wh_cli_set *set, wh_buf *out)
         size_t n = is_global ? set->n_globals : set->commands[i].n_flags;
 
         for (size_t k = 0; k < n; k++) {
-            if (flags[k].kind != WH_CLI_SWITCH) {
+            if (flags[k].kind != WH_CLI_SWITCH && !is_repeated(set, i, flags[k].name)) {
                 wh_buf_addf(out, "%s--%s", bar, flags[k].name);
                 bar = "|";
             }

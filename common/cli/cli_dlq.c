@@ -151,6 +151,7 @@ static wh_exit list(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
         }
     }
     if (status == WH_EXIT_OK && cursor[0] != '\0') {
+        wh_cli_table_flush(t);
         wh_cli_note(c, "more: --cursor %s", cursor);
     }
     return status;

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 50, CALL_MAX = 1000, CURSOR_MAX = 80 };
+enum { LIMIT_DEFAULT = 50, CALL_MAX = 1000, CALL_MAX_FULL = 100, CURSOR_MAX = 80 };
 
 static const wh_job_status order[] = {
     WH_JOB_IN_PROGRESS, WH_JOB_PENDING,   WH_JOB_SCHEDULED, WH_JOB_FAILED,
@@ -108,12 +108,14 @@ static wh_exit print_page(listing *l, const wh_reply *reply)
 /* One call. */
 static wh_exit fetch(listing *l, const char *status_name, const wh_reply **reply)
 {
+    /* Records with payloads are large: a reply must stay within what a client buffers. */
+    int64_t most = wh_cli_args_has(&l->cli->args, "full") ? CALL_MAX_FULL : CALL_MAX;
     wh_call call;
 
     wh_call_init(&call, "wh1_jobs", true, l->where.key);
     wh_call_args(&call, status_name);
     wh_call_args(&call, l->cursor);
-    wh_call_argi(&call, l->left < 0 || l->left > CALL_MAX ? CALL_MAX : l->left);
+    wh_call_argi(&call, l->left < 0 || l->left > most ? most : l->left);
     if (l->org != NULL) {
         wh_call_args(&call, "ORG");
         wh_call_args(&call, l->org);
@@ -121,6 +123,9 @@ static wh_exit fetch(listing *l, const char *status_name, const wh_reply **reply
     if (l->type != NULL) {
         wh_call_args(&call, "TYPE");
         wh_call_args(&call, l->type);
+    }
+    if (wh_cli_args_has(&l->cli->args, "full")) {
+        wh_call_args(&call, "FULL");
     }
     return wh_cli_redis_call(l->cli, &call, reply);
 }
@@ -196,6 +201,7 @@ static wh_exit list_all(listing *l, const char *statuses, const char *first)
         rest = l->cursor[0] != '\0' ? name : NULL;
     }
     if (status == WH_EXIT_OK && rest != NULL) {
+        wh_cli_table_flush(&l->table);
         wh_cli_note(l->cli, "more: --cursor %s:%s", rest, l->cursor);
     }
     return status;

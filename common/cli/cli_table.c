@@ -212,7 +212,7 @@ static void end_line(wh_cli_table *t)
     wh_buf_addc(&t->out, '\n');
 }
 
-static void print_page(wh_cli_table *t)
+void wh_cli_table_flush(wh_cli_table *t)
 {
     const char *p = wh_buf_str(&t->cells);
 
@@ -256,7 +256,7 @@ void wh_cli_table_row(wh_cli_table *t)
         return;
     }
     if (++t->n_rows >= PAGE_ROWS) {
-        print_page(t);
+        wh_cli_table_flush(t);
     }
 }
 
@@ -264,7 +264,7 @@ wh_exit wh_cli_table_finish(wh_cli_table *t, const char *empty)
 {
     wh_exit status = WH_EXIT_OK;
 
-    print_page(t);
+    wh_cli_table_flush(t);
     if (!wh_buf_ok(&t->cells) || !wh_buf_ok(&t->json) || !wh_buf_ok(&t->out)) {
         status = wh_cli_no_memory(t->cli);
     } else if (t->total == 0 && empty != NULL) {

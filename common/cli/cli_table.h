@@ -45,7 +45,9 @@ void wh_cli_table_time(wh_cli_table *t, int64_t ms);
 void wh_cli_table_raw(wh_cli_table *t, const char *json, const char *text);
 void wh_cli_table_bool(wh_cli_table *t, bool v, const char *yes);
 void wh_cli_table_row(wh_cli_table *t);
-/* Prints what is gathered; with no row ever, says `empty` as a note (may be NULL). Frees. */
+/* Prints what is gathered, so that a message may follow. */
+void wh_cli_table_flush(wh_cli_table *t);
+/* The same; with no row ever, says `empty` as a note (may be NULL). Frees. */
 wh_exit wh_cli_table_finish(wh_cli_table *t, const char *empty);
 
 #endif

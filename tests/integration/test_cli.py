@@ -170,7 +170,7 @@ class Jobs(CliCase):
 
     def test_jsonl_stops_at_a_bad_line(self):
         good = b'{"type": "a"}\n'
-        for bad, text in [(b'{"typpe": "a"}', 'did you mean "type"'), (b"[1]", "no JSON object"),
+        for bad, text in [(b'{"ttype": "a"}', 'did you mean "type"'), (b"[1]", "no JSON object"),
                           (b'{"type": "a", "type": "b"}', "duplicate"),
                           (b'{"type": 1}', "must be a string"), (b'{"type": "a b"}', "outside"),
                           (b'{"type": "a", "delay_ms": -1}', "0 or more"),

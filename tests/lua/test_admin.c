@@ -17,10 +17,10 @@ static void refuse_all(const char *fn, const char *const *bad, size_t n)
         wh_lc_error("WHBADARG", fn, bad[i]);
     }
 }
-#define REFUSE(fn, ...) \
-    do { \
-        static const char *const bad_[] = {__VA_ARGS__}; \
-        refuse_all(fn, bad_, sizeof bad_ / sizeof bad_[0]); \
+#define REFUSE(fn, ...)                                                                \
+    do {                                                                               \
+        static const char *const bad_[] = {__VA_ARGS__};                               \
+        refuse_all(fn, bad_, sizeof bad_ / sizeof bad_[0]);                            \
     } while (0)
 
 static void pause_and_resume(void **state)
@@ -51,9 +51,10 @@ static void configure(void **state)
     redisReply *r = wh_lc_cmd("HGETALL " WH_LC_P ":ctl");
     assert_int_equal(r->elements, 6);
     freeReplyObject(r);
-    REFUSE("wh1_configure", "", "keep_ms", "foo 1", "paused 1", "keep_ms -1", "keep_ms x",
-           "keep_ms 315360000001", "keep_count 1000001", "payload_max 0", "payload_max 67108865",
-           "keep_ms 1 foo 2", "keep_ms 1 keep_count", "KEEP_MS 1");
+    REFUSE("wh1_configure", "", "keep_ms", "foo 1", "paused 1", "keep_ms -1",
+           "keep_ms x", "keep_ms 315360000001", "keep_count 1000001", "payload_max 0",
+           "payload_max 67108865", "keep_ms 1 foo 2", "keep_ms 1 keep_count",
+           "KEEP_MS 1");
     wh_lc_error("WHBADARG", "wh1_configure", "keep_ms %s", "");
 }
 
@@ -68,9 +69,9 @@ static void weight(void **state)
     assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":weights"), 0);
     wh_lc_text("OK", "wh1_weight", "acme 0.001");
     wh_lc_text("OK", "wh1_weight", "acme 1000");
-    REFUSE("wh1_weight", "", "acme", "acme 0", "acme 0.0009", "acme 1000.1", "acme -1", "acme x",
-           "acme 1e2", "acme nan", "acme inf", "acme 1.", "acme 1 2", "a:b 1", "acme 0x10",
-           "acme 0000000001");
+    REFUSE("wh1_weight", "", "acme", "acme 0", "acme 0.0009", "acme 1000.1", "acme -1",
+           "acme x", "acme 1e2", "acme nan", "acme inf", "acme 1.", "acme 1 2", "a:b 1",
+           "acme 0x10", "acme 0000000001");
     wh_lc_error("WHBADARG", "wh1_weight", "acme %s", "");
     wh_lc_error("WHBADARG", "wh1_weight", "%s 2", "");
 }
@@ -225,16 +226,19 @@ static void audit_finds_doubles(void **state)
     wh_lc_reset(NULL);
     wh_lc_enqueue(1, "ORG a");
     wh_lc_enqueue(2, "ORG b");
-    freeReplyObject(wh_lc_cmd("LMOVE " WH_LC_P ":ready:a:5 " WH_LC_P ":ready:b:5 LEFT LEFT"));
+    freeReplyObject(
+        wh_lc_cmd("LMOVE " WH_LC_P ":ready:a:5 " WH_LC_P ":ready:b:5 LEFT LEFT"));
     expect_problem("stands in the list of another org");
     wh_lc_reset(NULL);
     wh_lc_worker("w");
     wh_lc_enqueue(1, "");
     wh_lc_claim("w", 1, "1");
-    freeReplyObject(wh_lc_cmd("HSET " WH_LC_P ":run:w %b %s", WH_LC_TOK(2, 1), "1 default"));
+    freeReplyObject(
+        wh_lc_cmd("HSET " WH_LC_P ":run:w %b %s", WH_LC_TOK(2, 1), "1 default"));
     expect_problem("has no record");
     freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":run:w"));
-    freeReplyObject(wh_lc_cmd("HSET " WH_LC_P ":run:w %b %s", WH_LC_TOK(1, 3), "1 default"));
+    freeReplyObject(
+        wh_lc_cmd("HSET " WH_LC_P ":run:w %b %s", WH_LC_TOK(1, 3), "1 default"));
     expect_problem("runs with a fence that its meta does not expect");
 }
 
@@ -257,8 +261,10 @@ static void registry(void **state)
 
     (void)state;
 #define REGISTRY "1 wh:{registry}"
-    assert_int_equal(wh_lc_count("FCALL wh1_register " REGISTRY " wh:{eu:a} wh:{eu:b}"), 2);
-    assert_int_equal(wh_lc_count("FCALL wh1_register " REGISTRY " wh:{eu:a} wh:{us:a}"), 1);
+    assert_int_equal(wh_lc_count("FCALL wh1_register " REGISTRY " wh:{eu:a} wh:{eu:b}"),
+                     2);
+    assert_int_equal(wh_lc_count("FCALL wh1_register " REGISTRY " wh:{eu:a} wh:{us:a}"),
+                     1);
     redisReply *r = wh_lc_cmd("FCALL_RO wh1_partitions " REGISTRY);
     assert_int_equal(r->elements, 3);
     freeReplyObject(r);

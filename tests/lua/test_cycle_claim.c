@@ -207,7 +207,8 @@ static void active_counts_each_org(void **state)
     assert_string_equal(wh_lc_find(r, "a")->str, "4");
     assert_string_equal(wh_lc_find(r, "b")->str, "2");
     freeReplyObject(r);
-    wh_lc_ok("wh1_cycle", "w 0 3 %b %b %b", WH_LC_TOK(11, 1), WH_LC_TOK(12, 1), WH_LC_TOK(1, 1));
+    wh_lc_ok("wh1_cycle", "w 0 3 %b %b %b", WH_LC_TOK(11, 1), WH_LC_TOK(12, 1),
+             WH_LC_TOK(1, 1));
     r = wh_lc_cmd("HGETALL " WH_LC_P ":active");
     assert_int_equal(r->elements, 2);
     assert_string_equal(wh_lc_find(r, "a")->str, "3");

@@ -41,7 +41,8 @@ static void plain_success(void **state)
 
 static void success_with_result(void **state)
 {
-    struct wh_lc_end e = {.n = 1, .fence = 1, .outcome = "ok", .result = "{\"rows\":3}"};
+    struct wh_lc_end e = {
+        .n = 1, .fence = 1, .outcome = "ok", .result = "{\"rows\":3}"};
 
     (void)state;
     claim_one("w", "");
@@ -66,7 +67,8 @@ static void kept_none(void **state)
     wh_lc_finish("w", &e, true);
     wh_lc_status(1, NULL);
     wh_lc_status(2, NULL);
-    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":jobs " WH_LC_P ":meta " WH_LC_P ":done"), 0);
+    assert_int_equal(
+        wh_lc_count("EXISTS " WH_LC_P ":jobs " WH_LC_P ":meta " WH_LC_P ":done"), 0);
     wh_lc_stat("completed", 2);
     wh_lc_audit();
 }
@@ -90,8 +92,13 @@ static void keeps_no_more_than_it_should(void **state)
 
 static void retry_waits_then_runs(void **state)
 {
-    struct wh_lc_end e = {.n = 1, .fence = 1, .outcome = "retry", .delay_ms = 60000,
-                          .category = "timeout", .message = "no_answer", .context = "{}"};
+    struct wh_lc_end e = {.n = 1,
+                          .fence = 1,
+                          .outcome = "retry",
+                          .delay_ms = 60000,
+                          .category = "timeout",
+                          .message = "no_answer",
+                          .context = "{}"};
 
     (void)state;
     claim_one("w", "PRIORITY 7 ORG acme");
@@ -102,7 +109,8 @@ static void retry_waits_then_runs(void **state)
     wh_lc_field(1, "error_message", "no_answer");
     wh_lc_field(1, "error_context", "{}");
     wh_lc_field(1, "next_retry_at_ms", "1700000060000");
-    wh_lc_field(1, "history", "[[\"2023-11-14T22:13:20.000Z\",\"timeout\",\"no_answer\"]]");
+    wh_lc_field(1, "history",
+                "[[\"2023-11-14T22:13:20.000Z\",\"timeout\",\"no_answer\"]]");
     wh_lc_claim("w", 1, "");
     wh_lc_worker("w");
     wh_lc_advance(29999);
@@ -168,8 +176,12 @@ static void release_goes_to_the_head(void **state)
 
 static void dead_goes_to_the_stream(void **state)
 {
-    struct wh_lc_end e = {.n = 1, .fence = 1, .outcome = "dead", .category = "not_found",
-                          .message = "gone", .context = "ctx"};
+    struct wh_lc_end e = {.n = 1,
+                          .fence = 1,
+                          .outcome = "dead",
+                          .category = "not_found",
+                          .message = "gone",
+                          .context = "ctx"};
 
     (void)state;
     claim_one("w", "ORG acme ENTITY invoice 42 MAXATTEMPTS 3");
@@ -177,19 +189,60 @@ static void dead_goes_to_the_stream(void **state)
     wh_lc_finish("w", &e, true);
     redisReply *r = wh_lc_cmd("XRANGE " WH_LC_P ":dlq - +");
     static const char *const want[] = {
-        "id", NULL, "type", "mail", "org", "acme", "region", "eu",
-        "queue", "q", "error_category", "not_found", "error_message", "gone", "failed_at",
-        "2023-11-14T22:13:21.500Z", "error_context", "ctx", "attempts", "1", "max_attempts",
-        "3", "recoveries", "0", "priority", "5", "entity_type", "invoice", "entity_id", "42",
-        "worker", "w", "enqueued_at", "2023-11-14T22:13:20.000Z", "started_at",
-        "2023-11-14T22:13:20.000Z", "enqueued_at_ms", "1700000000000", "started_at_ms",
-        "1700000000000", "finished_at_ms", "1700000001500", "fence", "1", "history",
-        "[[\"2023-11-14T22:13:21.500Z\",\"not_found\",\"gone\"]]", "payload", "p1"};
+        "id",
+        NULL,
+        "type",
+        "mail",
+        "org",
+        "acme",
+        "region",
+        "eu",
+        "queue",
+        "q",
+        "error_category",
+        "not_found",
+        "error_message",
+        "gone",
+        "failed_at",
+        "2023-11-14T22:13:21.500Z",
+        "error_context",
+        "ctx",
+        "attempts",
+        "1",
+        "max_attempts",
+        "3",
+        "recoveries",
+        "0",
+        "priority",
+        "5",
+        "entity_type",
+        "invoice",
+        "entity_id",
+        "42",
+        "worker",
+        "w",
+        "enqueued_at",
+        "2023-11-14T22:13:20.000Z",
+        "started_at",
+        "2023-11-14T22:13:20.000Z",
+        "enqueued_at_ms",
+        "1700000000000",
+        "started_at_ms",
+        "1700000000000",
+        "finished_at_ms",
+        "1700000001500",
+        "fence",
+        "1",
+        "history",
+        "[[\"2023-11-14T22:13:21.500Z\",\"not_found\",\"gone\"]]",
+        "payload",
+        "p1"};
     assert_int_equal(r->elements, 1);
     const redisReply *f = r->element[0]->element[1];
     assert_int_equal(f->elements, sizeof want / sizeof want[0]);
     for (size_t i = 0; i < f->elements; i++) {
-        assert_string_equal(f->element[i]->str, want[i] != NULL ? want[i] : wh_lc_id(1));
+        assert_string_equal(f->element[i]->str,
+                            want[i] != NULL ? want[i] : wh_lc_id(1));
     }
     freeReplyObject(r);
     wh_lc_status(1, "failed");
@@ -300,14 +353,15 @@ static void history_is_short(void **state)
 
 static void repeated_finish_is_fenced(void **state)
 {
-    static const char *const outcomes[] = {"ok", "retry", "dead", "snooze", "release",
-                                           "cancelled", "expired"};
+    static const char *const outcomes[] = {"ok",      "retry",     "dead",   "snooze",
+                                           "release", "cancelled", "expired"};
     char before[41], after[41];
 
     (void)state;
     wh_lc_worker("w");
     for (unsigned i = 0; i < 7; i++) {
-        struct wh_lc_end e = {.n = i + 1, .fence = 1, .outcome = outcomes[i], .delay_ms = 99};
+        struct wh_lc_end e = {
+            .n = i + 1, .fence = 1, .outcome = outcomes[i], .delay_ms = 99};
 
         wh_lc_enqueue(i + 1, "ORG o%u", i);
         wh_lc_ok("wh1_cycle", "w 1 0");
@@ -330,8 +384,9 @@ static void a_token_named_twice_counts_once(void **state)
 {
     (void)state;
     claim_one("w", "");
-    redisReply *r = wh_lc_call("wh1_cycle", "w 0 2 %b %b %b dead 0 %s %s %s %s", WH_LC_TOK(1, 1),
-                               WH_LC_TOK(1, 1), WH_LC_TOK(1, 1), "", "", "", "");
+    redisReply *r =
+        wh_lc_call("wh1_cycle", "w 0 2 %b %b %b dead 0 %s %s %s %s", WH_LC_TOK(1, 1),
+                   WH_LC_TOK(1, 1), WH_LC_TOK(1, 1), "", "", "", "");
     assert_int_equal(r->element[3]->elements, 2);
     freeReplyObject(r);
     wh_lc_status(1, "completed");
@@ -375,9 +430,22 @@ static void a_lost_lease_is_fenced(void **state)
 
 static void refuses_bad_lists(void **state)
 {
-    static const char *const bad[] = {
-        "", "w", "w 1", "w -1 0", "w 1001 0", "w x 0", "w 1 -1", "w 1 1001", "w 1 x",
-        "w 1 1", "w 0 0 x", "w 0 0 1 2 3 4 5 6", "w 0 1 short", "a:b 1 0", "w 1.0 0", "w 1 0 1"};
+    static const char *const bad[] = {"",
+                                      "w",
+                                      "w 1",
+                                      "w -1 0",
+                                      "w 1001 0",
+                                      "w x 0",
+                                      "w 1 -1",
+                                      "w 1 1001",
+                                      "w 1 x",
+                                      "w 1 1",
+                                      "w 0 0 x",
+                                      "w 0 0 1 2 3 4 5 6",
+                                      "w 0 1 short",
+                                      "a:b 1 0",
+                                      "w 1.0 0",
+                                      "w 1 0 1"};
     char name[10240];
 
     (void)state;
@@ -406,25 +474,25 @@ static void refuses_bad_groups(void **state)
     memset(big, 'x', 65537);
     claim_one("w", "");
     for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
-        wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), outcomes[i], "0", "", "",
-                    none, "", none, "", none);
+        wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), outcomes[i], "0",
+                    "", "", none, "", none, "", none);
     }
     for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
-        wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "retry", delays[i], "", "",
-                    none, "", none, "", none);
+        wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "retry", delays[i],
+                    "", "", none, "", none, "", none);
     }
-    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "a b", "", none,
+    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "a b", "",
+                none, "", none, "", none);
+    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_RAW(1), "dead", "0", "", "", none,
                 "", none, "", none);
-    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_RAW(1), "dead", "0", "", "", none, "",
-                none, "", none);
-    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, "0123456789abcdefx1", (size_t)18, "dead", "0",
-                "", "", none, "", none, "", none);
+    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, "0123456789abcdefx1", (size_t)18,
+                "dead", "0", "", "", none, "", none, "", none);
     wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "", big,
                 (size_t)1025, "", none, "", none);
-    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "", "", none, big,
-                (size_t)4097, "", none);
-    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "ok", "0", "", "", none, "",
-                none, big, (size_t)65537);
+    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "", "",
+                none, big, (size_t)4097, "", none);
+    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "ok", "0", "", "",
+                none, "", none, big, (size_t)65537);
     wh_lc_ok("wh1_cycle", GROUP, WH_LC_TOK(1, 1), "ok", "0", "", big, (size_t)1024, big,
              (size_t)4096, big, (size_t)65536);
     free(big);

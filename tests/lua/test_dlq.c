@@ -144,11 +144,12 @@ static void foreign_entries(void **state)
     (void)state;
     make_dead(1);
     freeReplyObject(wh_lc_cmd("XADD " WH_LC_P ":dlq * note hello"));
-    freeReplyObject(wh_lc_cmd("XADD " WH_LC_P ":dlq * id %s type mail org a payload forged",
-                              wh_lc_id(1)));
+    freeReplyObject(wh_lc_cmd(
+        "XADD " WH_LC_P ":dlq * id %s type mail org a payload forged", wh_lc_id(1)));
     freeReplyObject(wh_lc_cmd("XADD " WH_LC_P ":dlq * id x id y type %s", "a b"));
     wh_lc_enqueue(2, "");
-    freeReplyObject(wh_lc_cmd("XADD " WH_LC_P ":dlq * id %s type mail org a", wh_lc_id(2)));
+    freeReplyObject(
+        wh_lc_cmd("XADD " WH_LC_P ":dlq * id %s type mail org a", wh_lc_id(2)));
     list("- 10", 5, NULL, 0);
     walk("wh1_dlq_replay", "- 10", 5, 1);
     wh_lc_field(1, "payload", "p1");
@@ -165,12 +166,30 @@ static void foreign_entries(void **state)
 
 static void refuses_bad_arguments(void **state)
 {
-    static const char *const fns[] = {"wh1_dlq_list", "wh1_dlq_replay", "wh1_dlq_purge"};
-    static const char *const bad[] = {
-        "", "-", "x 10", "- 0", "- 1001", "- -1", "- x", "1 10", "1- 10", "-1 10", "1-1-1 10",
-        "1-x 10", "+ 10", "$ 10", "99999999999999999999-1 10", "1-99999999999999999999 10",
-        "- 10 ORG", "- 10 ORG a:b", "- 10 TYPE a{", "- 10 CATEGORY a/b", "- 10 FOO x",
-        "- 10 ORG a ORG b"};
+    static const char *const fns[] = {"wh1_dlq_list", "wh1_dlq_replay",
+                                      "wh1_dlq_purge"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "x 10",
+                                      "- 0",
+                                      "- 1001",
+                                      "- -1",
+                                      "- x",
+                                      "1 10",
+                                      "1- 10",
+                                      "-1 10",
+                                      "1-1-1 10",
+                                      "1-x 10",
+                                      "+ 10",
+                                      "$ 10",
+                                      "99999999999999999999-1 10",
+                                      "1-99999999999999999999 10",
+                                      "- 10 ORG",
+                                      "- 10 ORG a:b",
+                                      "- 10 TYPE a{",
+                                      "- 10 CATEGORY a/b",
+                                      "- 10 FOO x",
+                                      "- 10 ORG a ORG b"};
 
     (void)state;
     make_dead(2);
@@ -221,14 +240,10 @@ static void a_thousand_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WH_LC_TEST(lists_by_cursor),
-        WH_LC_TEST(lists_by_filter),
-        WH_LC_TEST(replays_by_filter),
-        WH_LC_TEST(purges_in_steps),
-        WH_LC_TEST(stops_at_until),
-        WH_LC_TEST(foreign_entries),
-        WH_LC_TEST(refuses_bad_arguments),
-        WH_LC_TEST(a_thousand_at_once),
+        WH_LC_TEST(lists_by_cursor),       WH_LC_TEST(lists_by_filter),
+        WH_LC_TEST(replays_by_filter),     WH_LC_TEST(purges_in_steps),
+        WH_LC_TEST(stops_at_until),        WH_LC_TEST(foreign_entries),
+        WH_LC_TEST(refuses_bad_arguments), WH_LC_TEST(a_thousand_at_once),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -39,9 +39,10 @@ static void makes_a_pending_job(void **state)
 static void keeps_every_option(void **state)
 {
     (void)state;
-    wh_lc_enqueue(1, "org acme PRIORITY 9 delay 5000 KEY k/{1} KEYTTL 3000000000 MAXATTEMPTS 7 "
-                     "TIMEOUT 604800000 EXPIRES 315360000000 ENTITY invoice 42 "
-                     "TRACEPARENT 00-aa-bb-01");
+    wh_lc_enqueue(
+        1, "org acme PRIORITY 9 delay 5000 KEY k/{1} KEYTTL 3000000000 MAXATTEMPTS 7 "
+           "TIMEOUT 604800000 EXPIRES 315360000000 ENTITY invoice 42 "
+           "TRACEPARENT 00-aa-bb-01");
     wh_lc_field(1, "org", "acme");
     wh_lc_field(1, "priority", "9");
     wh_lc_field(1, "status", "scheduled");
@@ -54,7 +55,8 @@ static void keeps_every_option(void **state)
     wh_lc_field(1, "traceparent", "00-aa-bb-01");
     wh_lc_field(1, "payload", "p1");
     wh_lc_field(1, "attempts", "0");
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k/{1}"), 2999000000, 3000000000);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k/{1}"), 2999000000,
+                    3000000000);
     wh_lc_audit();
 }
 
@@ -127,7 +129,8 @@ static void empty_payload_and_limits(void **state)
 
 static void refuses_bad_names(void **state)
 {
-    static const char *const bad[] = {"", "a b", "a:b", "a{b}", "a\nb", "caf\xc3\xa9", "a/b"};
+    static const char *const bad[] = {"",     "a b",         "a:b", "a{b}",
+                                      "a\nb", "caf\xc3\xa9", "a/b"};
     char name[10240];
 
     (void)state;
@@ -148,17 +151,33 @@ static void refuses_bad_names(void **state)
 
 static void refuses_bad_options(void **state)
 {
-    static const char *const bad[] = {
-        "", "mail", "mail p ORG", "mail p FOO 1", "mail p ORG a ORG b", "mail p ENTITY t",
-        "mail p PRIORITY 10", "mail p PRIORITY -1", "mail p PRIORITY 5.0", "mail p PRIORITY x",
-        "mail p DELAY -1", "mail p DELAY 315360000001", "mail p DELAY 1e3",
-        "mail p DELAY 0x10", "mail p DELAY 9999999999999999", "mail p MAXATTEMPTS 0",
-        "mail p MAXATTEMPTS 1001", "mail p TIMEOUT 0", "mail p TIMEOUT 604800001",
-        "mail p EXPIRES 0", "mail p EXPIRES 315360000001", "mail p KEY k KEYTTL 0",
-        "mail p ID 0188aabb-cc00-7000-80ff-00000000000", "mail p ID zz",
-        "mail p ID 0188aabb-cc00-7000-80ff-00000000000g",
-        "mail p ID 0188aabbc-c00-7000-80ff-000000000001",
-        "mail p ID 0188aabb-cc00-7000-80ff0-00000000001"};
+    static const char *const bad[] = {"",
+                                      "mail",
+                                      "mail p ORG",
+                                      "mail p FOO 1",
+                                      "mail p ORG a ORG b",
+                                      "mail p ENTITY t",
+                                      "mail p PRIORITY 10",
+                                      "mail p PRIORITY -1",
+                                      "mail p PRIORITY 5.0",
+                                      "mail p PRIORITY x",
+                                      "mail p DELAY -1",
+                                      "mail p DELAY 315360000001",
+                                      "mail p DELAY 1e3",
+                                      "mail p DELAY 0x10",
+                                      "mail p DELAY 9999999999999999",
+                                      "mail p MAXATTEMPTS 0",
+                                      "mail p MAXATTEMPTS 1001",
+                                      "mail p TIMEOUT 0",
+                                      "mail p TIMEOUT 604800001",
+                                      "mail p EXPIRES 0",
+                                      "mail p EXPIRES 315360000001",
+                                      "mail p KEY k KEYTTL 0",
+                                      "mail p ID 0188aabb-cc00-7000-80ff-00000000000",
+                                      "mail p ID zz",
+                                      "mail p ID 0188aabb-cc00-7000-80ff-00000000000g",
+                                      "mail p ID 0188aabbc-c00-7000-80ff-000000000001",
+                                      "mail p ID 0188aabb-cc00-7000-80ff0-00000000001"};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -192,9 +211,10 @@ static void refuses_long_options(void **state)
 
 static void refuses_bad_partitions(void **state)
 {
-    static const char *const bad[] = {"", "wh", "wh:{eu:q", "wh:eu:q", "wh:{eu}", "wh:{eu:}",
-                                      "wh:{:q}", "wh:{eu:q:}", "wh:{e{u:q}", "wh:{eu:q}x",
-                                      "xwh:{eu:q}", "wh:{e u:q}"};
+    static const char *const bad[] = {"",           "wh",         "wh:{eu:q",
+                                      "wh:eu:q",    "wh:{eu}",    "wh:{eu:}",
+                                      "wh:{:q}",    "wh:{eu:q:}", "wh:{e{u:q}",
+                                      "wh:{eu:q}x", "xwh:{eu:q}", "wh:{e u:q}"};
     char name[10240];
 
     (void)state;
@@ -205,7 +225,8 @@ static void refuses_bad_partitions(void **state)
         freeReplyObject(r);
     }
     memset(name, 'a', sizeof name);
-    redisReply *r = wh_lc_cmd("FCALL wh1_enqueue 1 wh:{eu:%b} mail p", name, sizeof name);
+    redisReply *r =
+        wh_lc_cmd("FCALL wh1_enqueue 1 wh:{eu:%b} mail p", name, sizeof name);
     assert_int_equal(strncmp(r->str, "WHBADARG ", 9), 0);
     freeReplyObject(r);
     r = wh_lc_cmd("FCALL wh1_enqueue 1 wh:{eu:%b} mail p", "a\0", (size_t)2);

@@ -59,8 +59,8 @@ static void carries_progress(void **state)
     wh_lc_worker("w");
     wh_lc_enqueue(1, "");
     wh_lc_claim("w", 1, "1");
-    redisReply *r = wh_lc_call("wh1_heartbeat", "w 9000 renew %s %b 0 begun %b 99 x", "",
-                               WH_LC_TOK(1, 1), WH_LC_TOK(2, 1));
+    redisReply *r = wh_lc_call("wh1_heartbeat", "w 9000 renew %s %b 0 begun %b 99 x",
+                               "", WH_LC_TOK(1, 1), WH_LC_TOK(2, 1));
     assert_int_equal(r->element[1]->integer, 1);
     freeReplyObject(r);
     wh_lc_field(1, "progress", "0");
@@ -174,11 +174,22 @@ static void bye_gives_everything_back(void **state)
 
 static void refuses_bad_arguments(void **state)
 {
-    static const char *const bad[] = {
-        "w", "w 9000", "w 9000 new", "w 499 new {}", "w 3600001 new {}", "w x new {}",
-        "w -1 new {}", "w 9000 old {}", "w 9000 NEW {}", "a:b 9000 new {}", "a{b 9000 new {}",
-        "w 9000 new {} x", "w 9000 new {} x y", "w 9000 new {} x 5 y", "w 9000 new {} LOG x",
-        "w 9000 new {} LOG x y"};
+    static const char *const bad[] = {"w",
+                                      "w 9000",
+                                      "w 9000 new",
+                                      "w 499 new {}",
+                                      "w 3600001 new {}",
+                                      "w x new {}",
+                                      "w -1 new {}",
+                                      "w 9000 old {}",
+                                      "w 9000 NEW {}",
+                                      "a:b 9000 new {}",
+                                      "a{b 9000 new {}",
+                                      "w 9000 new {} x",
+                                      "w 9000 new {} x y",
+                                      "w 9000 new {} x 5 y",
+                                      "w 9000 new {} LOG x",
+                                      "w 9000 new {} LOG x y"};
     static const char *const percent[] = {"101", "-1", "x", "1.5"};
     char big[10240];
 
@@ -192,17 +203,17 @@ static void refuses_bad_arguments(void **state)
         }
     }
     for (size_t i = 0; i < 4; i++) {
-        wh_lc_error("WHBADARG", "wh1_heartbeat", "w 9000 new {} %b %s m", WH_LC_TOK(1, 1),
-                    percent[i]);
+        wh_lc_error("WHBADARG", "wh1_heartbeat", "w 9000 new {} %b %s m",
+                    WH_LC_TOK(1, 1), percent[i]);
     }
     memset(big, 'x', sizeof big);
     wh_lc_error("WHBADARG", "wh1_heartbeat", "%s 9000 new {}", "");
     wh_lc_error("WHBADARG", "wh1_heartbeat", "%b 9000 new {}", big, sizeof big);
     wh_lc_error("WHTOOBIG", "wh1_heartbeat", "w 9000 new %b", big, (size_t)4097);
-    wh_lc_error("WHTOOBIG", "wh1_heartbeat", "w 9000 new {} %b 5 %b", WH_LC_TOK(1, 1), big,
-                (size_t)257);
-    wh_lc_error("WHTOOBIG", "wh1_heartbeat", "w 9000 new {} LOG %b %b", WH_LC_TOK(1, 1), big,
-                (size_t)1025);
+    wh_lc_error("WHTOOBIG", "wh1_heartbeat", "w 9000 new {} %b 5 %b", WH_LC_TOK(1, 1),
+                big, (size_t)257);
+    wh_lc_error("WHTOOBIG", "wh1_heartbeat", "w 9000 new {} LOG %b %b", WH_LC_TOK(1, 1),
+                big, (size_t)1025);
     wh_lc_error("WHBADARG", "wh1_heartbeat", "w 9000 new {} %b 5", WH_LC_TOK(1, 1));
     wh_lc_error("WHBADARG", "wh1_heartbeat", "w 9000 new {} LOG %b", WH_LC_TOK(1, 1));
     assert_int_equal(wh_lc_count("DBSIZE"), 0);
@@ -228,14 +239,10 @@ static void refuses_too_many_items(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WH_LC_TEST(becomes_live_and_stays),
-        WH_LC_TEST(repeated_changes_nothing),
-        WH_LC_TEST(carries_progress),
-        WH_LC_TEST(carries_log_lines),
-        WH_LC_TEST(brings_commands),
-        WH_LC_TEST(bye_gives_everything_back),
-        WH_LC_TEST(refuses_bad_arguments),
-        WH_LC_TEST(refuses_too_many_items),
+        WH_LC_TEST(becomes_live_and_stays), WH_LC_TEST(repeated_changes_nothing),
+        WH_LC_TEST(carries_progress),       WH_LC_TEST(carries_log_lines),
+        WH_LC_TEST(brings_commands),        WH_LC_TEST(bye_gives_everything_back),
+        WH_LC_TEST(refuses_bad_arguments),  WH_LC_TEST(refuses_too_many_items),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -13,8 +13,9 @@
 
 enum { JOBS = 210 };
 
-static const char *const statuses[] = {"pending", "scheduled", "in_progress", "completed",
-                                       "failed",  "cancelled", "expired"};
+static const char *const statuses[] = {"pending",   "scheduled", "in_progress",
+                                       "completed", "failed",    "cancelled",
+                                       "expired"};
 
 /* Job n gets status n % 7. */
 static void make_jobs(void)
@@ -28,7 +29,8 @@ static void make_jobs(void)
         if (n % 7 == 0 || n % 7 == 5) {
             continue; /* the pending ones last */
         }
-        wh_lc_enqueue(n, "ORG o%u PRIORITY %u DELAY %u", n % 3, n % 10, n % 7 == 1 ? 500U : 0U);
+        wh_lc_enqueue(n, "ORG o%u PRIORITY %u DELAY %u", n % 3, n % 10,
+                      n % 7 == 1 ? 500U : 0U);
         if (n % 7 == 1) {
             continue;
         }
@@ -112,7 +114,8 @@ static void filters(void **state)
         for (unsigned n = 0; n < JOBS; n++) {
             assert_int_equal(seen[n], n % 7 == s && n % 3 == 1);
         }
-        assert_int_equal(page_through(statuses[s], 13, "ORG o1 TYPE mail", seen), JOBS / 21);
+        assert_int_equal(page_through(statuses[s], 13, "ORG o1 TYPE mail", seen),
+                         JOBS / 21);
         assert_int_equal(page_through(statuses[s], 13, "TYPE other", seen), 0);
         assert_int_equal(page_through(statuses[s], 13, "ORG nobody", seen), 0);
     }
@@ -127,7 +130,8 @@ static void a_page_shows_what_the_job_shows(void **state)
         for (size_t i = 1; i < r->elements; i++) {
             const redisReply *rec = r->element[i];
             for (size_t f = 0; f < rec->elements; f += 2) {
-                wh_lc_field(number_of(rec), rec->element[f]->str, rec->element[f + 1]->str);
+                wh_lc_field(number_of(rec), rec->element[f]->str,
+                            rec->element[f + 1]->str);
             }
         }
         freeReplyObject(r);
@@ -145,12 +149,23 @@ static void an_unknown_job(void **state)
 
 static void refuses_bad_arguments(void **state)
 {
-    static const char *const bad[] = {"", "pending", "pending -", "nothing - 10", "PENDING - 10",
-                                      "pending x 10", "pending -1 10", "pending 1-1 10",
-                                      "pending - 0", "pending - 1001", "pending - x",
-                                      "failed 10 10", "failed 1-99999999999999999999 10",
-                                      "pending - 10 ORG", "pending - 10 ORG a:b",
-                                      "pending - 10 CATEGORY x", "pending - 10 TYPE a TYPE b"};
+    static const char *const bad[] = {"",
+                                      "pending",
+                                      "pending -",
+                                      "nothing - 10",
+                                      "PENDING - 10",
+                                      "pending x 10",
+                                      "pending -1 10",
+                                      "pending 1-1 10",
+                                      "pending - 0",
+                                      "pending - 1001",
+                                      "pending - x",
+                                      "failed 10 10",
+                                      "failed 1-99999999999999999999 10",
+                                      "pending - 10 ORG",
+                                      "pending - 10 ORG a:b",
+                                      "pending - 10 CATEGORY x",
+                                      "pending - 10 TYPE a TYPE b"};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

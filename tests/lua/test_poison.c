@@ -13,17 +13,18 @@
 #include <cmocka.h>
 
 /* The keys that every change needs: nothing changes while one of them is wrong. */
-static const char *const needed[] = {"jobs",    "meta", "levels",  "weights", "info",
-                                     "active",  "stats", "ctl",    "ring",    "delayed",
-                                     "expiry",  "workers", "idle", "done",    "dlq",
-                                     "events"};
+static const char *const needed[] = {
+    "jobs", "meta",    "levels", "weights", "info", "active", "stats", "ctl",
+    "ring", "delayed", "expiry", "workers", "idle", "done",   "dlq",   "events"};
 /* One worker, job or org only. */
-static const char *const partial[] = {"ready:acme:5", "run:w", "run:lost", "command:w", "bell:w",
-                                      "bell:scheduler", "log", "unique:k"};
+static const char *const partial[] = {"ready:acme:5", "run:w",   "run:lost",
+                                      "command:w",    "bell:w",  "bell:scheduler",
+                                      "log",          "unique:k"};
 
 struct change {
     const char *fn;
-    const char *args; /* T: token of job 1, held by w; I: job ids 1…9 as I1…I9; @: empty */
+    const char
+        *args; /* T: token of job 1, held by w; I: job ids 1…9 as I1…I9; @: empty */
 };
 
 static const struct change changes[] = {
@@ -59,11 +60,19 @@ static const struct change changes[] = {
 };
 
 static const struct change reads[] = {
-    {"wh1_job", "I1"},          {"wh1_job", "I4"},          {"wh1_jobs", "pending - 10"},
-    {"wh1_jobs", "scheduled - 10"}, {"wh1_jobs", "in_progress - 10"},
-    {"wh1_jobs", "completed - 10"}, {"wh1_jobs", "failed - 10"}, {"wh1_log", "I1"},
-    {"wh1_dlq_list", "- 10"},   {"wh1_stats", ""},          {"wh1_workers", ""},
-    {"wh1_orgs", "0 10"},       {"wh1_audit", "1000"},
+    {"wh1_job", "I1"},
+    {"wh1_job", "I4"},
+    {"wh1_jobs", "pending - 10"},
+    {"wh1_jobs", "scheduled - 10"},
+    {"wh1_jobs", "in_progress - 10"},
+    {"wh1_jobs", "completed - 10"},
+    {"wh1_jobs", "failed - 10"},
+    {"wh1_log", "I1"},
+    {"wh1_dlq_list", "- 10"},
+    {"wh1_stats", ""},
+    {"wh1_workers", ""},
+    {"wh1_orgs", "0 10"},
+    {"wh1_audit", "1000"},
 };
 
 static redisReply *run(const struct change *c)
@@ -73,7 +82,8 @@ static redisReply *run(const struct change *c)
     char *save = NULL;
 
     snprintf(words, sizeof words, "%s", c->args);
-    for (char *w = strtok_r(words, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
+    for (char *w = strtok_r(words, " ", &save); w != NULL;
+         w = strtok_r(NULL, " ", &save)) {
         if (strcmp(w, "T") == 0) {
             wh_lc_add(&a, wh_lc_token(1, 1), 17);
         } else if (w[0] == 'I') {
@@ -147,7 +157,8 @@ static int check(const struct change *c, const char *key)
     if (refused) {
         wh_lc_digest(after);
         if (strcmp(before, after) != 0) {
-            fail_msg("%s %s, %s poisoned: refused, but changed data", c->fn, c->args, key);
+            fail_msg("%s %s, %s poisoned: refused, but changed data", c->fn, c->args,
+                     key);
         }
     }
     return refused;
@@ -189,7 +200,8 @@ static void check_jobs(const struct change *c, const char *key)
     redisReply *r = wh_lc_cmd("TYPE %s", key);
     snprintf(type, sizeof type, "%s", r->str);
     freeReplyObject(r);
-    if (strcmp(type, "none") == 0 || strstr(key, ":run:") != NULL || strstr(key, "ready") != NULL) {
+    if (strcmp(type, "none") == 0 || strstr(key, ":run:") != NULL ||
+        strstr(key, "ready") != NULL) {
         return; /* what it held before is lost with it */
     }
     freeReplyObject(wh_lc_cmd("DEL %s", key));
@@ -227,8 +239,8 @@ static void other_orgs_go_on(void **state)
     wh_lc_claim("w", 10, "20 21");
     wh_lc_status(8, "scheduled"); /* due, but put off */
     wh_lc_status(7, "in_progress");
-    wh_lc_error("WHBADDATA", "wh1_cycle", "w 0 1 %b %b retry 0 %s %s %s %s", WH_LC_TOK(20, 1),
-                WH_LC_TOK(1, 1), "", "", "", "");
+    wh_lc_error("WHBADDATA", "wh1_cycle", "w 0 1 %b %b retry 0 %s %s %s %s",
+                WH_LC_TOK(20, 1), WH_LC_TOK(1, 1), "", "", "", "");
     wh_lc_done("w", 20, 1, true);
     wh_lc_done("w", 1, 1, true);
     freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":ready:acme:5"));

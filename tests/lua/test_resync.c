@@ -20,7 +20,8 @@ static void releases_what_is_not_named(void **state)
         wh_lc_enqueue(n, "");
     }
     wh_lc_claim("w", 3, "1 2 3");
-    redisReply *r = wh_lc_call("wh1_resync", "w %b %b", WH_LC_TOK(2, 1), WH_LC_TOK(9, 1));
+    redisReply *r =
+        wh_lc_call("wh1_resync", "w %b %b", WH_LC_TOK(2, 1), WH_LC_TOK(9, 1));
     assert_int_equal(r->elements, 2);
     assert_int_equal(r->element[0]->integer, 2);
     assert_memory_equal(r->element[1]->str, wh_lc_token(9, 1), 17);

@@ -52,7 +52,8 @@ static void a_dead_one_starts_over(void **state)
 {
     (void)state;
     wh_lc_worker("w");
-    wh_lc_enqueue(1, "ORG acme PRIORITY 8 MAXATTEMPTS 4 TIMEOUT 5 ENTITY a b TRACEPARENT tp");
+    wh_lc_enqueue(
+        1, "ORG acme PRIORITY 8 MAXATTEMPTS 4 TIMEOUT 5 ENTITY a b TRACEPARENT tp");
     wh_lc_claim("w", 1, "1");
     wh_lc_dead("w", 1, "invalid");
     retry_twice(1);

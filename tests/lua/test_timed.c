@@ -55,7 +55,8 @@ static void cycles_promote_too(void **state)
     wh_lc_claim("w", 1, "1");
 }
 
-static void recover(const char *batch, long long jobs, long long workers, long long next)
+static void recover(const char *batch, long long jobs, long long workers,
+                    long long next)
 {
     redisReply *r = wh_lc_call("wh1_recover", "%s", batch);
 
@@ -87,7 +88,8 @@ static void recovers_what_a_lost_worker_held(void **state)
     wh_lc_field(1, "attempts", "0");
     assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":run:w " WH_LC_P ":active"), 0);
     wh_lc_audit();
-    wh_lc_claim("v", 9, "3 1 2 4 5"); /* each batch in order of ids, the later batch first */
+    wh_lc_claim("v", 9,
+                "3 1 2 4 5"); /* each batch in order of ids, the later batch first */
 }
 
 /* A big table that is emptied in part leaves long stretches of nothing. */
@@ -221,7 +223,8 @@ static void trims_by_age_and_count(void **state)
     three("wh1_trim", "10", 0, 0);
     wh_lc_ok("wh1_configure", "keep_count 0");
     three("wh1_trim", "10", 3, 0);
-    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":jobs " WH_LC_P ":meta " WH_LC_P ":done"), 0);
+    assert_int_equal(
+        wh_lc_count("EXISTS " WH_LC_P ":jobs " WH_LC_P ":meta " WH_LC_P ":done"), 0);
     wh_lc_audit();
 }
 
@@ -239,7 +242,8 @@ static void trims_what_still_stands_in_a_list(void **state)
     wh_lc_status(1, NULL);
     wh_lc_error("WHNOTFOUND", "wh1_retry", "%s", wh_lc_id(1));
     redisReply *r = wh_lc_call("wh1_enqueue", "mail p ID %s", wh_lc_id(1));
-    assert_string_equal(r->element[1]->str, "existing"); /* its id is in use until then */
+    assert_string_equal(r->element[1]->str,
+                        "existing"); /* its id is in use until then */
     freeReplyObject(r);
     wh_lc_audit();
     wh_lc_claim("w", 5, "2");
@@ -251,9 +255,10 @@ static void trims_what_still_stands_in_a_list(void **state)
 
 static void refuses_bad_batches(void **state)
 {
-    static const char *const fns[] = {"wh1_promote", "wh1_recover", "wh1_expire", "wh1_trim"};
-    static const char *const bad[] = {"0", "1001", "-1", "x", "1 1", "1.5", "1e2",
-                                      "00000000000000001"};
+    static const char *const fns[] = {"wh1_promote", "wh1_recover", "wh1_expire",
+                                      "wh1_trim"};
+    static const char *const bad[] = {"0",   "1001", "-1",  "x",
+                                      "1 1", "1.5",  "1e2", "00000000000000001"};
 
     (void)state;
     wh_lc_enqueue(1, "DELAY 1");

@@ -291,7 +291,8 @@ static unsigned drop_claims(struct wh_lm *m, unsigned worker, enum wh_lm_outcome
         const struct wh_lm_job *j = &m->job[i - 1];
         struct wh_lm_end e = {.n = i - 1, .fence = j->run_fence, .outcome = how};
 
-        if (j->state != WH_LM_RUN || j->worker != worker || (spare != NULL && spare[i - 1]) ||
+        if (j->state != WH_LM_RUN || j->worker != worker ||
+            (spare != NULL && spare[i - 1]) ||
             (held > batch && m->still_held(worker, e.n, e.fence))) {
             continue;
         }
@@ -379,15 +380,21 @@ const char *wh_lm_cancel(struct wh_lm *m, unsigned n)
     return "cancelled";
 }
 
-static void revive(struct wh_lm *m, unsigned n)
+static void leave_dlq(struct wh_lm *m, unsigned n)
 {
-    struct wh_lm_job *j = &m->job[n];
     unsigned at = 0;
 
     while (m->dlq[at] != n) {
         at++;
     }
     memmove(&m->dlq[at], &m->dlq[at + 1], (--m->n_dlq - at) * sizeof m->dlq[0]);
+}
+
+static void revive(struct wh_lm *m, unsigned n)
+{
+    struct wh_lm_job *j = &m->job[n];
+
+    leave_dlq(m, n);
     j->attempts = j->recoveries = 0;
     j->cancel = false;
     j->expires_ms = 0;
@@ -429,7 +436,8 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
     return "pending";
 }
 
-static void walk(struct wh_lm *m, struct wh_lm_walk *w, void (*act)(struct wh_lm *, unsigned))
+static void walk(struct wh_lm *m, struct wh_lm_walk *w,
+                 void (*act)(struct wh_lm *, unsigned))
 {
     unsigned todo[WH_LM_JOBS];
 
@@ -448,8 +456,8 @@ static void walk(struct wh_lm *m, struct wh_lm_walk *w, void (*act)(struct wh_lm
 
 static void purge(struct wh_lm *m, unsigned n)
 {
-    revive(m, n); /* out of the DLQ … */
-    m->stat[WH_LM_REPLAYED]--;
+    leave_dlq(m, n);
+    drop(m, n);
     m->stat[WH_LM_PURGED]++;
 }
 

@@ -153,6 +153,7 @@ void wh_lm_purge(struct wh_lm *m, struct wh_lm_walk *w);
 /* Used between the model's two files. */
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
 void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status, bool queued);
-unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out, bool *more);
+unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out,
+                     bool *more);
 
 #endif

@@ -6,7 +6,6 @@
  */
 #include "tests/support/lua_model.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +52,13 @@ void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
     }
 }
 
+static double round_up(double x)
+{
+    double whole = (double)(long long)x;
+
+    return whole < x ? whole + 1 : whole;
+}
+
 /* The orgs below the level to which need jobs raise the lowest ones, and their shares. */
 static unsigned shares(const struct wh_lm *m, unsigned need, struct share *s)
 {
@@ -65,15 +71,19 @@ static unsigned shares(const struct wh_lm *m, unsigned need, struct share *s)
             break;
         }
         taken[o] = true;
-        s[n++] = (struct share){.org = (unsigned)o, .v = m->org[o].v, .w = m->org[o].weight};
+        s[n++] =
+            (struct share){.org = (unsigned)o, .v = m->org[o].v, .w = m->org[o].weight};
         sum_w += m->org[o].weight;
         sum_wv += m->org[o].weight * m->org[o].v;
         level = (need + sum_wv) / sum_w;
     }
     for (unsigned i = 0; i < n; i++) {
-        s[i].n = fmin(left, ceil((level - s[i].v) * s[i].w - 1e-9));
+        s[i].n = round_up((level - s[i].v) * s[i].w - 1e-9);
         if (s[i].n < 1) {
-            s[i].n = fmin(left, 1);
+            s[i].n = 1;
+        }
+        if (s[i].n > left) {
+            s[i].n = left;
         }
         left -= s[i].n;
         if (left <= 0) {
@@ -147,7 +157,8 @@ static bool pass(struct wh_lm *m, struct take *t)
     return n > 0;
 }
 
-unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out, bool *more)
+unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out,
+                     bool *more)
 {
     struct take t = {.worker = worker, .need = want, .out = out};
     unsigned ring = 0;

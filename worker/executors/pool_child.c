@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)64 * 1024)
@@ -231,7 +232,8 @@ static void explain_start(const wh_pool_child *c, int status, char *out, size_t 
 {
     char how[64];
     wh_slice tail = wh_lines_tail(c->complained, 120);
-    if (c->fate == WH_POOL_FATE_NONE) {
+    bool by_us = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (c->fate == WH_POOL_FATE_NONE || (c->fate == WH_POOL_FATE_CLOSED && !by_us)) {
         wh_child_describe(status, how, sizeof how);
         (void)snprintf(out, size, "ended before it was ready: %s%s%.*s", how,
                        tail.n > 0 ? ": " : "", (int)tail.n, tail.p);

@@ -38,7 +38,7 @@ def jobs_of_file(number, path):
     org = ORGS[number % len(ORGS)]
     as_json = json.dumps({"path": path}, ensure_ascii=False)
     entity = {"entity_type": "file", "entity_id": str(number)}
-    yield {"type": "file.hash", "org": org, "payload": as_json, "priority": 9 if number % 10 == 0 else 5, **entity}
+    yield {"type": "hash.file", "org": org, "payload": as_json, "priority": 9 if number % 10 == 0 else 5, **entity}
     words = {"type": "text.words", "org": org, "payload": as_json, **entity}
     if number % 25 == 0:
         words["delay_ms"] = 1500
@@ -50,7 +50,7 @@ def jobs_that_fail(region):
     """(jobs, how each category must end)."""
     missing = json.dumps({"path": "/nonexistent/invoice-4711.pdf"})
     port = json.dumps({"port": closed_port()})
-    out = [{"type": "file.hash", "org": "south", "payload": missing} for _ in range(3)]
+    out = [{"type": "hash.file", "org": "south", "payload": missing} for _ in range(3)]
     out += [{"type": "net.fetch", "org": "west", "payload": port} for _ in range(2)]
     out += [{"type": "chaos.crash", "org": "north", "payload": "{}"} for _ in range(2)]
     return out, {"region": region, "not_found": 3, "connection": 2, "crashed_then_completed": 2}

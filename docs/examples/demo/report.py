@@ -70,7 +70,7 @@ def independent(out):
 
 
 def check_results(out, results, figures):
-    wrong, seen = [], {"file.hash": {}, "text.words": {}, "file.compress": {}}
+    wrong, seen = [], {"hash.file": {}, "text.words": {}, "file.compress": {}}
     for j in results:
         if j["type"] not in seen or j["status"] != "completed":
             continue
@@ -81,7 +81,7 @@ def check_results(out, results, figures):
         want = figures.get(path)
         if want is None:
             wrong.append(f"{path}: not one of the files")
-        elif j["type"] == "file.hash" and json.loads(j["result"])["sha256"] != want[0]:
+        elif j["type"] == "hash.file" and json.loads(j["result"])["sha256"] != want[0]:
             wrong.append(f"{path}: SHA-256 differs from sha256sum")
         elif j["type"] == "text.words":
             r = json.loads(j["result"])

@@ -152,7 +152,7 @@ def main():
         elif header["op"] == "shutdown":
             return
         elif header["op"] == "job":
-            word, _, number = body.decode().partition(" ")
+            word, number = (body.decode().split() + ["", ""])[:2]
             note("start", header)
             answer = misbehave(header, word, int(number or 0))
             note("end", header)

@@ -5,6 +5,7 @@
  */
 #include "common/client/plugin.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,9 @@ static int run_die(wh_task *t, const void *p, size_t n)
     (void)t;
     (void)n;
     if (strcmp(how, "segv") == 0) {
-        volatile int *volatile nowhere = NULL;
-        *nowhere = 1;
+        volatile uintptr_t nowhere =
+            64; /* not NULL: sanitizers have their own word for that */
+        *(volatile int *)nowhere = 1;
     } else if (strcmp(how, "abort") == 0) {
         abort();
     } else if (strcmp(how, "overflow") == 0) {

@@ -57,7 +57,8 @@ static void test_output_is_the_result(void **state)
 static void test_environment(void **state)
 {
     (void)state;
-    char *items[] = {"COLOUR=green"};
+    char item[] = "COLOUR=green";
+    char *items[] = {item};
     c.config.env = (wh_strlist){items, 1};
     assert_int_equal(setenv("WHERRY_REDIS_URL", "redis://secret", 1), 0);
     assert_int_equal(setenv("REDIS_URL", "redis://secret", 1), 0);

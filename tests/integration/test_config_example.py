@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""docs/operations.md against the programs: the example configuration has every option and is
+accepted, flag beats environment beats file, exit statuses, the access list, the alerts.
+"""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from docs import BIN, BUILD, DocsTest, blocks, need, page, wait_for
+from resp import RedisError
+
+PAGE = "docs/operations.md"
+WORKER = os.path.join(BIN, "wherry-worker")
+EX_USAGE, EX_UNAVAILABLE, EX_IOERR, EX_CONFIG = 2, 69, 74, 78
+LINE = re.compile(r'^(?P<indent> *)(?P<off># )?"?(?P<key>[\w.*-]+)"?:(?: (?P<value>.*?))?'
+                  r'(?:  # (?P<source>.*))?$')
+
+
+def example(name):
+    for have, _, text in blocks(PAGE):
+        if have == name:
+            return text
+    raise AssertionError(f"{PAGE} has no `<!-- example: {name} -->`")
+
+
+def run(*argv, env=None, folder=None):
+    clean = {k: v for k, v in os.environ.items()
+             if not k.startswith("WHERRY_") and k not in ("REDIS_URL", "LOG_LEVEL")}
+    return subprocess.run(argv, env={**clean, **(env or {})}, cwd=folder, capture_output=True,
+                          text=True, timeout=30, check=False)
+
+
+def options(printed):
+    """Path -> (value or None, source) of what --print-config prints."""
+    found, above = {}, []
+    for line in printed.splitlines()[1:]:
+        match = LINE.match(line)
+        if match is None:
+            raise AssertionError(f"--print-config prints {line!r}")
+        above[len(match["indent"]) // 2:] = [match["key"]]
+        if match["off"]:
+            found[".".join(above)] = (None, "")
+        elif match["value"]:
+            found[".".join(above)] = (match["value"].strip('"'), match["source"])
+    return found
+
+
+class Example(unittest.TestCase):
+    """worker.yaml, with its paths moved below a folder of the test."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="wh-config-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.text = example("worker.yaml")
+        for path in sorted(set(re.findall(r"(?<![\w/])/(?:etc|srv|usr)/[\w./-]+", self.text)),
+                           key=len, reverse=True):
+            self.place(path)
+        text = re.sub(r"(?<![\w/])/(?=(etc|srv|usr)/)", self.folder + "/", self.text)
+        self.file = self.write("worker.yaml", text)
+
+    def place(self, path):
+        """A file for a path of the example, a real one where the worker looks inside."""
+        here = self.folder + path
+        os.makedirs(os.path.dirname(here), exist_ok=True)
+        if path.endswith(".so"):
+            shutil.copy(os.path.join(BUILD, "lib", "wherry", "handlers",
+                                     os.path.basename(path)), here)
+        elif path.startswith("/usr/bin/"):
+            shutil.copy(os.path.join(BIN, os.path.basename(path)), here)
+        elif not os.path.isdir(here):
+            self.write(path[1:], "secret\n", 0o755)
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def print_config(self, *flags, env=None):
+        done = run(WORKER, "--print-config", *flags, env=env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_is_accepted(self):
+        done = run(WORKER, "-c", self.file, "--check-config")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("ok", done.stdout)
+        other = run(os.path.join(BIN, "wherry"), "config", "check", self.file)
+        self.assertEqual((other.returncode, other.stderr), (0, ""), other.stdout)
+
+    def test_has_every_option(self):
+        """Nothing is at its default because the example leaves it out."""
+        full = "handlers.invoice.render."
+        for path, (value, source) in options(self.print_config("-c", self.file)).items():
+            if path.startswith("handlers.") and not path.startswith(full):
+                continue
+            self.assertIsNotNone(value, f"the example does not have {path}")
+            self.assertNotEqual(source, "default", f"the example does not have {path}")
+
+    def test_tells_the_defaults(self):
+        """A value that is not the default says so behind it."""
+        defaults = options(self.print_config())
+        printed = options(self.print_config("-c", self.file))
+        for path, (value, _) in list(printed.items()):
+            if path.startswith("handlers.mail.send.") and not path.endswith(".run"):
+                defaults[path.replace("mail.send", "invoice.render")] = printed[path]
+        for path, (value, _) in printed.items():
+            if path in defaults and value != defaults[path][0]:
+                key = path.rsplit(".", 1)[1] if "." in path else path
+                line = re.search(rf"^ *{key}(?:_file)?: .*$", self.text, re.M)
+                self.assertIsNotNone(line, path)
+                self.assertRegex(line.group(0), "efault|go together|key_file", path)
+
+    def test_secrets_are_masked(self):
+        printed = self.print_config("-c", self.file, env={"REDIS_URL": "redis://u:hunter2@h"})
+        self.assertNotIn("secret", printed.replace("secrets", ""))
+        self.assertNotIn("hunter2", printed)
+        done = run(os.path.join(BIN, "wherry-scheduler"), "--print-config",
+                   env={"REDIS_URL": "redis://u:hunter2@h", "WHERRY_REDIS_PASSWORD": "hunter3"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotRegex(done.stdout, "hunter")
+
+    def slots(self, *flags, env=None):
+        return options(self.print_config(*flags, env=env))["slots"]
+
+    def test_precedence(self):
+        file = self.write("small.yaml", "slots: 3\n")
+        env = {"WHERRY_SLOTS": "4"}
+        self.assertEqual(self.slots()[1], "default")
+        self.assertEqual(self.slots("-c", file)[0], "3")
+        self.assertEqual(self.slots("-c", file, env=env)[0], "4")
+        self.assertEqual(self.slots("-c", file, "--slots", "5", env=env)[0], "5")
+        level = options(self.print_config(env={"LOG_LEVEL": "error"}))["log.level"]
+        self.assertEqual(level[0], "error")
+        level = options(self.print_config(env={"LOG_LEVEL": "error",
+                                               "WHERRY_LOG_LEVEL": "warn"}))["log.level"]
+        self.assertEqual(level[0], "warn")
+
+    def refused(self, status, wanted, *argv):
+        for program in ("wherry-worker", "wherry-scheduler"):
+            done = run(os.path.join(BIN, program), *argv)
+            self.assertEqual((program, done.returncode), (program, status), done.stderr)
+            self.assertRegex(done.stderr, wanted)
+
+    def test_exit_statuses(self):
+        self.refused(EX_USAGE, "log-level", "--log-levell", "info")
+        self.refused(EX_CONFIG, r"bad\.yaml:2:", "-c",
+                     self.write("bad.yaml", "log:\n  levell: info\n"))
+        self.refused(EX_CONFIG, r"twice\.yaml:2:", "-c",
+                     self.write("twice.yaml", "name: a\nname: b\n"))
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            self.refused(EX_IOERR, "in use", "--metrics-listen",
+                         f"127.0.0.1:{taken.getsockname()[1]}",
+                         "--redis-url", f"unix://{self.folder}/none")
+        done = run(os.path.join(BIN, "wherry"), "--redis", f"unix://{self.folder}/none",
+                   "queue", "list")
+        self.assertEqual(done.returncode, EX_UNAVAILABLE, done.stderr)
+
+    def test_alerts(self):
+        text = example("alerts.yaml")
+        known = set(re.findall(r"^\| `(\w+)` \|", page(PAGE), re.M))
+        for expression in re.findall(r"expr: (.*)", text):
+            names = set(re.findall(r"\b(?:wherry|region_worker)_\w+", expression))
+            self.assertTrue(names and names <= known, expression)
+        if shutil.which("promtool") is None:
+            self.assertNotEqual(os.environ.get("CI"), "true", "promtool is not installed")
+            self.skipTest("promtool is not installed (Debian package prometheus)")
+        done = run("promtool", "check", "rules", self.write("alerts.yaml", text))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class AccessList(DocsTest):
+    """What the example's users may, and may not, on a Redis that knows no library yet."""
+
+    def setUp(self):
+        super().setUp()
+        self.passwords = {}
+        for line in example("users.acl").splitlines():
+            name, *rules = line.split()[1:]
+            self.fleet.redis("ACL", "SETUSER", name, *rules)
+            self.passwords[name] = next(r[1:] for r in rules if r.startswith(">"))
+
+    def login(self, user):
+        self.fleet.redis("AUTH", user, self.passwords[user])
+
+    def start(self, program, name, *options):
+        return self.fleet.start(program, name, "--redis-user", "wherry", *options,
+                                env={"WHERRY_REDIS_PASSWORD": self.passwords["wherry"]})
+
+    def test_programs(self):
+        scheduler = self.start("wherry-scheduler", "scheduler", "--partitions", "eu:default")
+        worker = self.start("wherry-worker", "w", "--region", "eu", "--handler",
+                            f"noop=native:{BUILD}/lib/wherry/handlers/noop.so")
+        for process in (scheduler, worker):
+            wait_for(lambda p=process: self.fleet.is_ready(p), f"{process.name} to be ready")
+        self.login("producer")
+        self.fleet.fcall("wh1_enqueue", "noop", "", "DELAY", 50)
+        self.fleet.enqueue(20, "noop")
+        wait_for(lambda: self.fleet.stats()["completed"] == 21, "the jobs to be completed")
+        for process in (scheduler, worker):
+            self.assertNotIn("NOPERM", process.log())
+        doctor = run(os.path.join(BIN, "wherry"), "doctor", env={
+            "REDIS_URL": self.fleet.url, "WHERRY_REDIS_USER": "wherry",
+            "WHERRY_REDIS_PASSWORD": self.passwords["wherry"]})
+        self.assertNotIn("allow ", doctor.stdout)
+        self.assertEqual(doctor.returncode, 0, doctor.stdout + doctor.stderr)
+
+    def refused(self, *command):
+        with self.assertRaisesRegex(RedisError, "NOPERM", msg=str(command)):
+            self.fleet.redis(*command)
+
+    def test_refusals(self):
+        for user in ("producer", "wherry"):
+            self.fleet.drop_client()
+            self.login(user)
+            self.refused("FLUSHALL")
+            self.refused("KEYS", "*")
+            self.refused("GET", "somebody")
+            self.refused("CONFIG", "SET", "maxmemory", "1")
+            self.refused("FUNCTION", "FLUSH")
+        self.fleet.drop_client()
+        self.login("producer")
+        self.refused("FUNCTION", "LOAD", "#!lua name=x")
+        self.refused("EVAL", "return 1", 0)
+
+
+if __name__ == "__main__":
+    need("wherry", "wherry-worker", "wherry-scheduler", "wherry-executor")
+    unittest.main(verbosity=2)

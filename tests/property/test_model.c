@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random operations on the real functions against the model in tests/support/lua_model.
+ * After each one the touched jobs and all figures must agree, now and then everything.
+ * WH_MODEL_OPS sets how many, WH_MODEL_SEED repeats a run.
+ */
+#include "tests/support/lua_model_run.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { FULL_CHECK = 200 };
+
+static struct wh_lmr run;
+
+static void step(void)
+{
+    static const struct {
+        unsigned weight;
+        void (*op)(struct wh_lmr *);
+    } ops[] = {{12, wh_lmr_enqueue}, {10, wh_lmr_enqueue_batch},
+               {30, wh_lmr_cycle},   {9, wh_lmr_heartbeat},
+               {1, wh_lmr_bye},      {3, wh_lmr_resync},
+               {1, wh_lmr_quiet},    {12, wh_lmr_advance},
+               {4, wh_lmr_timed},    {6, wh_lmr_cancel},
+               {6, wh_lmr_retry},    {2, wh_lmr_pause_resume},
+               {4, wh_lmr_dlq},      {2, wh_lmr_settings}};
+    unsigned at = wh_lmr_random(&run, 102);
+
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        if (at < ops[i].weight) {
+            ops[i].op(&run);
+            return;
+        }
+        at -= ops[i].weight;
+    }
+}
+
+static void go(unsigned long ops, bool twice)
+{
+    wh_lmr_init(&run, ops);
+    run.twice = twice;
+    for (run.op = 0; run.op < run.ops; run.op++) {
+        step();
+        wh_lmr_check_stats(&run);
+        if (run.op % FULL_CHECK == FULL_CHECK - 1) {
+            wh_lmr_check_all(&run);
+        }
+    }
+    wh_lmr_check_all(&run);
+    run.finished = true;
+}
+
+static void random_operations(void **state)
+{
+    (void)state;
+    go(100000, false);
+}
+
+static void every_call_twice(void **state)
+{
+    (void)state;
+    go(10000, true);
+}
+
+static int show_if_failed(void **state)
+{
+    (void)state;
+    if (!run.finished) {
+        wh_lmr_show(&run);
+    }
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(random_operations, wh_lc_reset, show_if_failed),
+        cmocka_unit_test_setup_teardown(every_call_twice, wh_lc_reset, show_if_failed),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Orgs are named o00…, workers w0…, so that their order by name is that of their numbers.
+ */
+#include "tests/support/lua_model_run.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { LAST = 20 };
+
+void wh_lmr_init(struct wh_lmr *r, unsigned long ops)
+{
+    const char *seed = getenv("WH_MODEL_SEED");
+    const char *count = getenv("WH_MODEL_OPS");
+    struct timespec now;
+
+    memset(r, 0, sizeof *r);
+    clock_gettime(CLOCK_REALTIME, &now);
+    r->seed = seed != NULL ? strtoull(seed, NULL, 10)
+                           : (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec;
+    r->random = r->seed;
+    r->ops = count != NULL ? strtoul(count, NULL, 10) : ops;
+    wh_lm_init(&r->m, WH_LC_T0);
+    r->m.still_held = wh_lmr_still_held;
+    print_message("WH_MODEL_SEED=%" PRIu64 " WH_MODEL_OPS=%lu\n", r->seed, r->ops);
+}
+
+/* SplitMix64. */
+unsigned wh_lmr_random(struct wh_lmr *r, unsigned below)
+{
+    uint64_t z = r->random += 0x9e3779b97f4a7c15U;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+    return (unsigned)((z ^ z >> 31) % below);
+}
+
+bool wh_lmr_chance(struct wh_lmr *r, unsigned percent)
+{
+    return wh_lmr_random(r, 100) < percent;
+}
+
+void wh_lmr_note(struct wh_lmr *r, const char *fmt, ...)
+{
+    char *line = r->last[r->op % LAST];
+    size_t used =
+        (size_t)snprintf(line, sizeof r->last[0], "%lu @%lld ", r->op, r->m.now);
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line + used, sizeof r->last[0] - used, fmt, ap);
+    va_end(ap);
+}
+
+void wh_lmr_show(const struct wh_lmr *r)
+{
+    print_error("WH_MODEL_SEED=%" PRIu64 ", the last operations:\n", r->seed);
+    for (unsigned long i = r->op < LAST ? 0 : r->op - LAST + 1; i <= r->op; i++) {
+        print_error("  %s\n", r->last[i % LAST]);
+    }
+}
+
+unsigned wh_lmr_pick_in(struct wh_lmr *run, enum wh_lm_state state)
+{
+    unsigned from = wh_lmr_random(run, WH_LM_JOBS);
+
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        unsigned n = (from + i) % WH_LM_JOBS;
+        if (run->m.job[n].state == state) {
+            return n;
+        }
+    }
+    return from;
+}
+
+unsigned wh_lmr_pick_live(struct wh_lmr *run)
+{
+    unsigned w = wh_lmr_random(run, WH_LM_WORKERS);
+
+    for (unsigned i = 0; i < WH_LM_WORKERS && wh_lmr_chance(run, 95); i++, w++) {
+        if (wh_lm_live(&run->m, w % WH_LM_WORKERS)) {
+            break;
+        }
+    }
+    return w % WH_LM_WORKERS;
+}
+
+void wh_lmr_is_error(const redisReply *r, const char *word)
+{
+    if (r->type != REDIS_REPLY_ERROR || strncmp(r->str, word, strlen(word)) != 0) {
+        fail_msg("should answer %s, not %s", word, r->str != NULL ? r->str : "a value");
+    }
+}
+
+void wh_lmr_is_array(const redisReply *r)
+{
+    if (r->type != REDIS_REPLY_ARRAY) {
+        fail_msg("should answer an array, not %s", r->str != NULL ? r->str : "a value");
+    }
+}
+
+/* ---------------------------------------------------------------- calls */
+
+/* SHA-1 over the contents in a fixed order, whatever order a table happens to have. */
+static void digest(char out[41])
+{
+    static const char script[] =
+        "local ks = redis.call('KEYS', '*') table.sort(ks) local h = '' "
+        "for _, k in ipairs(ks) do "
+        "if not (k:find(':bell:', 1, true) or k:find(':idle', 1, true) or "
+        "k:find(':stats', 1, true)) then "
+        "local t, v = redis.call('TYPE', k).ok, {} "
+        "if t == 'hash' then local f = redis.call('HGETALL', k) "
+        "for i = 1, #f, 2 do v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end "
+        "table.sort(v) "
+        "elseif t == 'zset' then v = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES') "
+        "elseif t == 'list' then v = redis.call('LRANGE', k, 0, -1) "
+        "elseif t == 'set' then v = redis.call('SMEMBERS', k) table.sort(v) "
+        "elseif t == 'stream' then for _, e in ipairs(redis.call('XRANGE', k, '-', "
+        "'+')) do "
+        "v[#v + 1] = e[1] .. table.concat(e[2], '|') end "
+        "else v = {redis.call('GET', k)} end "
+        "for i = 1, #v do v[i] = #v[i] .. ':' .. v[i] end "
+        "h = redis.sha1hex(h .. k .. table.concat(v, ',')) end end return h";
+    redisReply *r = wh_lc_cmd("EVAL %s 0", script);
+
+    if (r->type != REDIS_REPLY_STRING) {
+        fail_msg("digest: %s", r->str);
+    }
+    snprintf(out, 41, "%s", r->str);
+    freeReplyObject(r);
+}
+
+static void copy_args(struct wh_lc_args *to, const struct wh_lc_args *from)
+{
+    for (int i = 0; i < from->n; i++) {
+        wh_lc_add(to, from->v[i], from->len[i]);
+    }
+}
+
+redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
+                        bool repeatable)
+{
+    struct wh_lc_args again = {0};
+    char before[41], after[41];
+    bool twice = r->twice && repeatable;
+
+    if (twice) {
+        copy_args(&again, a);
+    }
+    redisReply *reply = wh_lc_call_args(fn, a);
+    if (twice) {
+        digest(before);
+        freeReplyObject(wh_lc_call_args(fn, &again));
+        digest(after);
+        if (strcmp(before, after) != 0) {
+            fail_msg("a second %s changes data", fn);
+        }
+    }
+    return reply;
+}
+
+bool wh_lmr_still_held(unsigned worker, unsigned n, unsigned fence)
+{
+    return wh_lc_count("HEXISTS " WH_LC_P ":run:w%u %b", worker, WH_LC_TOK(n, fence)) ==
+           1;
+}
+
+/* ---------------------------------------------------------- comparisons */
+
+static const char *status_of(const struct wh_lm_job *j)
+{
+    switch (j->state) {
+    case WH_LM_NONE:
+    case WH_LM_TOMB:
+        break;
+    case WH_LM_READY:
+        return "pending";
+    case WH_LM_DELAYED:
+        return "scheduled";
+    case WH_LM_RUN:
+        return "in_progress";
+    case WH_LM_COMPLETED:
+        return "completed";
+    case WH_LM_CANCELLED:
+        return "cancelled";
+    case WH_LM_EXPIRED:
+        return "expired";
+    case WH_LM_DEAD:
+        return "failed";
+    }
+    return NULL;
+}
+
+static void check_field(unsigned n, const redisReply *job, const char *name,
+                        long long want)
+{
+    const redisReply *v = wh_lc_find(job, name);
+
+    if (v == NULL || strtoll(v->str, NULL, 10) != want) {
+        fail_msg("job %u: %s is %s, the model says %lld", n, name,
+                 v != NULL ? v->str : "absent", want);
+    }
+}
+
+void wh_lmr_check_job(const struct wh_lmr *r, unsigned n)
+{
+    const struct wh_lm_job *j = &r->m.job[n];
+    const char *want = status_of(j);
+    redisReply *job = wh_lc_call("wh1_job", "%s", wh_lc_id(n));
+
+    if (want == NULL || job->type == REDIS_REPLY_ERROR) {
+        if (want != NULL || job->type != REDIS_REPLY_ERROR ||
+            strncmp(job->str, "WHNOTFOUND ", 11) != 0) {
+            fail_msg("job %u: the model says %s; %s", n,
+                     want != NULL ? want : "unknown",
+                     job->type == REDIS_REPLY_ERROR ? job->str : "it is there");
+        }
+        freeReplyObject(job);
+        return;
+    }
+    const redisReply *status = wh_lc_find(job, "status");
+    if (status == NULL || strcmp(status->str, want) != 0) {
+        fail_msg("job %u is %s, the model says %s", n,
+                 status != NULL ? status->str : "?", want);
+    }
+    check_field(n, job, "attempts", j->attempts);
+    check_field(n, job, "recoveries", j->recoveries);
+    check_field(n, job, "priority", j->level);
+    check_field(n, job, "enqueued_at_ms", j->enqueued_at);
+    if (j->state == WH_LM_RUN) {
+        check_field(n, job, "fence", j->run_fence);
+    } else if (j->state == WH_LM_DELAYED) {
+        check_field(n, job, "next_retry_at_ms", j->due);
+    } else if (j->state != WH_LM_READY && j->state != WH_LM_DEAD) {
+        check_field(n, job, "finished_at_ms", j->finished_at);
+    }
+    freeReplyObject(job);
+}
+
+static void check_stat(const redisReply *stats, const char *name, long long want)
+{
+    const redisReply *v = wh_lc_find(stats, name);
+
+    if (v == NULL || v->integer != want) {
+        fail_msg("stats: %s is %lld, the model says %lld", name,
+                 v != NULL ? v->integer : -1, want);
+    }
+}
+
+void wh_lmr_check_stats(const struct wh_lmr *r)
+{
+    static const char *const counters[WH_LM_STATS] = {
+        "enqueued", "claimed",      "completed", "retried", "dead_total",
+        "snoozed",  "released",     "cancelled", "expired", "recovered",
+        "fenced",   "workers_lost", "replayed",  "purged",  "promoted"};
+    const struct wh_lm *m = &r->m;
+    redisReply *s = wh_lc_call("wh1_stats", "");
+    unsigned orgs = 0, live = 0;
+
+    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        orgs += m->org[o].in_ring;
+    }
+    for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
+        live += wh_lm_live(m, w);
+    }
+    check_stat(s, "pending", wh_lm_count(m, WH_LM_READY) + wh_lm_count(m, WH_LM_TOMB));
+    check_stat(s, "scheduled", wh_lm_count(m, WH_LM_DELAYED));
+    check_stat(s, "in_progress", wh_lm_count(m, WH_LM_RUN));
+    check_stat(s, "kept",
+               wh_lm_count(m, WH_LM_COMPLETED) + wh_lm_count(m, WH_LM_CANCELLED) +
+                   wh_lm_count(m, WH_LM_EXPIRED));
+    check_stat(s, "dead", m->n_dlq);
+    check_stat(s, "orgs", orgs);
+    check_stat(s, "workers", live);
+    check_stat(s, "paused", m->paused);
+    for (unsigned i = 0; i < WH_LM_STATS; i++) {
+        if (!(r->twice &&
+              i == WH_LM_FENCED)) { /* repeated finishes are counted there */
+            check_stat(s, counters[i], m->stat[i]);
+        }
+    }
+    freeReplyObject(s);
+}
+
+static void check_list(const struct wh_lmr *r, unsigned org, unsigned level)
+{
+    redisReply *list = wh_lc_cmd("LRANGE " WH_LC_P ":ready:o%02u:%u 0 -1", org, level);
+    const unsigned *id = r->m.org[org].list[level].id;
+
+    assert_int_equal(list->elements, r->m.org[org].list[level].n);
+    for (size_t i = 0; i < list->elements; i++) {
+        assert_memory_equal(list->element[i]->str, wh_lc_raw(id[i]), 16);
+    }
+    freeReplyObject(list);
+}
+
+static void check_org(const struct wh_lmr *r, unsigned org)
+{
+    const struct wh_lm_org *o = &r->m.org[org];
+    redisReply *score = wh_lc_cmd("ZSCORE " WH_LC_P ":ring o%02u", org);
+
+    if (o->in_ring != (score->type != REDIS_REPLY_NIL)) {
+        fail_msg("org %u: the model says %s in the ring", org,
+                 o->in_ring ? "it is" : "it is not");
+    }
+    if (o->in_ring) {
+        double v = strtod(score->str, NULL);
+        if (v < o->v || v > o->v) {
+            fail_msg("org %u: virtual time %s, the model says %.17g", org, score->str,
+                     o->v);
+        }
+    }
+    freeReplyObject(score);
+    for (unsigned level = 0; level < WH_LM_LEVELS; level++) {
+        check_list(r, org, level);
+    }
+}
+
+static void check_dlq(const struct wh_lmr *r)
+{
+    redisReply *entries = wh_lc_cmd("XRANGE " WH_LC_P ":dlq - +");
+
+    assert_int_equal(entries->elements, r->m.n_dlq);
+    for (size_t i = 0; i < entries->elements; i++) {
+        const redisReply *id = wh_lc_find(entries->element[i]->element[1], "id");
+        assert_non_null(id);
+        assert_string_equal(id->str, wh_lc_id(r->m.dlq[i]));
+    }
+    freeReplyObject(entries);
+}
+
+void wh_lmr_check_all(const struct wh_lmr *r)
+{
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        wh_lmr_check_job(r, n);
+    }
+    for (unsigned org = 0; org < WH_LM_ORGS; org++) {
+        check_org(r, org);
+    }
+    check_dlq(r);
+    wh_lc_audit();
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model and the real functions side by side: makes a call (twice, when asked to prove
+ * that a repeated call changes nothing), and compares what a reader can see.
+ */
+#ifndef WH_TESTS_SUPPORT_LUA_MODEL_RUN_H
+#define WH_TESTS_SUPPORT_LUA_MODEL_RUN_H
+
+#include "tests/support/lua_case.h"
+#include "tests/support/lua_model.h"
+
+struct wh_lmr {
+    struct wh_lm m;
+    uint64_t seed, random;
+    unsigned long op, ops;
+    bool twice;    /* send each repeatable call twice */
+    bool finished; /* else the last operations are shown */
+    char last[20][256];
+};
+
+/* Seed and number of operations come from WH_MODEL_SEED and WH_MODEL_OPS. */
+void wh_lmr_init(struct wh_lmr *r, unsigned long ops);
+unsigned wh_lmr_random(struct wh_lmr *r, unsigned below);
+bool wh_lmr_chance(struct wh_lmr *r, unsigned percent);
+/* Notes what comes next, for the list that a failure shows. */
+void wh_lmr_note(struct wh_lmr *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void wh_lmr_show(const struct wh_lmr *r);
+
+/* Takes the arguments; the reply is the caller's. repeatable: with r->twice it is sent
+ * again, and the data must be the same after it (bells, idle workers, counters aside). */
+redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
+                        bool repeatable);
+void wh_lmr_check_job(const struct wh_lmr *r, unsigned n);
+void wh_lmr_check_stats(const struct wh_lmr *r);
+/* Everything: jobs, lists, ring, audit. */
+void wh_lmr_check_all(const struct wh_lmr *r);
+/* A job in this state, or any; a live worker, mostly. */
+unsigned wh_lmr_pick_in(struct wh_lmr *run, enum wh_lm_state state);
+unsigned wh_lmr_pick_live(struct wh_lmr *run);
+void wh_lmr_is_error(const redisReply *r, const char *word);
+void wh_lmr_is_array(const redisReply *r);
+
+/* One random operation each: chosen, sent, applied to the model, compared. */
+void wh_lmr_enqueue(struct wh_lmr *run);
+void wh_lmr_enqueue_batch(struct wh_lmr *run);
+void wh_lmr_cycle(struct wh_lmr *run);
+void wh_lmr_heartbeat(struct wh_lmr *run);
+void wh_lmr_bye(struct wh_lmr *run);
+void wh_lmr_resync(struct wh_lmr *run);
+void wh_lmr_quiet(struct wh_lmr *run);
+void wh_lmr_advance(struct wh_lmr *run);
+void wh_lmr_timed(struct wh_lmr *run);
+void wh_lmr_cancel(struct wh_lmr *run);
+void wh_lmr_retry(struct wh_lmr *run);
+void wh_lmr_pause_resume(struct wh_lmr *run);
+void wh_lmr_dlq(struct wh_lmr *run);
+void wh_lmr_settings(struct wh_lmr *run);
+
+bool wh_lmr_still_held(unsigned worker, unsigned n, unsigned fence);
+
+#endif
