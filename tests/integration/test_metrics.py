@@ -169,7 +169,7 @@ class Metrics(DocsTest):
             self.assertEqual(m.sum("wherry_jobs_total", event=event), stats[event], event)
         for state in ("pending", "scheduled", "in_progress"):
             self.assertEqual(m.sum("wherry_queue_jobs", state=state), 0, state)
-        self.assertEqual(m.sum("wherry_workers"), 1)
+        self.assertEqual(m.sum("wherry_workers", region="eu"), 1)
         self.assertEqual(m.sum("wherry_queue_paused"), 0)
         self.assertEqual(m.sum("wherry_data_loss_suspected_total"), 0)
         self.assertGreater(m.sum("wherry_scheduler_chores_total"), 0)

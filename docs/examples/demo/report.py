@@ -30,8 +30,8 @@ def load_jsonl(path):
 
 
 def wait_of(job):
-    """From the moment it was due to its last start."""
-    return max(0, job["started_at_ms"] - job["enqueued_at_ms"]) if "started_at_ms" in job else None
+    """From its enqueue to its first start; delays count."""
+    return max(0, job["started_at_ms"] - job["enqueued_at_ms"])
 
 
 def table(jobs):
@@ -42,7 +42,7 @@ def table(jobs):
     lines = []
     for key in sorted(rows):
         group = rows[key]
-        waits = [w for w in map(wait_of, group) if w is not None and not (group[0].get("attempts"))]
+        waits = [wait_of(j) for j in group if "started_at_ms" in j and j.get("fence", 1) == 1]
         runs = [j["finished_at_ms"] - j["started_at_ms"] for j in group if "finished_at_ms" in j and "started_at_ms" in j]
         lines.append([*key, str(sum(j["status"] == "completed" for j in group)),
                       str(sum(j.get("attempts", 0) > 0 for j in group)),
