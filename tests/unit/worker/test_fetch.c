@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cycles and resyncs against a real Redis: what is claimed, confirmed, refused, lost.
+ */
+#include "tests/unit/worker/worker_case.h"
+
+static int set_up(void **state)
+{
+    (void)state;
+    case_start(30000);
+    return 0;
+}
+
+static void test_claims_and_finishes(void **state)
+{
+    (void)state;
+    case_enqueue("a");
+    case_enqueue("b");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 2);
+    assert_int_equal(wh_slots_held(w.slots), 2);
+    case_report(0, (wh_result){.status = WH_RESULT_OK, .result = {"R", 1}});
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop, wh_slots_held(w.slots) == 0);
+    assert_int_equal(case_counter("completed"), 2);
+    assert_int_equal(wh_fetch_in_flight(w.fetch), 0);
+}
+
+static void test_never_more_than_there_is_room_for(void **state)
+{
+    (void)state;
+    fakes[0].room = 3;
+    for (int i = 0; i < 20; i++) {
+        case_enqueue("x");
+    }
+    wh_fetch_ring(w.fetch, w.p);
+    for (int done = 0; done < 20; done++) {
+        WH_WAIT_FOR(w.loop, fakes[0].n > 0);
+        assert_true(wh_slots_count(w.slots, WH_SLOT_RUNNING) <= 3);
+        assert_int_equal(wh_slots_count(w.slots, WH_SLOT_WAITING), 0);
+        case_report(0, (wh_result){.status = WH_RESULT_OK});
+    }
+    WH_WAIT_FOR(w.loop, case_counter("completed") == 20);
+}
+
+static void test_no_claims_after_stop(void **state)
+{
+    (void)state;
+    case_enqueue("a");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 1);
+    wh_fetch_stop_claiming(w.fetch);
+    case_enqueue("b");
+    wh_fetch_ring(w.fetch, w.p);
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop,
+                wh_slots_held(w.slots) == 0 && wh_fetch_in_flight(w.fetch) == 0);
+    assert_int_equal(case_counter("claimed"), 1);
+}
+
+/* One finish that Redis refuses: the others are confirmed, it ends as dead. */
+static void test_refused_finish_is_isolated(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        case_enqueue("x");
+    }
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 4);
+    for (int i = 0; i < 4; i++) {
+        case_report(0, (wh_result){.status = WH_RESULT_OK});
+    }
+    wh_slot *bad = w.p->pending.first->next;
+    bad->finish.outcome = WH_STORE_SNOOZE;
+    bad->finish.delay_ms = INT64_C(999999999999); /* over the protocol's bound */
+    WH_WAIT_FOR(w.loop, wh_slots_held(w.slots) == 0);
+    assert_int_equal(case_counter("completed"), 3);
+    assert_int_equal(case_counter("dead_total"), 1);
+}
+
+/* Its worker claimed a job, but the reply never came: a resync gives it back. */
+static void test_resync_gives_back_the_unknown(void **state)
+{
+    (void)state;
+    wh_fetch_stop_claiming(w.fetch);
+    case_enqueue("a");
+    freeReplyObject(
+        wh_redis_fixture_cmd(w.redis, "FCALL wh1_cycle 1 " KEY " %s 1 0", w.p->worker));
+    assert_int_equal(case_counter("claimed"), 1);
+    w.p->needs_resync = true;
+    wh_fetch_kick(w.fetch);
+    WH_WAIT_FOR(w.loop, !w.p->needs_resync);
+    assert_int_equal(case_counter("released"), 1);
+}
+
+/* Its claim was taken away while it ran: the handler is stopped, the result dropped. */
+static void test_resync_tells_what_is_gone(void **state)
+{
+    (void)state;
+    case_enqueue("a");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 1);
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "DEL " KEY ":run:%s", w.p->worker));
+    w.p->needs_resync = true;
+    wh_fetch_kick(w.fetch);
+    WH_WAIT_FOR(w.loop, fakes[0].cancelled != NULL);
+    assert_int_equal(fakes[0].why, WH_CANCEL_LOST);
+    assert_int_equal(wh_slots_held(w.slots), 0);
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    assert_int_equal(wh_slots_count(w.slots, WH_SLOT_LOST), 0);
+}
+
+static void test_a_fenced_finish_is_dropped(void **state)
+{
+    (void)state;
+    case_enqueue("a");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 1);
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "DEL " KEY ":run:%s", w.p->worker));
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop, wh_slots_held(w.slots) == 0);
+    assert_int_equal(case_counter("completed"), 0);
+    assert_int_equal(case_counter("fenced"), 1);
+}
+
+/* Redis restarts with all it had: finishes go again, running jobs are still ours. */
+static void test_reconnect(void **state)
+{
+    (void)state;
+    case_enqueue("a");
+    case_enqueue("b");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 2);
+    wh_conn_reset(wh_store_conn(w.store), "the test says so");
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop, wh_slots_held(w.slots) == 1);
+    assert_int_equal(case_counter("completed"), 1);
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop, wh_slots_held(w.slots) == 0);
+    assert_int_equal(case_counter("completed"), 2);
+    assert_int_equal(case_counter("released"), 0);
+    assert_int_equal(w.lost, 0);
+}
+
+/* The incarnation ended in Redis: everything of it is dropped, and another begins. */
+static void test_lost_lease(void **state)
+{
+    (void)state;
+    char old[WH_JOB_NAME_MAX + 1];
+
+    memcpy(old, w.p->worker, sizeof old);
+    case_enqueue("a");
+    case_enqueue("b");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 2);
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "ZREM " KEY ":workers %s", old));
+    case_report(0, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop, w.lost == 1);
+    assert_int_equal(fakes[0].why, WH_CANCEL_LOST);
+    assert_int_equal(wh_slots_held(w.slots), 0);
+    WH_WAIT_FOR(w.loop, w.p->registered);
+    assert_string_not_equal(w.p->worker, old);
+    assert_int_equal(case_counter("completed"), 0);
+    case_enqueue("c");
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 2);
+    case_report(1, (wh_result){.status = WH_RESULT_OK});
+    WH_WAIT_FOR(w.loop, case_counter("completed") == 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, case_stop)
+    const struct CMUnitTest tests[] = {
+        TEST(test_claims_and_finishes),
+        TEST(test_never_more_than_there_is_room_for),
+        TEST(test_no_claims_after_stop),
+        TEST(test_refused_finish_is_isolated),
+        TEST(test_resync_gives_back_the_unknown),
+        TEST(test_resync_tells_what_is_gone),
+        TEST(test_a_fenced_finish_is_dropped),
+        TEST(test_reconnect),
+        TEST(test_lost_lease),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
