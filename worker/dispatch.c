@@ -14,7 +14,9 @@
 
 enum {
     SUBMIT_MAX = 128,
-    CAPACITY_EACH = 65536 /* of one executor, lest a sum overflows */
+    CAPACITY_EACH = 65536, /* of one executor, lest a sum overflows */
+    UNSTARTABLE_MS =
+        5000 /* a job whose handler does not start comes again after that */
 };
 
 wh_slice wh_dispatch_text(const char *s)
@@ -257,6 +259,21 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
     return true;
 }
 
+/* A handler that does not start must not hold the slots of those that do: its jobs go
+ * back without using an attempt, to where a worker may be that can run them. */
+static void give_back_unstartable(wh_dispatch *d, wh_handler *h)
+{
+    wh_executor_stats s = {0};
+    wh_slot *slot = NULL;
+
+    h->kind->stats(h->executor, &s);
+    while (!s.healthy && (slot = wh_slots_pop(&h->waiting)) != NULL) {
+        wh_dispatch_finish(
+            d, slot,
+            &(wh_store_finish){.outcome = WH_STORE_SNOOZE, .delay_ms = UNSTARTABLE_MS});
+    }
+}
+
 void wh_dispatch_pump(wh_dispatch *d)
 {
     if (d->is_draining || wh_slots_count(d->slots, WH_SLOT_WAITING) == 0) {
@@ -267,6 +284,9 @@ void wh_dispatch_pump(wh_dispatch *d)
         wh_handler *h = wh_registry_at(d->registry, i);
 
         while (h->waiting.first != NULL && submit(d, h, now_us)) {
+        }
+        if (h->waiting.first != NULL) {
+            give_back_unstartable(d, h);
         }
     }
 }

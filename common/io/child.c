@@ -4,8 +4,9 @@
  * no place in posix_spawn. Everything that may allocate or lock is done before fork;
  * between fork and exec only system calls are made (child_exec.c). The SIGCHLD watcher
  * peeks at each zombie first: while it is one, its pid, and so its group, can't be
- * anyone else's, and the rest of the group is killed. Zombies that are nobody's
- * (orphans handed to us as subreaper) are reaped along.
+ * anyone else's, and the rest of the group is killed, with what left the group
+ * (child_stray.c). Zombies that are nobody's (orphans handed to us as subreaper) are
+ * reaped along.
  */
 #include "common/io/child.h"
 
@@ -34,6 +35,7 @@ struct wh_child {
     void (*on_exit)(void *arg, int status);
     void *arg;
     wh_child *next; /* in running_children */
+    char mark[WH_CHILD_MARK_MAX];
 };
 
 /* Pids are the process's, and so is the list of those we know; loop thread only. */
@@ -56,6 +58,28 @@ static wh_child *take_running(pid_t pid)
     return NULL;
 }
 
+static pid_t being_buried; /* a zombie that is no longer in running_children */
+
+static bool is_known(pid_t pid)
+{
+    const wh_child *c = running_children;
+
+    while (c != NULL && c->pid != pid) {
+        c = c->next;
+    }
+    return c != NULL || pid == being_buried;
+}
+
+/* c is in running_children no more. */
+static void kill_strays(const wh_child *c)
+{
+    being_buried = c->pid;
+    if (wh_child_stray_may_be(is_known)) {
+        wh_child_stray_kill(c->mark);
+    }
+    being_buried = 0;
+}
+
 /* False: no more zombies. */
 static bool reap_one(void)
 {
@@ -70,6 +94,7 @@ static bool reap_one(void)
     c = take_running(si.si_pid);
     if (c != NULL) {
         (void)kill(-si.si_pid, SIGKILL);
+        kill_strays(c);
     }
     if (waitpid(si.si_pid, &status, WNOHANG) != si.si_pid) {
         status = 0; /* somebody else's waitpid was faster */
@@ -183,6 +208,36 @@ static pid_t fork_quietly(const wh_child_plan *plan, const wh_child_options *o,
     return pid;
 }
 
+static wh_child *new_child(wh_loop *l, const wh_child_options *o)
+{
+    wh_child *c = wh_calloc(1, sizeof *c);
+
+    if (c != NULL) {
+        *c = (wh_child){.loop = l, .on_exit = o->on_exit, .arg = o->arg};
+        wh_child_stray_mark(c->mark);
+    }
+    return c;
+}
+
+/* The environment (NULL: ours) and the mark, to be freed; the texts are borrowed. */
+static const char **marked(const char *const *env, const char *mark)
+{
+    const char *const *from = env != NULL ? env : (const char *const *)environ;
+    size_t n = 0;
+
+    while (from != NULL && from[n] != NULL) {
+        n++;
+    }
+    const char **list = wh_calloc(n + 2, sizeof *list);
+    for (size_t i = 0; list != NULL && i < n; i++) {
+        list[i] = from[i];
+    }
+    if (list != NULL) {
+        list[n] = mark;
+    }
+    return list;
+}
+
 wh_err wh_child_spawn(wh_loop *l, const wh_child_options *o, wh_child **out,
                       wh_errbuf *eb)
 {
@@ -201,15 +256,14 @@ wh_err wh_child_spawn(wh_loop *l, const wh_child_options *o, wh_child **out,
     if (plan.path == NULL) {
         return wh_err_set(eb, WH_ENOTFOUND, "no such program in PATH: %s", o->argv[0]);
     }
-    plan.env = env != NULL ? env : (const char *const *)environ;
-    c = wh_calloc(1, sizeof *c);
+    c = new_child(l, o);
+    plan.env = c == NULL ? NULL : marked(env, c->mark);
     plan.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (c == NULL || plan.null_fd < 0) {
-        err = c == NULL ? wh_err_set(eb, WH_ENOMEM, "out of memory")
-                        : wh_err_sys(eb, errno, "open /dev/null");
+    if (plan.env == NULL || plan.null_fd < 0) {
+        err = plan.env == NULL ? wh_err_set(eb, WH_ENOMEM, "out of memory")
+                               : wh_err_sys(eb, errno, "open /dev/null");
         goto done;
     }
-    *c = (wh_child){.loop = l, .on_exit = o->on_exit, .arg = o->arg};
     c->pid = fork_quietly(&plan, o, &sys);
     if (c->pid < 0) {
         err = wh_err_sys(eb, sys, "fork");
@@ -225,6 +279,7 @@ done:
     if (plan.null_fd >= 0) {
         close(plan.null_fd);
     }
+    wh_free(plan.env);
     wh_free(plan.path);
     wh_free(c);
     return err;
@@ -257,6 +312,7 @@ void wh_child_free(wh_child *c)
     if (c->running) {
         wh_child_kill(c, SIGKILL);
         (void)take_running(c->pid);
+        kill_strays(c);
     }
     wh_free(c);
 }

@@ -8,11 +8,11 @@
 
 #include "common/io/child.h"
 
-enum { WH_CHILD_MAX_FDS = 16, WH_CHILD_MAX_FD = 63 };
+enum { WH_CHILD_MAX_FDS = 16, WH_CHILD_MAX_FD = 63, WH_CHILD_MARK_MAX = 64 };
 
 typedef struct wh_child_plan {
-    char *path;             /* of the program */
-    const char *const *env; /* complete */
+    char *path;       /* of the program */
+    const char **env; /* complete */
     int null_fd;
     pid_t parent;
 } wh_child_plan;
@@ -21,5 +21,15 @@ typedef struct wh_child_plan {
  * program can't be run. */
 WH_NORETURN void wh_child_exec_run(const wh_child_plan *plan,
                                    const wh_child_options *o);
+
+/* ---- child_stray.c: what left a child's group and outlives it */
+
+typedef bool wh_child_is_known(pid_t pid);
+/* "WHERRY_CHILD=…", of this child alone. */
+void wh_child_stray_mark(char out[WH_CHILD_MARK_MAX]);
+/* Have we children that are not known? */
+bool wh_child_stray_may_be(wh_child_is_known *is_known);
+/* SIGKILL to every process with this mark. */
+void wh_child_stray_kill(const char *mark);
 
 #endif

@@ -221,7 +221,7 @@ class Settings(FaultTest):
     def test_refused(self):
         cases = [
             ("slotz: 3\n", ":1:1: ", "slotz"),
-            ("slots: many\n", ":1:1: ", "slots"),
+            ("slots: many\n", ":1:", "slots"),
             ("handlers:\n  x: {run: 'native:/nowhere/x.so'}\n", "", "/nowhere/x.so"),
             ("handlers:\n  x: {run: 'magic:x'}\n", "", "handlers.x.run"),
             ("handlers:\n  x: {run: 'command:/bin/true', retry: 'often'}\n", "", "retry"),

@@ -24,25 +24,26 @@
 typedef struct wh_handler_config {
     char *name; /* the job type, or "*" for all others */
     char *run;
-    int64_t timeout_ms;   /* default 5 min */
-    int64_t grace_ms;     /* between cancel and kill, default 5 s */
-    int64_t processes;    /* most child processes, 0: as many as slots */
-    int64_t memory_limit; /* bytes of RSS of a child: recycled between jobs, killed at twice that; 0 none */
-    int64_t max_jobs;     /* a child is recycled after so many jobs; 0 never */
-    char *retry;          /* wh_retry_parse text */
+    int64_t timeout_ms; /* default 5 min */
+    int64_t grace_ms;   /* between cancel and kill, default 5 s */
+    int64_t processes;  /* most child processes, 0: as many as slots */
+    int64_t
+        memory_limit; /* bytes of RSS of a child: recycled between jobs, killed at twice that; 0 none */
+    int64_t max_jobs; /* a child is recycled after so many jobs; 0 never */
+    char *retry;      /* wh_retry_parse text */
     int64_t max_attempts;
     double jitter;
-    char *dir;            /* working directory */
-    wh_strlist env;       /* more NAME=VALUE for the children */
+    char *dir;      /* working directory */
+    wh_strlist env; /* more NAME=VALUE for the children */
 } wh_handler_config;
 
 typedef enum wh_result_status {
     WH_RESULT_OK,
-    WH_RESULT_RETRY,    /* failed; category decides */
-    WH_RESULT_FAIL,     /* failed for good */
+    WH_RESULT_RETRY, /* failed; category decides */
+    WH_RESULT_FAIL,  /* failed for good */
     WH_RESULT_SNOOZE,
     WH_RESULT_CANCELLED, /* ended because it was asked to */
-    WH_RESULT_RELEASED  /* never started (its child died before, or the executor stops): no attempt used */
+    WH_RESULT_RELEASED /* never started (its child died before, or the executor stops): no attempt used */
 } wh_result_status;
 
 /* Everything is borrowed until the callback returns. */
@@ -54,13 +55,20 @@ typedef struct wh_result {
     int64_t run_us; /* of the handler; 0 if it never started */
 } wh_result;
 
-typedef enum wh_cancel_reason { WH_CANCEL_REQUESTED, WH_CANCEL_LOST /* fenced: the result will be dropped */, WH_CANCEL_STOPPING } wh_cancel_reason;
+typedef enum wh_cancel_reason {
+    WH_CANCEL_REQUESTED,
+    WH_CANCEL_LOST /* fenced: the result will be dropped */,
+    WH_CANCEL_STOPPING
+} wh_cancel_reason;
 
 typedef struct wh_executor_events {
     void (*on_result)(void *arg, wh_job *job, const wh_result *r);
-    void (*on_started)(void *arg, wh_job *job); /* may be NULL; not sent for jobs that were over at once */
+    void (*on_started)(
+        void *arg,
+        wh_job *job); /* may be NULL; not sent for jobs that were over at once */
     void (*on_progress)(void *arg, wh_job *job, int percent, wh_slice message);
-    void (*on_log)(void *arg, wh_job *job, wh_slice line); /* job NULL: the child as a whole */
+    void (*on_log)(void *arg, wh_job *job,
+                   wh_slice line); /* job NULL: the child as a whole */
     /* Capacity or health changed: the dispatcher may submit. */
     void (*on_capacity)(void *arg);
     void *arg;
@@ -68,7 +76,7 @@ typedef struct wh_executor_events {
 
 typedef struct wh_executor_setup {
     wh_loop *loop;
-    const wh_handler_config *config; /* outlives the executor */
+    const wh_handler_config *config;  /* outlives the executor */
     const wh_executor_events *events; /* copied */
     const char *worker, *region;
     const char *executor_program; /* path of wherry-executor */
@@ -88,8 +96,11 @@ typedef struct wh_executor_kind {
     /* Validates what can be validated without a child (file exists, is executable, not writable by all,
      * right ABI by a probe child for native): WH_ECONFIG with the reason. */
     wh_err (*create)(const wh_executor_setup *s, wh_executor **out, wh_errbuf *eb);
-    unsigned (*capacity)(const wh_executor *e); /* jobs it takes now without delaying them behind slow ones */
-    wh_err (*submit)(wh_executor *e, wh_job *const *jobs, unsigned n); /* n <= capacity */
+    unsigned (*capacity)(
+        const wh_executor
+            *e); /* jobs it takes now without delaying them behind slow ones */
+    wh_err (*submit)(wh_executor *e, wh_job *const *jobs,
+                     unsigned n); /* n <= capacity */
     /* Asks the handler to stop: cancel, grace, then SIGKILL of its process group. */
     void (*cancel)(wh_executor *e, wh_job *job, wh_cancel_reason why);
     /* No new jobs; children end when their jobs are over. Jobs not started come back as RELEASED. */
@@ -106,6 +117,7 @@ struct wh_executor {
 extern const wh_executor_kind wh_native_kind, wh_exec_kind, wh_command_kind;
 
 /* The kind that "native:…" names and the text behind the colon; NULL with eb filled. */
-const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest, wh_errbuf *eb);
+const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
+                                            wh_errbuf *eb);
 
 #endif

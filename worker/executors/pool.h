@@ -39,8 +39,8 @@ typedef enum wh_pool_fate {
     WH_POOL_FATE_MEMORY,
     WH_POOL_FATE_CLOSED,   /* its end of the channel */
     WH_POOL_FATE_PROTOCOL, /* nothing that it says after that counts */
-    WH_POOL_FATE_LATE,   /* not ready in time */
-    WH_POOL_FATE_REFUSED /* it said that it can't work */
+    WH_POOL_FATE_LATE,     /* not ready in time */
+    WH_POOL_FATE_REFUSED   /* it said that it can't work */
 } wh_pool_fate;
 
 typedef struct wh_pool_driver {

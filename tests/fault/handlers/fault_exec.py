@@ -117,6 +117,7 @@ def misbehave(job, word, number):
         send(**{**ok, "id": "00000000-0000-7000-8000-000000000000"})
     elif word == "leak":
         hoard.append(bytearray(os.urandom(1 << 20) * number))
+        wait(job, 0.3)
     elif word == "balloon":
         while True:
             hoard.append(bytearray(os.urandom(1 << 20) * 8))

@@ -188,10 +188,12 @@ static int run_fork(wh_task *t, const void *p, size_t n)
     return t->set_result(t, "one", 3) == 0 ? WH_TASK_OK : WH_TASK_FAIL;
 }
 
+/* "<MiB> <ms>": holds them so long, and never gives them back. */
 static int run_leak(wh_task *t, const void *p, size_t n)
 {
-    const char *text = p;
-    size_t size = (size_t)strtol(text, NULL, 10) << 20U;
+    char *end = NULL;
+    size_t size = (size_t)strtol(p, &end, 10) << 20U;
+    long ms = strtol(end, NULL, 10);
     char *hoard = malloc(size);
     (void)n;
     if (hoard == NULL) {
@@ -199,7 +201,7 @@ static int run_leak(wh_task *t, const void *p, size_t n)
     }
     memset(hoard, 'x', size);
     volatile char *kept = hoard;
-    for (int i = 0; i < 1500 && !t->is_cancelled(t); i++) {
+    for (long waited = 0; waited < ms && !t->is_cancelled(t); waited += 2) {
         wait_ms(2);
     }
     return kept[size - 1] == 'x' ? WH_TASK_OK : WH_TASK_FAIL;

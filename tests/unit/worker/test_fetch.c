@@ -123,7 +123,7 @@ static void test_a_fenced_finish_is_dropped(void **state)
     assert_int_equal(case_counter("fenced"), 1);
 }
 
-/* Redis restarts with all it had: finishes go again, running jobs are still ours. */
+/* The connection breaks: finishes go again, running jobs are still ours. */
 static void test_reconnect(void **state)
 {
     (void)state;

@@ -230,6 +230,42 @@ static void leftovers_die_with_the_leader(void **state)
     assert_int_equal(f->exits, 1);
 }
 
+/* A daemon leaves group and session; its mark, which its own children inherit, stays. */
+static const char daemon_script[] =
+    "setsid sh -c 'echo $$; trap \"\" TERM; sleep 1000; :' >&1 &\n";
+
+static void daemons_die_with_the_leader(void **state)
+{
+    fixture *f = *state;
+    char script[200];
+    pid_t daemon = 0;
+
+    (void)snprintf(script, sizeof script, "%sread x", daemon_script);
+    shell(f, script, (wh_child_options){0}); /* reads from /dev/null: ends at once */
+    WH_WAIT_FOR(f->loop, f->exits == 1);
+    daemon = output_pid(f);
+    if (daemon > 0) { /* else it died before it had said a word */
+        WH_WAIT_FOR(f->loop, kill(daemon, 0) != 0 && errno == ESRCH);
+    }
+    assert_int_equal(f->exits, 1);
+}
+
+static void daemons_die_when_it_is_killed(void **state)
+{
+    fixture *f = *state;
+    char script[200];
+    pid_t daemon = 0;
+
+    (void)snprintf(script, sizeof script, "%ssleep 1000", daemon_script);
+    shell(f, script, (wh_child_options){0});
+    WH_WAIT_FOR(f->loop, (daemon = output_pid(f)) > 0);
+    assert_int_not_equal(getpgid(daemon), wh_child_pid(f->child));
+    assert_int_equal(kill(daemon, SIGTERM), 0);
+    wh_child_kill(f->child, SIGKILL);
+    WH_WAIT_FOR(f->loop, f->exits == 1);
+    WH_WAIT_FOR(f->loop, kill(daemon, 0) != 0 && errno == ESRCH);
+}
+
 static void free_kills_without_a_word(void **state)
 {
     fixture *f = *state;
@@ -370,6 +406,8 @@ int main(void)
         TEST(signals_are_as_after_login),
         TEST(kill_reaches_the_group),
         TEST(leftovers_die_with_the_leader),
+        TEST(daemons_die_with_the_leader),
+        TEST(daemons_die_when_it_is_killed),
         TEST(free_kills_without_a_word),
         TEST(free_in_on_exit),
         TEST(many_at_once),

@@ -181,8 +181,8 @@ static void test_memory_kill(void **state)
     (void)state;
     c.config.memory_limit = INT64_C(24) << 20;
     (void)snprintf(c.run, sizeof c.run,
-                   "command:python3 -c \"import time; x = bytearray(200 << 20); "
-                   "x[::4096] = b'x' * len(x[::4096]); time.sleep(30)\"");
+                   "command:python3 -c \"import signal; x = bytearray(200 << 20); "
+                   "x[::4096] = b'x' * len(x[::4096]); signal.pause()\"");
     assert_int_equal(wh_executor_case_create(&c, "script", NULL), WH_OK);
     const wh_executor_case_end *e = run("");
     assert_int_equal(e->category, WH_ERRCLASS_CRASH);
@@ -196,9 +196,9 @@ static void test_slots_bound_processes(void **state)
     c.slots = 3;
     create();
     assert_int_equal(c.executor->kind->capacity(c.executor), 3);
-    unsigned first = wh_executor_case_job(&c, "script", "sleep 0.2");
-    (void)wh_executor_case_job(&c, "script", "sleep 0.2");
-    (void)wh_executor_case_job(&c, "script", "sleep 0.2");
+    unsigned first = wh_executor_case_job(&c, "script", "exec sleep 0.2");
+    (void)wh_executor_case_job(&c, "script", "exec sleep 0.2");
+    (void)wh_executor_case_job(&c, "script", "exec sleep 0.2");
     wh_executor_case_submit(&c, first, 3);
     assert_int_equal(c.executor->kind->capacity(c.executor), 0);
     WH_WAIT_FOR(c.loop, c.n_ended == 3);

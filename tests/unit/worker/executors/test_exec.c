@@ -138,8 +138,10 @@ static void test_several_at_once(void **state)
     c.executor->kind->cancel(c.executor, c.jobs[first], WH_CANCEL_REQUESTED);
     wh_executor_case_wait(&c, first);
     assert_int_equal(c.ends[first].status, WH_RESULT_CANCELLED);
+    assert_int_equal(c.ends[first + 1].results, 0);
+    c.executor->kind->cancel(c.executor, c.jobs[first + 1], WH_CANCEL_LOST);
     wh_executor_case_wait(&c, first + 1);
-    assert_int_equal(c.ends[first + 1].status, WH_RESULT_OK);
+    assert_int_equal(c.ends[first + 1].status, WH_RESULT_CANCELLED);
     assert_int_equal(wh_executor_case_stats(&c).spawned, 1);
 }
 
