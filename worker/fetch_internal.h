@@ -33,6 +33,7 @@ struct wh_fetch_lane {
     bool resyncing;
     bool one_by_one; /* a batch was refused: find out which finish it was */
     unsigned rings, epoch, failures, resync_generation;
+    int64_t resync_sent_us;
     int64_t not_before_ms; /* back-off after an error reply */
     int64_t ask_at_ms;     /* at the latest */
 };

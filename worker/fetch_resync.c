@@ -28,6 +28,8 @@ static void on_resync(void *arg, wh_err err, const wh_errbuf *eb,
     wh_fetch_lane *lane = arg;
     wh_fetch *f = lane->fetch;
 
+    wh_metrics_request(f->o.metrics, WH_METRICS_RESYNC,
+                       (double)(wh_clock_mono_us() - lane->resync_sent_us) / 1e6);
     if (lane->resync_generation != lane->p->generation) {
         end(lane);
         return;
@@ -92,6 +94,7 @@ void wh_fetch_resync_start(wh_fetch_lane *lane)
         return;
     }
     lane->resync_generation = lane->p->generation;
+    lane->resync_sent_us = wh_clock_mono_us();
     lane->resyncing = true;
     lane->epoch++;
     f->in_flight++;

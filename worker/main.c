@@ -146,6 +146,7 @@ static int run(program *p, bool only_check)
         status = wh_err_exit(err);
     }
     wh_worker_free(p->worker);
+    wh_child_teardown();
     wh_loop_free(p->loop);
     return (int)status;
 }

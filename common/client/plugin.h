@@ -29,9 +29,9 @@ extern "C" {
 /* What a handler returns. */
 enum {
     WH_TASK_OK = 0,
-    WH_TASK_RETRY = 1,  /* failed; the category decides whether trying again helps */
-    WH_TASK_FAIL = 2,   /* failed for good */
-    WH_TASK_SNOOZE = 3  /* not now: again after the delay, no attempt used */
+    WH_TASK_RETRY = 1, /* failed; the category decides whether trying again helps */
+    WH_TASK_FAIL = 2,  /* failed for good */
+    WH_TASK_SNOOZE = 3 /* not now: again after the delay, no attempt used */
 };
 
 typedef struct wh_task wh_task;
@@ -42,15 +42,16 @@ struct wh_task {
     const char *id; /* 36 characters */
     const char *type, *org, *region, *queue;
     uint32_t attempt, max_attempts, recoveries;
-    uint64_t fence;      /* grows with each claim of this job: for fencing outside systems */
-    int64_t deadline_ms; /* time left at the call */
+    uint64_t fence; /* grows with each claim of this job: for fencing outside systems */
+    int64_t deadline_ms;                               /* time left at the call */
     const char *traceparent, *entity_type, *entity_id; /* "" when absent */
     void *host;
 
     /* Copies the result (<= 64 KiB). 0, or -1 when it is too big or memory is short. */
     int (*set_result)(wh_task *t, const void *p, size_t n);
     /* category: a word of docs/protocol.md section 5 or a usual error name; may be NULL. */
-    void (*set_error)(wh_task *t, const char *category, const char *message, const char *context);
+    void (*set_error)(wh_task *t, const char *category, const char *message,
+                      const char *context);
     /* Delay wished for a retry or a snooze. */
     void (*set_delay)(wh_task *t, int64_t delay_ms);
     void (*progress)(wh_task *t, int percent, const char *message);
@@ -70,7 +71,7 @@ typedef struct wh_plugin {
     const char *name, *version;
     const wh_handler *handlers;
     size_t n_handlers;
-    int (*init)(void);      /* once per child process; not 0 refuses to start; may be NULL */
+    int (*init)(void); /* once per child process; not 0 refuses to start; may be NULL */
     void (*shutdown)(void); /* may be NULL */
 } wh_plugin;
 
@@ -85,14 +86,11 @@ WH_PLUGIN_EXPORT const wh_plugin *wherry_plugin_v1(void);
 #define WH_PLUGIN(name_, version_, handlers_)                                          \
     WH_PLUGIN_EXPORT const wh_plugin *wherry_plugin_v1(void)                           \
     {                                                                                  \
-        static const wh_plugin plugin = {WH_PLUGIN_ABI,                                \
-                                         sizeof(wh_plugin),                            \
-                                         (name_),                                      \
-                                         (version_),                                   \
-                                         (handlers_),                                  \
-                                         sizeof(handlers_) / sizeof((handlers_)[0]),   \
-                                         NULL,                                         \
-                                         NULL};                                        \
+        static const wh_plugin plugin = {                                              \
+            WH_PLUGIN_ABI, sizeof(wh_plugin),                                          \
+            (name_),       (version_),                                                 \
+            (handlers_),   sizeof(handlers_) / sizeof((handlers_)[0]),                 \
+            NULL,          NULL};                                                      \
         return &plugin;                                                                \
     }
 

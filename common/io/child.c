@@ -126,6 +126,11 @@ wh_err wh_child_setup(wh_loop *l, wh_errbuf *eb)
     return WH_OK;
 }
 
+void wh_child_teardown(void)
+{
+    wh_child_stray_kill_all();
+}
+
 /* -------------------------------------------------------------- spawning */
 
 static bool is_program(const char *path)

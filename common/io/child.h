@@ -2,7 +2,8 @@
 /*
  * Child processes on the loop: spawned in a process group of their own with CLOEXEC
  * hygiene, chosen fds, rlimits; output pipes; reaping by pid; group kill. Never blocks.
- * What is left of a group when its leader exits is killed. Children die with the thread
+ * What is left of a group when its leader exits is killed, and so are daemons that left
+ * it, known by the mark WHERRY_CHILD in their environment. Children die with the thread
  * that spawned them (the loop's). A program that turns out not to run (exec, chdir,
  * limits) exits with 127 (no such file) or 126 and says why on its fd 2.
  */
@@ -42,6 +43,8 @@ typedef struct wh_child_options {
 wh_err wh_child_setup(wh_loop *l, wh_errbuf *eb) WH_MUSTCHECK;
 wh_err wh_child_spawn(wh_loop *l, const wh_child_options *o, wh_child **out,
                       wh_errbuf *eb) WH_MUSTCHECK;
+/* At the end of the process, all children freed: kills what they left behind. */
+void wh_child_teardown(void);
 pid_t wh_child_pid(const wh_child *c);
 bool wh_child_is_running(const wh_child *c);
 /* Signal the whole process group. */

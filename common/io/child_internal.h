@@ -31,5 +31,7 @@ void wh_child_stray_mark(char out[WH_CHILD_MARK_MAX]);
 bool wh_child_stray_may_be(wh_child_is_known *is_known);
 /* SIGKILL to every process with this mark. */
 void wh_child_stray_kill(const char *mark);
+/* The same with the marks of all children that this process ever had. */
+void wh_child_stray_kill_all(void);
 
 #endif

@@ -16,14 +16,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK = 4096 };
+#define MARK "WHERRY_CHILD="
+
+enum { CHUNK = 4096, ROUNDS_MAX = 20 };
 
 void wh_child_stray_mark(char out[WH_CHILD_MARK_MAX])
 {
     static unsigned long long count; /* loop thread only, as all of child.c */
 
-    (void)snprintf(out, WH_CHILD_MARK_MAX, "WHERRY_CHILD=%ld.%llu", (long)getpid(),
-                   ++count);
+    (void)snprintf(out, WH_CHILD_MARK_MAX, MARK "%ld.%llu", (long)getpid(), ++count);
 }
 
 /* Reads blank-separated pids, in pieces; true at the first that is not known. */
@@ -74,11 +75,10 @@ static bool contains(const char *text, size_t len, const char *what, size_t size
     return false;
 }
 
-/* Is it one of the NUL-ended entries? One that spans two reads is put together. */
-static bool holds(int fd, const char *mark)
+/* Is it in the NUL-ended entries? What spans two reads is put together. */
+static bool holds(int fd, const char *mark, size_t size)
 {
     char text[CHUNK + WH_CHILD_MARK_MAX];
-    size_t size = strlen(mark) + 1; /* with its NUL */
     size_t kept = 0;
     ssize_t n = 0;
 
@@ -94,35 +94,53 @@ static bool holds(int fd, const char *mark)
     return false;
 }
 
-static void kill_if_marked(long pid, const char *mark)
+static bool kill_if_marked(long pid, const char *mark, size_t size)
 {
     char path[64];
+    bool is_marked = false;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/environ", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return; /* gone, or not ours */
+        return false; /* gone, or not ours */
     }
-    if (holds(fd, mark)) {
-        (void)kill((pid_t)pid, SIGKILL);
-    }
+    is_marked = holds(fd, mark, size) && kill((pid_t)pid, SIGKILL) == 0;
     close(fd);
+    return is_marked;
 }
 
-void wh_child_stray_kill(const char *mark)
+static bool kill_marked(const char *mark, size_t size)
 {
     DIR *proc = opendir("/proc");
     const struct dirent *e = NULL;
+    bool found = false;
 
     while (proc != NULL && (e = readdir(proc)) != NULL) {
         char *end = NULL;
         long pid = strtol(e->d_name, &end, 10);
 
         if (pid > 1 && *end == '\0' && pid != (long)getpid()) {
-            kill_if_marked(pid, mark);
+            found = kill_if_marked(pid, mark, size) || found;
         }
     }
     if (proc != NULL) {
         (void)closedir(proc);
+    }
+    return found;
+}
+
+void wh_child_stray_kill(const char *mark)
+{
+    (void)kill_marked(mark, strlen(mark) + 1);
+}
+
+void wh_child_stray_kill_all(void)
+{
+    char mark[WH_CHILD_MARK_MAX];
+    int rounds = 0;
+
+    (void)snprintf(mark, sizeof mark, MARK "%ld.", (long)getpid());
+    while (kill_marked(mark, strlen(mark)) && ++rounds < ROUNDS_MAX) {
+        /* what was forked meanwhile */
     }
 }

@@ -28,7 +28,8 @@ static void open_client(void)
     if (sock && *sock)
         snprintf(url, sizeof url, "unix://%s", sock);
     else
-        snprintf(url, sizeof url, "redis://127.0.0.1:%ld", pc_env("PEERS_REDIS_PORT", 6379));
+        snprintf(url, sizeof url, "redis://127.0.0.1:%ld",
+                 pc_env("PEERS_REDIS_PORT", 6379));
     wh_client_options o = wh_client_options_make();
     o.error = error;
     o.error_size = sizeof error;

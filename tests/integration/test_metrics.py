@@ -94,10 +94,16 @@ class Metrics(DocsTest):
         wait_for(lambda: scrape(self.scheduler).sum("wherry_queue_jobs") == 0 and
                  ("wherry_queue_paused", (("queue", "default"), ("region", "eu")))
                  in scrape(self.scheduler).values, "the first figures")
-        self.worker = self.fleet.start_worker(
-            "w", {"noop": f"native:{HANDLERS}/noop.so",
-                  "hash.file": f"native:{HANDLERS}/hash_file.so"},
-            "--slots", str(SLOTS), "--redis-timeout", "1s")
+        self.worker = self.start_worker()
+
+    def start_worker(self):
+        """With the leases of real life: on a busy machine none may be lost here."""
+        config = self.fleet.worker_config({
+            "noop": f"native:{HANDLERS}/noop.so", "hash.file": f"native:{HANDLERS}/hash_file.so"})
+        worker = self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu",
+                                  "--slots", str(SLOTS))
+        wait_for(lambda: self.fleet.is_ready(worker), "the worker to be ready")
+        return worker
 
     def run_jobs(self):
         self.fleet.enqueue(FINE, "noop", b"x" * 100)

@@ -6,7 +6,8 @@
 * Files and folders of the tree that are named anywhere in them; `worker/fetch` may stand
   for worker/fetch.c, `tests/fuzz/fuzz_*.c` must match something.
 * docs/README.md leads to every page of docs/; docs/design.md's file map has every folder.
-* docs/cli.md is what `wherry help --markdown` prints.
+* docs/cli.md is what `wherry help --markdown` prints; commands and flags that other pages
+  name are there. Options and log events in docs/operations.md are words of the programs.
 """
 import glob
 import os
@@ -22,7 +23,12 @@ CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\[[^\]\n]*\]\(<?([^)>\s]+)>?(?: \"[^\"]*\")?\)")
 NAMED = re.compile(r"(?<![\w./<:@-])((?:\.ci|%s)/[\w./*{},-]*)" % "|".join(FOLDERS))
 MAP_ROW = re.compile(r"^\| ((?:`[\w/]+`[^|`]*)+)\|", re.M)
-CLI_PAGE, MAP_PAGE = "docs/cli.md", "docs/design.md"
+COMMAND = re.compile(r"(?:^|[`(|;&])[ \t]*(?:until |while |if )?wherry"
+                     r"((?: [a-z]+){1,2})((?: [^`\n|;)]*)?)", re.M)
+DAEMON = re.compile(r"(?<![\w./-])(wherry-(?:worker|scheduler))((?: [^`\n|;)]*)?)")
+FLAG = re.compile(r"(?<=\s)(--[a-z][a-z-]*)")
+WORD = re.compile(r"`([a-z]+\.[a-z_]+)`")
+CLI_PAGE, MAP_PAGE, RUN_PAGE = "docs/cli.md", "docs/design.md", "docs/operations.md"
 EVERYBODY = "LICENSE", "CMakeLists.txt"
 
 
@@ -75,11 +81,11 @@ def is_there(name):
 
 
 def check_names(report, path, text):
-    for match in NAMED.finditer(text):
-        for name in expand(match.group(1).rstrip(".,-")):
-            if not is_there(name):
-                report.add(path, line_of(text, match.start()),
-                           f"{name} is named here, but there is no such file or folder")
+    text = LINK.sub(lambda m: m.group(0).split("](")[0] + "]", text)  # check_links has those
+    missing = {(line_of(text, match.start()), name) for match in NAMED.finditer(text)
+               for name in expand(match.group(1).rstrip(".,-")) if not is_there(name)}
+    for line, name in sorted(missing):
+        report.add(path, line, f"{name} is named here, but there is no such file or folder")
 
 
 def check_index(report):
@@ -112,25 +118,98 @@ def check_map(report):
             report.add(MAP_PAGE, line_of(text, start), f"the file map leaves out {folder}")
 
 
-def check_cli_page(report):
+def program(name):
+    """A built program, or None."""
     build = os.environ.get("WH_BUILD_DIR") or os.path.join(ROOT, "build")
-    program = os.path.join(build, "bin", "wherry")
-    if not os.access(program, os.X_OK):
-        print(f"{program} is not built: {CLI_PAGE} is not compared")
-        if os.environ.get("CI") == "true":
-            report.add(CLI_PAGE, 1, "wherry is not built, so nothing can be compared")
-        return
-    told = subprocess.run([program, "help", "--markdown"], capture_output=True, text=True,
-                          timeout=30, check=False)
-    if told.returncode != 0:
-        report.add(CLI_PAGE, 1, f"wherry help --markdown: {told.stderr.strip()}")
-        return
-    have, wanted = read(CLI_PAGE).splitlines(), told.stdout.splitlines()
+    path = os.path.join(build, "bin", name)
+    return path if os.access(path, os.X_OK) else None
+
+
+def told_by(*argv):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def check_cli_page(report, told):
+    have, wanted = read(CLI_PAGE).splitlines(), told.splitlines()
     if have != wanted:
         line = next((i for i, (a, b) in enumerate(zip(have, wanted), 1) if a != b),
                     min(len(have), len(wanted)) + 1)
         report.add(CLI_PAGE, line, f"is not what the program says; run: "
                    f"wherry help --markdown > {CLI_PAGE}")
+
+
+def commands_of(told):
+    """"noun verb" -> the section about it; "" -> what stands before all of them."""
+    parts = re.split(r"^### wherry (.*)$", told, flags=re.M)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2]))}
+
+
+def check_command(report, path, line, words, rest, known):
+    nouns = {name.split()[0] for name in known if name}
+    if words[0] not in nouns:
+        report.add(path, line, f"wherry {words[0]}: there is no such command")
+        return
+    name = " ".join(words) if " ".join(words) in known else words[0]
+    if name not in known:
+        report.add(path, line, f"wherry {' '.join(words)}: there is no such command")
+        return
+    for flag in FLAG.findall(rest):
+        if flag not in known[name] and flag not in known[""]:
+            report.add(path, line, f"wherry {name} has no {flag}")
+
+
+def code_of(text):
+    """Text that is code: spans and blocks; all else blank, lines where they are."""
+    keep = [m.span() for m in FENCED.finditer(text)]
+    keep += [m.span() for m in CODE.finditer(blank(FENCED, text))]
+    keep += [m.span() for m in re.finditer(r"^    .*$", text, re.M)]
+    out = [c if c == "\n" else " " for c in text]
+    for start, end in keep:
+        out[start:end] = text[start:end]
+    return "".join(out)
+
+
+def check_commands(report, pages, known, helps):
+    for path in pages:
+        code = code_of(read(path))
+        for match in COMMAND.finditer(code):
+            check_command(report, path, line_of(code, match.start()), match.group(1).split(),
+                          match.group(2), known)
+        for match in DAEMON.finditer(code):
+            for flag in FLAG.findall(match.group(2)):
+                if not re.search(rf"{flag}\b", helps[match.group(1)]):
+                    report.add(path, line_of(code, match.start()),
+                               f"{match.group(1)} has no {flag}")
+
+
+def check_words(report):
+    """`redis.url`, `job.dead`: a word of an option table, or an event of the log."""
+    literals = set()
+    for path in files(".c", under=("common/", "worker/", "scheduler/")):
+        literals.update(re.findall(r'"([a-z]+\.[a-z_]+)"', read(path)))
+    text = read(RUN_PAGE)
+    for match in WORD.finditer(text):
+        word = match.group(1)
+        if not {word, re.sub(r"_file$", "", word)} & literals and not word.endswith(".md"):
+            report.add(RUN_PAGE, line_of(text, match.start()),
+                       f"{word} is neither an option nor a log event of any program")
+
+
+def check_programs(report, pages):
+    built = {name: program(name) for name in ("wherry", "wherry-worker", "wherry-scheduler")}
+    missing = [name for name, path in built.items() if path is None]
+    if missing:
+        print(f"not built: {', '.join(missing)}; commands and {CLI_PAGE} are not compared")
+        if os.environ.get("CI") == "true":
+            report.add(CLI_PAGE, 1, "the programs are not built, so nothing can be compared")
+        return
+    told = told_by(built["wherry"], "help", "--markdown")
+    check_cli_page(report, told)
+    helps = {name: told_by(built[name], "--help") for name in list(built)[1:]}
+    check_commands(report, [p for p in pages if p != CLI_PAGE], commands_of(told), helps)
 
 
 def main():
@@ -144,7 +223,8 @@ def main():
         check_names(report, path, text)
     check_index(report)
     check_map(report)
-    check_cli_page(report)
+    check_words(report)
+    check_programs(report, pages)
     report.finish(len(pages))
 
 

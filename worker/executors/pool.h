@@ -86,7 +86,7 @@ struct wh_pool_child {
     unsigned at_once;     /* jobs that it runs at a time (not when they queue) */
     unsigned recalled;    /* taken back, and the child has not said so yet */
     uint64_t sent, ended; /* jobs */
-    int64_t deadline_us;  /* to be ready, or to be gone once told to end */
+    int64_t deadline_us;  /* to be ready, or to be gone once told to end or closed */
     bool told_to_end, is_recycled, is_parsing;
     bool has_news; /* results were handed out since on_capacity was called */
     void *state;   /* the driver's */

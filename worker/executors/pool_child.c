@@ -21,6 +21,7 @@
 #define READ_SIZE ((size_t)64 * 1024)
 #define READS_PER_TURN 4
 #define READS_OF_THE_DEAD 256
+#define DYING_US 200000 /* from closing its files to being a zombie */
 #define RESPAWN_MIN_MS 100
 #define RESPAWN_MAX_MS 30000
 #define FAILURES_LOGGED_PER_MINUTE 6
@@ -87,15 +88,17 @@ static bool read_once(wh_pool_child *c)
     return (size_t)n == READ_SIZE;
 }
 
-/* A channel that ends while the process lives: it closed our descriptors. If it is
- * about to die by itself, its status was decided before, and the kill changes nothing. */
+/* A channel that ends: the process is dying, and its status will say of what, or it
+ * closed our descriptors and lives on, for which it is killed (pool_tick.c). */
 static void pump(wh_pool_child *c, int reads)
 {
     while (reads-- > 0 && read_once(c)) {
     }
     if (c->read_fd < 0 && c->phase != WH_POOL_KILLED && !c->told_to_end) {
-        wh_pool_child_kill(c, WH_POOL_FATE_CLOSED,
-                           "it closed its channel to the worker");
+        c->phase = WH_POOL_KILLED; /* without a fate yet */
+        wh_run_copy(c->why, sizeof c->why, "it ended, or closed its channel");
+        c->deadline_us = wh_clock_mono_us() + DYING_US;
+        wh_pool_tick_start(c->pool);
     }
     if (c->in.failed) {
         wh_pool_child_kill(c, WH_POOL_FATE_PROTOCOL, "out of memory for what it says");
@@ -165,7 +168,7 @@ static void on_line(void *arg, wh_job *job, wh_slice line)
 
 void wh_pool_child_kill(wh_pool_child *c, wh_pool_fate fate, const char *why)
 {
-    if (c->phase == WH_POOL_KILLED) {
+    if (c->phase == WH_POOL_KILLED && c->fate != WH_POOL_FATE_NONE) {
         return;
     }
     c->phase = WH_POOL_KILLED;

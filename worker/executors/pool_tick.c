@@ -86,6 +86,11 @@ static void watch_life(wh_pool_child *c, int64_t now_us)
                        (long long)c->pool->driver->ready_ms / 1000);
         wh_pool_child_kill(c, WH_POOL_FATE_LATE, text);
     }
+    if (c->phase == WH_POOL_KILLED && c->fate == WH_POOL_FATE_NONE &&
+        now_us >= c->deadline_us) {
+        wh_pool_child_kill(c, WH_POOL_FATE_CLOSED,
+                           "it closed its channel to the worker");
+    }
     if (c->told_to_end && now_us >= c->deadline_us) {
         c->deadline_us = INT64_MAX;
         wh_child_kill(c->process, SIGKILL);
@@ -157,7 +162,7 @@ static int64_t interval_ms(const wh_pool *pool)
     int64_t now_us = wh_clock_mono_us();
     for (const wh_pool_child *c = pool->children; c != NULL; c = c->next) {
         if (c->runs.count > 0 || c->phase == WH_POOL_STARTING || c->told_to_end ||
-            c->recalled > 0) {
+            c->phase == WH_POOL_KILLED || c->recalled > 0) {
             ms = ms < 0 ? TICK_MS : ms;
         }
         const wh_run *run = c->runs.first;

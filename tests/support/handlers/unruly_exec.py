@@ -50,7 +50,6 @@ def misbehave(job, word, rest):
         send_raw(b'{"op":"result","id":"')
         os._exit(5)
     elif word == "closed":
-        os.close(3)
         os.close(4)
     elif word == "segv":
         os.kill(os.getpid(), 11)

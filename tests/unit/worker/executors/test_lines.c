@@ -35,11 +35,11 @@ static int set_up(void **state)
     static fixture f;
     wh_fds_pair pair;
     f = (fixture){0};
+    wh_clock_fake(INT64_C(1000000000), 0);
     assert_int_equal(wh_loop_new(&f.loop), WH_OK);
     assert_int_equal(wh_fds_pipe(true, &pair, NULL), WH_OK);
     assert_int_equal(wh_lines_new(f.loop, pair.ours, on_line, &f, &f.lines), WH_OK);
     f.writer = pair.theirs;
-    wh_clock_fake(INT64_C(1000000000), 0);
     *state = &f;
     return 0;
 }
