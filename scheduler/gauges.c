@@ -184,8 +184,8 @@ bool wh_gauges_update(wh_gauges *g, const char *region, const char *queue,
         last->value[i] = now;
     }
     last->known = 1;
-    if (backwards)
-        wh_stats_add(wh_stats_series_get(g->lost, region, queue, NULL), 1);
+    /* There from the start, so that an alert on its increase sees the first one. */
+    wh_stats_add(wh_stats_series_get(g->lost, region, queue, NULL), backwards ? 1 : 0);
     return backwards;
 }
 

@@ -41,6 +41,14 @@ static const wh_opt opts[] = {
      .offset = AT(redis_key_file),
      .unit = "path",
      .help = "client key"},
+    {.name = "redis.timeout",
+     .type = WH_OPT_DURATION,
+     .offset = AT(redis_timeout_ms),
+     .dflt = "10s",
+     .min = 100,
+     .max = 600000,
+     .help = "a call without an answer for so long counts as lost; the connection is "
+             "made anew"},
     {.name = "name",
      .type = WH_OPT_STRING,
      .offset = AT(name),
@@ -123,8 +131,8 @@ const wh_opt_table wh_options_scheduler = {
                 "  wherry-scheduler --redis-url redis://redis:6379/0\n"
                 "  wherry-scheduler -c scheduler.yaml --log-level debug\n",
     .about = "Keeps time for the fleet: promotes delayed jobs, recovers those of lost "
-             "workers, expires and\n"
-             "trims. Any number may run; none is needed for correctness.",
+             "workers, expires and trims. Any number may run; none is needed for "
+             "correctness.",
     .opts = opts,
     .n_opts = sizeof opts / sizeof opts[0],
     .size = sizeof(wh_scheduler_config),

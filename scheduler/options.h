@@ -13,6 +13,7 @@
 typedef struct wh_scheduler_config {
     char *redis_url, *redis_user, *redis_password, *redis_ca_file, *redis_cert_file,
         *redis_key_file;
+    int64_t redis_timeout_ms;
     char *name;
     wh_strlist partitions; /* "eu:default": besides those that workers registered */
     int64_t recover_ms, promote_ms, trim_ms, gauges_ms,

@@ -211,6 +211,7 @@ static wh_err open_store(wh_scheduler *s, const char *suffix,
              c->name && *c->name ? c->name : host, suffix);
     wh_store_options o = {.on_ready = cb, .arg = s};
     o.conn.name = name;
+    o.conn.request_timeout_ms = c->redis_timeout_ms;
     o.conn.ca_file = c->redis_ca_file;
     o.conn.cert_file = c->redis_cert_file;
     o.conn.key_file = c->redis_key_file;

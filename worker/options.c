@@ -251,8 +251,8 @@ const wh_opt_table wh_options_table = {
         "  wherry-worker --region eu --queue mail=5 --queue default=1 -c worker.yaml\n"
         "  wherry-worker -c worker.yaml --check-config\n",
     .about =
-        "Claims jobs of its region and queues, runs their handlers in child processes\n"
-        "and reports to Redis. SIGTERM drains, a second one stops; SIGHUP reloads,\n"
+        "Claims jobs of its region and queues, runs their handlers in child processes "
+        "and reports to Redis. SIGTERM drains, a second one stops; SIGHUP reloads, "
         "SIGTSTP stops claiming, SIGUSR1 logs the state.",
     .opts = opts,
     .n_opts = sizeof opts / sizeof opts[0],

@@ -94,16 +94,15 @@ class Metrics(DocsTest):
         wait_for(lambda: scrape(self.scheduler).sum("wherry_queue_jobs") == 0 and
                  ("wherry_queue_paused", (("queue", "default"), ("region", "eu")))
                  in scrape(self.scheduler).values, "the first figures")
-        self.worker = self.start_worker()
 
-    def start_worker(self):
+    def start_worker(self, *more):
         """With the leases of real life: on a busy machine none may be lost here."""
         config = self.fleet.worker_config({
             "noop": f"native:{HANDLERS}/noop.so", "hash.file": f"native:{HANDLERS}/hash_file.so"})
         worker = self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu",
-                                  "--slots", str(SLOTS))
+                                  "--slots", str(SLOTS), *more)
         wait_for(lambda: self.fleet.is_ready(worker), "the worker to be ready")
-        return worker
+        self.worker = worker
 
     def run_jobs(self):
         self.fleet.enqueue(FINE, "noop", b"x" * 100)
@@ -152,6 +151,7 @@ class Metrics(DocsTest):
             self.assertEqual(m.sum(name), 0, name)
 
     def test_figures(self):
+        self.start_worker()
         self.run_jobs()
         done = float(FINE + MISSING + NOBODY)
         wait_for(lambda: scrape(self.worker).sum("region_worker_processed_total") >= done,
@@ -186,6 +186,7 @@ class Metrics(DocsTest):
                  f"/readyz of {process.name} to be {status}")
 
     def test_probes_without_redis(self):
+        self.start_worker("--redis-timeout", "1s")
         for process in (self.worker, self.scheduler):
             self.ready(process, 200)
         self.fleet.redis_process.send(signal.SIGSTOP)
@@ -197,14 +198,16 @@ class Metrics(DocsTest):
                 self.assertEqual(status, 503)
                 self.assertRegex(why, r"\w{3}", "it does not say why")
                 self.assertEqual(process.http("/metrics")[0], 200)
-            self.assertEqual(scrape(self.worker).sum("wherry_redis_up"), 0)
+            wait_for(lambda: scrape(self.worker).sum("wherry_redis_up") == 0,
+                     "the worker's metrics to say so")
         finally:
             self.fleet.redis_process.send(signal.SIGCONT)
         for process in (self.worker, self.scheduler):
             self.ready(process, 200)
-        self.assertEqual(scrape(self.worker).sum("wherry_redis_up"), 1)
+        wait_for(lambda: scrape(self.worker).sum("wherry_redis_up") == 1, "redis_up")
 
     def test_other_paths(self):
+        self.start_worker()
         for process in (self.worker, self.scheduler):
             self.assertEqual(process.http("/")[0], 404)
             self.assertEqual(process.http("/livez")[0], 200)

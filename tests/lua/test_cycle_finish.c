@@ -174,6 +174,57 @@ static void release_goes_to_the_head(void **state)
     wh_lc_audit();
 }
 
+/* The entry of job 1; NULL: its id. */
+static const char *const dead_entry[] = {
+    "id",
+    NULL,
+    "type",
+    "mail",
+    "org",
+    "acme",
+    "region",
+    "eu",
+    "queue",
+    "q",
+    "error_category",
+    "not_found",
+    "error_message",
+    "gone",
+    "failed_at",
+    "2023-11-14T22:13:21.500Z",
+    "error_context",
+    "ctx",
+    "attempts",
+    "1",
+    "max_attempts",
+    "3",
+    "recoveries",
+    "0",
+    "priority",
+    "5",
+    "entity_type",
+    "invoice",
+    "entity_id",
+    "42",
+    "worker",
+    "w",
+    "enqueued_at",
+    "2023-11-14T22:13:20.000Z",
+    "started_at",
+    "2023-11-14T22:13:20.000Z",
+    "enqueued_at_ms",
+    "1700000000000",
+    "started_at_ms",
+    "1700000000000",
+    "finished_at_ms",
+    "1700000001500",
+    "fence",
+    "1",
+    "history",
+    "[[\"2023-11-14T22:13:21.500Z\",\"not_found\",\"gone\"]]",
+    "payload",
+    "p1"};
+
 static void dead_goes_to_the_stream(void **state)
 {
     struct wh_lc_end e = {.n = 1,
@@ -188,61 +239,12 @@ static void dead_goes_to_the_stream(void **state)
     wh_lc_advance(1500);
     wh_lc_finish("w", &e, true);
     redisReply *r = wh_lc_cmd("XRANGE " WH_LC_P ":dlq - +");
-    static const char *const want[] = {
-        "id",
-        NULL,
-        "type",
-        "mail",
-        "org",
-        "acme",
-        "region",
-        "eu",
-        "queue",
-        "q",
-        "error_category",
-        "not_found",
-        "error_message",
-        "gone",
-        "failed_at",
-        "2023-11-14T22:13:21.500Z",
-        "error_context",
-        "ctx",
-        "attempts",
-        "1",
-        "max_attempts",
-        "3",
-        "recoveries",
-        "0",
-        "priority",
-        "5",
-        "entity_type",
-        "invoice",
-        "entity_id",
-        "42",
-        "worker",
-        "w",
-        "enqueued_at",
-        "2023-11-14T22:13:20.000Z",
-        "started_at",
-        "2023-11-14T22:13:20.000Z",
-        "enqueued_at_ms",
-        "1700000000000",
-        "started_at_ms",
-        "1700000000000",
-        "finished_at_ms",
-        "1700000001500",
-        "fence",
-        "1",
-        "history",
-        "[[\"2023-11-14T22:13:21.500Z\",\"not_found\",\"gone\"]]",
-        "payload",
-        "p1"};
     assert_int_equal(r->elements, 1);
     const redisReply *f = r->element[0]->element[1];
-    assert_int_equal(f->elements, sizeof want / sizeof want[0]);
+    assert_int_equal(f->elements, sizeof dead_entry / sizeof dead_entry[0]);
     for (size_t i = 0; i < f->elements; i++) {
         assert_string_equal(f->element[i]->str,
-                            want[i] != NULL ? want[i] : wh_lc_id(1));
+                            dead_entry[i] != NULL ? dead_entry[i] : wh_lc_id(1));
     }
     freeReplyObject(r);
     wh_lc_status(1, "failed");
@@ -428,159 +430,6 @@ static void a_lost_lease_is_fenced(void **state)
     wh_lc_audit();
 }
 
-static void refuses_bad_lists(void **state)
-{
-    static const char *const bad[] = {"",
-                                      "w",
-                                      "w 1",
-                                      "w -1 0",
-                                      "w 1001 0",
-                                      "w x 0",
-                                      "w 1 -1",
-                                      "w 1 1001",
-                                      "w 1 x",
-                                      "w 1 1",
-                                      "w 0 0 x",
-                                      "w 0 0 1 2 3 4 5 6",
-                                      "w 0 1 short",
-                                      "a:b 1 0",
-                                      "w 1.0 0",
-                                      "w 1 0 1"};
-    char name[10240];
-
-    (void)state;
-    claim_one("w", "");
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        wh_lc_error("WHBADARG", "wh1_cycle", bad[i]);
-    }
-    wh_lc_error("WHBADARG", "wh1_cycle", "%s 1 0", "");
-    wh_lc_error("WHBADARG", "wh1_cycle", "%b 1 0", "w\0", (size_t)2);
-    memset(name, 'w', sizeof name);
-    wh_lc_error("WHBADARG", "wh1_cycle", "%b 1 0", name, sizeof name);
-    wh_lc_error("WHBADARG", "wh1_cycle", "w 0 1 %b", name, sizeof name);
-    wh_lc_error("WHBADARG", "wh1_cycle", "w 0 1 %s", "");
-}
-
-static void refuses_bad_groups(void **state)
-{
-#define GROUP "w 0 0 %b %s %s %s %b %b %b"
-    static const char *const outcomes[] = {"", "recover", "OK", "done", "retry "};
-    static const char *const delays[] = {"", "-1", "x", "315360000001", "1.5"};
-    char *big = malloc(65537);
-    const size_t none = 0;
-
-    (void)state;
-    assert_non_null(big);
-    memset(big, 'x', 65537);
-    claim_one("w", "");
-    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
-        wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), outcomes[i], "0",
-                    "", "", none, "", none, "", none);
-    }
-    for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
-        wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "retry", delays[i],
-                    "", "", none, "", none, "", none);
-    }
-    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "a b", "",
-                none, "", none, "", none);
-    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, WH_LC_RAW(1), "dead", "0", "", "", none,
-                "", none, "", none);
-    wh_lc_error("WHBADARG", "wh1_cycle", GROUP, "0123456789abcdefx1", (size_t)18,
-                "dead", "0", "", "", none, "", none, "", none);
-    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "", big,
-                (size_t)1025, "", none, "", none);
-    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "dead", "0", "", "",
-                none, big, (size_t)4097, "", none);
-    wh_lc_error("WHTOOBIG", "wh1_cycle", GROUP, WH_LC_TOK(1, 1), "ok", "0", "", "",
-                none, "", none, big, (size_t)65537);
-    wh_lc_ok("wh1_cycle", GROUP, WH_LC_TOK(1, 1), "ok", "0", "", big, (size_t)1024, big,
-             (size_t)4096, big, (size_t)65536);
-    free(big);
-    wh_lc_status(1, "completed");
-}
-
-/* 1,000 plain ones and 1,000 groups in one call, of 1,500 orgs. */
-static void the_biggest_batch(void **state)
-{
-    struct wh_lc_args a = {0};
-
-    (void)state;
-    wh_lc_worker("w");
-    for (unsigned n = 1; n <= 2000; n++) {
-        wh_lc_enqueue(n, "ORG o%u", n % 1500);
-    }
-    for (int i = 0; i < 10 && wh_lc_get_stat("in_progress") < 2000; i++) {
-        wh_lc_ok("wh1_cycle", "w 1000 0"); /* visits are bounded: may give less */
-    }
-    wh_lc_stat("in_progress", 2000);
-    wh_lc_audit();
-    wh_lc_add_text(&a, "w");
-    wh_lc_add_text(&a, "1000");
-    wh_lc_add_text(&a, "1000");
-    for (unsigned n = 1; n <= 1000; n++) {
-        wh_lc_add(&a, wh_lc_token(n, 1), 17);
-    }
-    for (unsigned n = 1001; n <= 2000; n++) {
-        wh_lc_add(&a, wh_lc_token(n, 1), 17);
-        wh_lc_add_text(&a, "%s", n % 2 == 0 ? "retry" : "cancelled");
-        wh_lc_add_text(&a, "0");
-        for (int i = 0; i < 4; i++) {
-            wh_lc_add(&a, "", 0);
-        }
-    }
-    redisReply *r = wh_lc_call_args("wh1_cycle", &a);
-    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
-    assert_int_equal(r->element[3]->elements, 0);
-    assert_in_range(r->element[4]->elements, 3, 3 * 500);
-    freeReplyObject(r);
-    for (int i = 0; i < 10 && wh_lc_get_stat("in_progress") < 500; i++) {
-        wh_lc_ok("wh1_cycle", "w 1000 0");
-    }
-    wh_lc_stat("in_progress", 500);
-    wh_lc_stat("completed", 1000);
-    wh_lc_stat("cancelled", 500);
-    wh_lc_audit();
-}
-
-/* Over 4,000 marks to trim at once, each a tombstone. */
-static void trims_many_queued_ones(void **state)
-{
-    struct wh_lc_args a = {0};
-
-    (void)state;
-    wh_lc_worker("w");
-    for (unsigned n = 1; n <= 6000; n++) {
-        wh_lc_enqueue(n, "");
-        if (n > 2000) {
-            wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(n));
-        }
-    }
-    wh_lc_ok("wh1_cycle", "w 1000 0");
-    wh_lc_ok("wh1_cycle", "w 1000 0");
-    wh_lc_ok("wh1_configure", "keep_count 1");
-    wh_lc_add_text(&a, "w");
-    wh_lc_add_text(&a, "0");
-    wh_lc_add_text(&a, "1000");
-    for (unsigned n = 1; n <= 2000; n++) {
-        wh_lc_add(&a, wh_lc_token(n, 1), 17);
-        for (int i = 0; n > 1000 && i < 6; i++) {
-            wh_lc_add_text(&a, "%s", i == 0 ? "cancelled" : i == 1 ? "0" : "");
-        }
-    }
-    redisReply *r = wh_lc_call_args("wh1_cycle", &a);
-    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
-    freeReplyObject(r);
-    wh_lc_stat("kept", 2000);
-    wh_lc_audit();
-    wh_lc_claim("w", 1, "");
-    for (int i = 0; i < 100 && wh_lc_get_stat("orgs") > 0; i++) {
-        wh_lc_claim("w", 1000, "");
-    }
-    wh_lc_stat("orgs", 0);
-    wh_lc_stat("pending", 0);
-    wh_lc_audit();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,10 +451,6 @@ int main(void)
         WH_LC_TEST(a_token_named_twice_counts_once),
         WH_LC_TEST(strangers_are_fenced),
         WH_LC_TEST(a_lost_lease_is_fenced),
-        WH_LC_TEST(refuses_bad_lists),
-        WH_LC_TEST(refuses_bad_groups),
-        WH_LC_TEST(the_biggest_batch),
-        WH_LC_TEST(trims_many_queued_ones),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

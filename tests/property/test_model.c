@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { FULL_CHECK = 200 };
+enum { FULL_CHECK = 500 };
 
 static struct wh_lmr run;
 
@@ -38,9 +38,9 @@ static void step(void)
     }
 }
 
-static void go(unsigned long ops, bool twice)
+static void go(unsigned share, bool twice)
 {
-    wh_lmr_init(&run, ops);
+    wh_lmr_init(&run, share);
     run.twice = twice;
     for (run.op = 0; run.op < run.ops; run.op++) {
         step();
@@ -56,13 +56,13 @@ static void go(unsigned long ops, bool twice)
 static void random_operations(void **state)
 {
     (void)state;
-    go(100000, false);
+    go(100, false);
 }
 
 static void every_call_twice(void **state)
 {
     (void)state;
-    go(10000, true);
+    go(5, true);
 }
 
 static int show_if_failed(void **state)

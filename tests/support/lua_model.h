@@ -150,7 +150,10 @@ void wh_lm_forget(struct wh_lm *m, unsigned worker);
 void wh_lm_replay(struct wh_lm *m, struct wh_lm_walk *w);
 void wh_lm_purge(struct wh_lm *m, struct wh_lm_walk *w);
 
-/* Used between the model's two files. */
+/* Used between the model's files. */
+void wh_lm_drop(struct wh_lm *m, unsigned n);
+void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e);
+unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch);
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
 void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status, bool queued);
 unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out,

@@ -15,7 +15,7 @@
 
 enum { LAST = 20 };
 
-void wh_lmr_init(struct wh_lmr *r, unsigned long ops)
+void wh_lmr_init(struct wh_lmr *r, unsigned share)
 {
     const char *seed = getenv("WH_MODEL_SEED");
     const char *count = getenv("WH_MODEL_OPS");
@@ -26,7 +26,7 @@ void wh_lmr_init(struct wh_lmr *r, unsigned long ops)
     r->seed = seed != NULL ? strtoull(seed, NULL, 10)
                            : (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec;
     r->random = r->seed;
-    r->ops = count != NULL ? strtoul(count, NULL, 10) : ops;
+    r->ops = (count != NULL ? strtoul(count, NULL, 10) : 100000) * share / 100;
     wh_lm_init(&r->m, WH_LC_T0);
     r->m.still_held = wh_lmr_still_held;
     print_message("WH_MODEL_SEED=%" PRIu64 " WH_MODEL_OPS=%lu\n", r->seed, r->ops);
@@ -108,28 +108,35 @@ void wh_lmr_is_array(const redisReply *r)
 
 /* ---------------------------------------------------------------- calls */
 
-/* SHA-1 over the contents in a fixed order, whatever order a table happens to have. */
+/* SHA-1 over the contents in a fixed order, whatever order a table happens to have. Of the
+ * events only their number; not what a repeated call may do again (wake, count). */
 static void digest(char out[41])
 {
     static const char script[] =
-        "local ks = redis.call('KEYS', '*') table.sort(ks) local h = '' "
-        "for _, k in ipairs(ks) do "
-        "if not (k:find(':bell:', 1, true) or k:find(':idle', 1, true) or "
-        "k:find(':stats', 1, true)) then "
-        "local t, v = redis.call('TYPE', k).ok, {} "
-        "if t == 'hash' then local f = redis.call('HGETALL', k) "
-        "for i = 1, #f, 2 do v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end "
-        "table.sort(v) "
-        "elseif t == 'zset' then v = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES') "
-        "elseif t == 'list' then v = redis.call('LRANGE', k, 0, -1) "
-        "elseif t == 'set' then v = redis.call('SMEMBERS', k) table.sort(v) "
-        "elseif t == 'stream' then for _, e in ipairs(redis.call('XRANGE', k, '-', "
-        "'+')) do "
-        "v[#v + 1] = e[1] .. table.concat(e[2], '|') end "
-        "else v = {redis.call('GET', k)} end "
+        "local h, P = '', ARGV[1] local function add(name, v) "
         "for i = 1, #v do v[i] = #v[i] .. ':' .. v[i] end "
-        "h = redis.sha1hex(h .. k .. table.concat(v, ',')) end end return h";
-    redisReply *r = wh_lc_cmd("EVAL %s 0", script);
+        "h = redis.sha1hex(h .. name .. table.concat(v, ',')) end "
+        "for _, k in ipairs({'jobs', 'meta', 'levels', 'weights', 'info', 'active', "
+        "'ctl'}) do "
+        "local f, v = redis.call('HGETALL', P .. k), {} "
+        "for i = 1, #f, 2 do v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end "
+        "table.sort(v) add(k, v) end "
+        "for _, k in ipairs({'ring', 'delayed', 'expiry', 'workers', 'done'}) do "
+        "add(k, redis.call('ZRANGE', P .. k, 0, -1, 'WITHSCORES')) end "
+        "for _, e in ipairs(redis.call('XRANGE', P .. 'dlq', '-', '+')) do "
+        "add(e[1], e[2]) end "
+        "add('events', {tostring(redis.call('XLEN', P .. 'events'))}) "
+        "for o = 0, tonumber(ARGV[2]) - 1 do for l = 0, 9 do "
+        "local k = string.format('ready:o%02d:%d', o, l) "
+        "add(k, redis.call('LRANGE', P .. k, 0, -1)) end end "
+        "for w = 0, tonumber(ARGV[3]) - 1 do "
+        "local f, v = redis.call('HGETALL', P .. 'run:w' .. w), {} "
+        "for i = 1, #f, 2 do v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end "
+        "table.sort(v) add('run' .. w, v) "
+        "v = redis.call('SMEMBERS', P .. 'command:w' .. w) table.sort(v) "
+        "add('command' .. w, v) end return h";
+    redisReply *r =
+        wh_lc_cmd("EVAL %s 0 " WH_LC_P ": %d %d", script, WH_LM_ORGS, WH_LM_WORKERS);
 
     if (r->type != REDIS_REPLY_STRING) {
         fail_msg("digest: %s", r->str);

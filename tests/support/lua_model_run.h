@@ -18,8 +18,9 @@ struct wh_lmr {
     char last[20][256];
 };
 
-/* Seed and number of operations come from WH_MODEL_SEED and WH_MODEL_OPS. */
-void wh_lmr_init(struct wh_lmr *r, unsigned long ops);
+/* Seed and number of operations come from WH_MODEL_SEED and WH_MODEL_OPS (100,000), of
+ * which this run does a share, in percent. */
+void wh_lmr_init(struct wh_lmr *r, unsigned share);
 unsigned wh_lmr_random(struct wh_lmr *r, unsigned below);
 bool wh_lmr_chance(struct wh_lmr *r, unsigned percent);
 /* Notes what comes next, for the list that a failure shows. */

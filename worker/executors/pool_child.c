@@ -50,16 +50,24 @@ void wh_pool_child_parse(wh_pool_child *c)
     }
 }
 
-static void close_channel(wh_pool_child *c)
+/* What we write on stays open if it is another fd: its end tells a child to exit. */
+static void close_reader(wh_pool_child *c)
 {
-    bool one = c->read_fd == c->write_fd;
     wh_watch_free(c->reader);
-    wh_watch_free(c->writer);
-    c->reader = c->writer = NULL;
-    wh_fds_close(&c->read_fd);
-    if (one) {
+    c->reader = NULL;
+    if (c->read_fd == c->write_fd) {
+        wh_watch_free(c->writer);
+        c->writer = NULL;
         c->write_fd = -1;
     }
+    wh_fds_close(&c->read_fd);
+}
+
+static void close_channel(wh_pool_child *c)
+{
+    close_reader(c);
+    wh_watch_free(c->writer);
+    c->writer = NULL;
     wh_fds_close(&c->write_fd);
 }
 
@@ -75,7 +83,7 @@ static bool read_once(wh_pool_child *c)
         return false;
     }
     if (n <= 0) {
-        close_channel(c);
+        close_reader(c);
         return false;
     }
     size_t fresh = (size_t)n;

@@ -198,6 +198,10 @@ void wh_pool_jobs_result(wh_pool_child *c, wh_run *run, wh_result *r)
         wh_lines_drain(c->complained);
     }
     wh_lines_forget(c->complained);
+    if (run->stop == WH_RUN_GOES_ON &&
+        run_us >= wh_run_timeout_us(run, c->pool->config)) {
+        run->stop = WH_RUN_TIMED_OUT; /* it looked at the clock before we did */
+    }
     if (run->stop != WH_RUN_GOES_ON && r->status != WH_RESULT_OK) {
         *r = wh_run_stopped_result(run, c->pool->config, text, sizeof text);
         r->run_us = run_us;

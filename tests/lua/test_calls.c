@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The performance budget that no machine can blur: how many Redis commands the functions
+ * run for a job, counted by Redis itself. Prints the table; the bounds are its limits.
+ */
+#include "tests/support/lua_case.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { JOBS = 1000, BATCH = 100 };
+
+static void reset_count(void)
+{
+    freeReplyObject(wh_lc_cmd("CONFIG RESETSTAT"));
+}
+
+/* Commands since reset_count, those of the test left out. */
+static long long count_calls(void)
+{
+    long long sum = 0;
+    redisReply *r = wh_lc_cmd("INFO commandstats");
+    char *save = NULL;
+
+    for (char *line = strtok_r(r->str, "\r\n", &save); line != NULL;
+         line = strtok_r(NULL, "\r\n", &save)) {
+        const char *calls = strstr(line, ":calls=");
+        if (calls == NULL || strncmp(line, "cmdstat_fcall", 13) == 0 ||
+            strncmp(line, "cmdstat_config", 14) == 0 ||
+            strncmp(line, "cmdstat_info", 12) == 0) {
+            continue;
+        }
+        sum += strtoll(calls + 7, NULL, 10);
+    }
+    freeReplyObject(r);
+    return sum;
+}
+
+static long long enqueue(unsigned orgs, const char *options, size_t len)
+{
+    struct wh_lc_args a = {0};
+
+    for (unsigned n = 0; n < JOBS; n++) {
+        char head[64];
+        size_t at = (size_t)snprintf(head, 32, "%c\xa4mail\xa4o%03u\x05",
+                                     len > 0 ? 0x94 : 0x93, n % orgs);
+        memcpy(head + at, options, len);
+        wh_lc_add(&a, wh_lc_raw(n), 16);
+        wh_lc_add(&a, head, at + len);
+        wh_lc_add_text(&a, "payload");
+    }
+    reset_count();
+    redisReply *r = wh_lc_call_args("wh1_enqueue_batch", &a);
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    assert_int_equal(r->element[0]->integer, JOBS);
+    freeReplyObject(r);
+    return count_calls();
+}
+
+/* Claims BATCH jobs, and so often finishes them and claims the next: calls of all. */
+static long long cycles(unsigned *done)
+{
+    struct wh_lc_args a = {0};
+    long long calls;
+
+    *done = 0;
+    wh_lc_add_text(&a, "w");
+    wh_lc_add_text(&a, "%d", BATCH);
+    wh_lc_add_text(&a, "0");
+    reset_count();
+    for (;;) {
+        redisReply *r = wh_lc_call_args("wh1_cycle", &a);
+        assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+        const redisReply *c = r->element[4];
+        wh_lc_add_text(&a, "w");
+        wh_lc_add_text(&a, "%d", BATCH);
+        wh_lc_add_text(&a, "%zu", c->elements / 3);
+        for (size_t i = 0; i < c->elements; i += 3) {
+            wh_lc_add(&a, c->element[i]->str, c->element[i]->len);
+        }
+        *done += (unsigned)(c->elements / 3);
+        size_t got = c->elements;
+        freeReplyObject(r);
+        if (got == 0) {
+            break;
+        }
+    }
+    calls = count_calls();
+    freeReplyObject(wh_lc_call_args("wh1_cycle", &a));
+    return calls;
+}
+
+static void measure(unsigned orgs, double enqueue_bound, double cycle_bound)
+{
+    unsigned done;
+
+    wh_lc_ok("wh1_configure", "keep_count 0");
+    wh_lc_worker("w");
+    double e = (double)enqueue(orgs, "", 0) / JOBS;
+    double c = (double)cycles(&done) / JOBS;
+    print_message("%4u orgs: enqueue %.3f, claim and finish %.3f commands a job\n",
+                  orgs, e, c);
+    assert_int_equal(done, JOBS);
+    wh_lc_stat("completed", JOBS);
+    wh_lc_audit();
+    if (e > enqueue_bound || c > cycle_bound) {
+        fail_msg("over the budget of %.3f and %.3f", enqueue_bound, cycle_bound);
+    }
+}
+
+static void one_org(void **state)
+{
+    (void)state;
+    measure(1, 0.026, 0.450);
+}
+
+static void ninety_nine_orgs(void **state)
+{
+    (void)state;
+    measure(99, 0.125, 1.000);
+}
+
+static void a_thousand_orgs(void **state)
+{
+    (void)state;
+    measure(1000, 1.030, 1.800);
+}
+
+static void delayed_in_few_calls(void **state)
+{
+    (void)state;
+    assert_in_range(enqueue(99,
+                            "\x81\xa2"
+                            "dl\x05",
+                            5),
+                    1, 30);
+    wh_lc_stat("scheduled", JOBS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(one_org),
+        WH_LC_TEST(ninety_nine_orgs),
+        WH_LC_TEST(a_thousand_orgs),
+        WH_LC_TEST(delayed_in_few_calls),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}
