@@ -8,6 +8,14 @@ find_package(Threads REQUIRED)
 
 # The names are also what libwherry's own .pc file must require: see install.cmake.
 pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack-c msgpack) # Debian 13, 12
+# Debian 13's msgpack-c.pc names the relative folder "include" (its headers are in the
+# system's). CMake refuses a relative folder.
+get_target_property(msgpack_includes PkgConfig::MSGPACK INTERFACE_INCLUDE_DIRECTORIES)
+if(msgpack_includes)
+    list(FILTER msgpack_includes INCLUDE REGEX "^/")
+    set_target_properties(PkgConfig::MSGPACK PROPERTIES
+        INTERFACE_INCLUDE_DIRECTORIES "${msgpack_includes}")
+endif()
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl>=3.0 libcrypto>=3.0)

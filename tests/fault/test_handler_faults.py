@@ -154,8 +154,8 @@ class HandlerFaults(FaultTest):
 
     def test_memory_recycled(self):
         """Over the limit between jobs: replaced, no job notices."""
-        self.start(exec_handler(), memory_limit="60MiB", processes=1)
-        jobs = self.fleet.enqueue(12, "fault", b"leak 25")
+        self.start(exec_handler(), memory_limit="100MiB", processes=1)
+        jobs = self.fleet.enqueue(20, "fault", b"leak 10")
         self.fleet.wait_drained(60)
         for job in jobs:
             record = self.fleet.job(job)
