@@ -28,12 +28,13 @@ static unsigned n_fakes;
 
 static struct fake *fake_of(const wh_executor *e)
 {
-    for (unsigned i = 0; i < n_fakes; i++) {
-        if (&fakes[i].base == e) {
-            return &fakes[i];
-        }
+    unsigned i = 0;
+
+    while (i < n_fakes && &fakes[i].base != e) {
+        i++;
     }
-    return NULL;
+    WH_ASSERT(i < n_fakes); /* only executors that fake_create made */
+    return &fakes[i];
 }
 
 static const wh_executor_kind fake_kind;
