@@ -10,7 +10,18 @@
 #include <string.h>
 
 /* Unused buffer space that hiredis may keep when it has no data. */
-enum { KEEP_BUFFER = 256 * 1024 };
+enum { KEEP_BUFFER = 256 * 1024, MAX_DEPTH = 7 };
+
+/* hiredis 0.14 refuses deep nesting by itself, 1.x follows it as far as memory goes. */
+static int depth_of(const redisReadTask *task)
+{
+    int depth = 0;
+
+    while ((task = task->parent) != NULL) {
+        depth++;
+    }
+    return depth;
+}
 
 /* NULL makes hiredis give up with "out of memory" and free what it has built. */
 static void *guarded_array(const redisReadTask *task, wh_conn_reader_count n)
@@ -19,6 +30,10 @@ static void *guarded_array(const redisReadTask *task, wh_conn_reader_count n)
 
     if (task->parent == NULL) {
         rd->elements = 0;
+    }
+    if (depth_of(task) >= MAX_DEPTH) {
+        rd->refused = "a reply of arrays nested more than 7 deep";
+        return NULL;
     }
     if ((size_t)n > WH_CONN_READER_MAX_ARRAY) { /* also a negative int */
         rd->refused = "an array of more than 100,000 elements";

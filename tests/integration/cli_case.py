@@ -2,6 +2,7 @@
 """What the tests of the command line share: a private Redis, `wherry` runs, a worker's calls."""
 import json
 import os
+import pty
 import shutil
 import socket
 import subprocess
@@ -125,6 +126,13 @@ class CliCase(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.redis.stop()
+
+    def terminal(self):
+        """A pseudo-terminal's two ends; a root folder without /dev/pts has none."""
+        try:
+            return pty.openpty()
+        except OSError as error:
+            self.skipTest(f"no terminal here: {error}")
 
     def setUp(self):
         self.redis.call("FLUSHALL")

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `wherry` command against a real Redis: jobs, queues, orgs, workers, help, exit codes."""
 import os
-import pty
 import re
 import shutil
 import signal
@@ -374,7 +373,7 @@ class Operators(CliCase):
 class Terminal(CliCase):
     def on_terminal(self, *words, **env):
         """What it prints to a terminal."""
-        ours, theirs = pty.openpty()
+        ours, theirs = self.terminal()
         process = subprocess.Popen([WHERRY, *words], stdin=theirs, stdout=theirs, stderr=theirs,
                                    env=self.env(**env))
         os.close(theirs)

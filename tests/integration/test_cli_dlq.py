@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`wherry dlq …` against a real Redis: lists, filters, dry runs, limits, rates, interruption."""
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -94,7 +93,7 @@ class Dlq(CliCase):
         self.wherry("dlq", "purge", "--limit", "1", "--yes")
         self.assertEqual(self.dead(), 3)
         for answer, status, left in ((b"y\n", 1, 3), (b"any:default\n", 0, 0)):
-            ours, theirs = pty.openpty()
+            ours, theirs = self.terminal()
             process = subprocess.Popen([WHERRY, "dlq", "purge", "--all"], stdin=theirs,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                        env=self.env())
