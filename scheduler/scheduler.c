@@ -140,10 +140,12 @@ static void on_discover(void *arg)
 
 /* ---- bells ---- */
 
-static void on_bell(void *arg, wh_err err, int partition, char what)
+static void on_bell(void *arg, wh_err err, int partition, char what,
+                    const wh_codec_claim *claim)
 {
     wh_scheduler *s = arg;
     (void)what;
+    (void)claim;
     s->listening = false;
     if (!err && partition >= 0 && (size_t)partition < s->n)
         wh_partition_promote_now(s->partitions[partition]);

@@ -14,13 +14,15 @@ enum { WAIT_MS = 5000, RETRY_MS = 500 };
 struct wh_bell {
     wh_bell_setup o;
     const char **keys, **workers; /* of the partitions, borrowed */
+    uint64_t *generations;        /* whose bells these were when the wait began */
     wh_timer *timer;
     bool is_on, is_waiting;
 };
 
 static void wait_again(wh_bell *b);
 
-static void on_bell(void *arg, wh_err err, int partition, char what)
+static void on_bell(void *arg, wh_err err, int partition, char what,
+                    const wh_codec_claim *claim)
 {
     wh_bell *b = arg;
 
@@ -31,17 +33,25 @@ static void on_bell(void *arg, wh_err err, int partition, char what)
     if (err != WH_OK) {
         WH_LOG_LIMITED(WARN, 6, "bell.failed", WH_F_STR("error", wh_err_text(err)));
         wh_timer_start(b->timer, wh_rng_jitter(RETRY_MS, 0.5));
+        b->o.on_lost_call(b->o.arg);
         return;
     }
-    wait_again(b);
     if (partition >= 0 && (size_t)partition < b->o.partitions->n) {
         wh_partition *p = &b->o.partitions->list[partition];
 
-        if (what == 'c') {
+        if (what == 'j') {
+            /* One for a worker that we are no more comes back when its lease is over. */
+            if (b->generations[partition] == p->generation) {
+                b->o.on_job(b->o.arg, p, claim);
+            }
+        } else if (what == 'c') {
             b->o.on_command(b->o.arg, p);
         } else {
             b->o.on_work(b->o.arg, p);
         }
+    }
+    if (b->is_on && !b->is_waiting) {
+        wait_again(b);
     }
 }
 
@@ -52,6 +62,7 @@ static void wait_again(wh_bell *b)
     for (size_t i = 0; i < n; i++) {
         b->keys[i] = b->o.partitions->list[i].key;
         b->workers[i] = b->o.partitions->list[i].worker;
+        b->generations[i] = b->o.partitions->list[i].generation;
     }
     wh_store_bell_args a = {
         .partitions = b->keys, .workers = b->workers, .n = n, .timeout_ms = WAIT_MS};
@@ -99,8 +110,9 @@ wh_err wh_bell_new(const wh_bell_setup *o, wh_bell **out)
     b->o = *o;
     b->keys = wh_calloc(n, sizeof *b->keys);
     b->workers = wh_calloc(n, sizeof *b->workers);
+    b->generations = wh_calloc(n, sizeof *b->generations);
     wh_err err = WH_ENOMEM;
-    if (b->keys != NULL && b->workers != NULL) {
+    if (b->keys != NULL && b->workers != NULL && b->generations != NULL) {
         err = wh_timer_new(o->loop, on_timer, b, &b->timer);
     }
     if (err != WH_OK) {
@@ -122,5 +134,6 @@ void wh_bell_free(wh_bell *b)
     wh_timer_free(b->timer);
     wh_free(b->keys);
     wh_free(b->workers);
+    wh_free(b->generations);
     wh_free(b);
 }

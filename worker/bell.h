@@ -18,6 +18,10 @@ typedef struct wh_bell_setup {
     const wh_partitions *partitions;
     void (*on_work)(void *arg, wh_partition *p);
     void (*on_command)(void *arg, wh_partition *p);
+    /* A job was handed over; borrowed. */
+    void (*on_job)(void *arg, wh_partition *p, const wh_codec_claim *claim);
+    /* A wait failed: a job that was handed over may be lost with it. */
+    void (*on_lost_call)(void *arg);
     void *arg;
 } wh_bell_setup;
 

@@ -150,6 +150,29 @@ static void on_work(void *arg, wh_partition *p)
     wh_fetch_ring(w->fetch, p);
 }
 
+/* The claim was made for us; what is left is to run it, and to say that we wait again. */
+static void on_job(void *arg, wh_partition *p, const wh_codec_claim *claim)
+{
+    wh_worker *w = arg;
+    wh_store_cycle c = {.now_ms = claim->now_ms, .claims = claim, .n_claims = 1};
+
+    if (!p->registered || !wh_dispatch_claims(w->dispatch, p, &c)) {
+        p->needs_resync = true;
+    }
+    wh_dispatch_pump(w->dispatch);
+    wh_fetch_ring(w->fetch, p);
+}
+
+static void on_lost_call(void *arg)
+{
+    wh_worker *w = arg;
+
+    for (size_t i = 0; i < w->partitions.n; i++) {
+        w->partitions.list[i].needs_resync = w->partitions.list[i].registered;
+    }
+    wh_fetch_kick(w->fetch);
+}
+
 static void on_command(void *arg, wh_partition *p)
 {
     wh_worker *w = arg;
@@ -309,6 +332,8 @@ static wh_err make_calls(wh_worker *w)
                           .partitions = &w->partitions,
                           .on_work = on_work,
                           .on_command = on_command,
+                          .on_job = on_job,
+                          .on_lost_call = on_lost_call,
                           .arg = w};
     wh_err err = wh_notes_new(&notes, &w->notes);
 

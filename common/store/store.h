@@ -94,6 +94,7 @@ typedef struct wh_store_cycle_args {
     unsigned want;
     const wh_store_finish *finishes; /* <= 1,000 in all */
     size_t n_finishes;
+    bool over_bell; /* also takes jobs over the bell while it waits */
 } wh_store_cycle_args;
 wh_err wh_store_do_cycle(wh_store *s, const wh_store_cycle_args *a,
                          wh_store_cycle_fn *cb, void *arg) WH_MUSTCHECK;
@@ -179,8 +180,10 @@ typedef struct wh_store_bell_args {
         *workers; /* the worker's name in each partition; NULL: `worker` */
     int64_t timeout_ms;
 } wh_store_bell_args;
-/* partition: index of the one that rang, -1: timed out. what: 'w', 'c', 's'. */
-typedef void wh_store_bell_fn(void *arg, wh_err err, int partition, char what);
+/* partition: index of the one that rang, -1: timed out. what: 'w', 'c', 's', or 'j': then
+ * claim is the job handed over (borrowed), else NULL. */
+typedef void wh_store_bell_fn(void *arg, wh_err err, int partition, char what,
+                              const wh_codec_claim *claim);
 wh_err wh_store_wait_bell(wh_store *s, const wh_store_bell_args *a,
                           wh_store_bell_fn *cb, void *arg) WH_MUSTCHECK;
 

@@ -13,7 +13,8 @@
 
 enum { GRACE_MS = 5000 }; /* the server answers a BLPOP a little after its timeout */
 
-static void ring(wh_store *s, wh_err err, int partition, char what)
+static void ring(wh_store *s, wh_err err, int partition, char what,
+                 const wh_codec_claim *claim)
 {
     wh_store_bell *b = &s->bell;
     wh_store_bell_fn *cb = b->cb;
@@ -24,7 +25,7 @@ static void ring(wh_store *s, wh_err err, int partition, char what)
         wh_timer_stop(b->timer);
     }
     if (cb != NULL) {
-        cb(b->arg, err, partition, what);
+        cb(b->arg, err, partition, what, claim);
     }
 }
 
@@ -44,11 +45,32 @@ static int index_of(const wh_store_bell *b, wh_slice key)
     return -1;
 }
 
+/* "j<now_ms> <token><record>", docs/protocol.md section 9. */
+static bool read_handed(wh_slice value, wh_codec_claim *out)
+{
+    enum { TOKEN = WH_UUID_BYTES + 1 };
+    size_t at = 1;
+    int64_t now = 0;
+
+    while (at < value.n && at <= 15 && value.p[at] >= '0' && value.p[at] <= '9') {
+        now = now * 10 + (value.p[at++] - '0');
+    }
+    if (at == 1 || at + 1 + TOKEN > value.n || value.p[at] != ' ') {
+        return false;
+    }
+    at++;
+    out->now_ms = now;
+    out->token = (wh_slice){value.p + at, TOKEN};
+    out->record = (wh_slice){value.p + at + TOKEN, value.n - at - TOKEN};
+    return true;
+}
+
 static void on_bell_reply(void *arg, wh_err err, const struct redisReply *reply)
 {
     wh_store *s = arg;
     int partition = -1;
     char what = 0;
+    wh_codec_claim claim = {0};
 
     s->in_flight--;
     if (err == WH_OK) {
@@ -61,10 +83,12 @@ static void on_bell_reply(void *arg, wh_err err, const struct redisReply *reply)
         if (wh_reply_count(r) == 2) {
             partition = index_of(&s->bell, wh_reply_str(wh_reply_at(r, 0)));
             what = value.n > 0 ? value.p[0] : 0;
-            err = partition < 0 ? WH_EPROTO : WH_OK;
+            err = partition < 0 || (what == 'j' && !read_handed(value, &claim))
+                      ? WH_EPROTO
+                      : WH_OK;
         }
     }
-    ring(s, err, partition, what);
+    ring(s, err, partition, what, what == 'j' ? &claim : NULL);
     wh_store_settle(s);
 }
 
@@ -118,7 +142,7 @@ static void on_bell_state(void *arg, bool ready, const char *why)
         wh_err err = send_wait(s);
 
         if (err != WH_OK && err != WH_ECONN) {
-            ring(s, err, -1, 0);
+            ring(s, err, -1, 0, NULL);
         }
     }
 }
@@ -128,7 +152,7 @@ static void on_bell_timer(void *arg)
     wh_store *s = arg;
 
     if (s->bell.state == WH_STORE_BELL_WAITING) {
-        ring(s, WH_OK, -1, 0);
+        ring(s, WH_OK, -1, 0, NULL);
     }
 }
 
@@ -220,7 +244,7 @@ void wh_store_bell_forget(wh_store *s, const void *arg)
 void wh_store_bell_cancel(wh_store *s)
 {
     if (s->bell.state == WH_STORE_BELL_WAITING) {
-        ring(s, WH_ECANCELED, -1, 0);
+        ring(s, WH_ECANCELED, -1, 0, NULL);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/store/store_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FIXED_ARGS = 7, GROUP = 7, CLAIM = 3, BYTES_PER_OK = 40, BYTES_PER_GROUP = 160 };
@@ -74,7 +75,9 @@ static void put_request(wh_buf *out, const wh_store_cycle_args *a, size_t n_plai
     wh_call_put(out, "1", 1);
     wh_call_puts(out, a->partition);
     wh_call_puts(out, a->worker);
-    wh_call_puti(out, a->want);
+    char want[16];
+    snprintf(want, sizeof want, "%u%s", a->want, a->over_bell ? "+" : "");
+    wh_call_puts(out, want);
     wh_call_puti(out, (int64_t)n_plain);
     for (size_t i = 0; i < a->n_finishes && n_plain > 0; i++) {
         if (is_plain(&a->finishes[i])) {

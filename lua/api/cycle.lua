@@ -27,7 +27,9 @@ end
 -- Tokens of plain successes, and the rest as groups.
 local function parse_cycle(argv)
     local q = { worker = args.name(argv[1], 'WHBADARG the worker must be a name'), groups = {} }
-    q.want = args.int(argv[2], 0, LIMIT.batch, 'WHBADARG want must be 0 to 1000')
+    local want, over_bell = string.match(argv[2] or '', '^(%d+)(+?)$')
+    q.want = args.int(want, 0, LIMIT.batch, 'WHBADARG want must be 0 to 1000, and + to take jobs over the bell')
+    q.over_bell = over_bell == '+'
     q.n_ok = args.int(argv[3], 0, LIMIT.batch, 'WHBADARG n_ok must be 0 to 1000')
     local rest = #argv - 3 - q.n_ok
     if rest < 0 or rest % cycle.group ~= 0 then
@@ -108,7 +110,7 @@ local function claim_next(k, now, q, state, delta)
         return {}, cycle.paused
     end
     if state.paused then
-        redis.call('ZADD', k.idle, now, q.worker)
+        bell.wait(k, now, q.worker, q.over_bell)
         return {}, cycle.paused + cycle.idle
     end
     if q.want == 0 then
@@ -120,7 +122,7 @@ local function claim_next(k, now, q, state, delta)
     end
     local claimed, more = claim.take(k, now, q.worker, q.want, delta)
     if #claimed / 3 < q.want and not more then
-        redis.call('ZADD', k.idle, now, q.worker)
+        bell.wait(k, now, q.worker, q.over_bell)
         return claimed, cycle.idle
     end
     redis.call('ZREM', k.idle, q.worker)

@@ -6,8 +6,22 @@
 -- O(1) per job, O(log n) for a delayed one. Not allow-oom: a full Redis refuses new work only.
 local enqueue = { key_ttl = 86400000 }
 
-function enqueue.payload_max(k)
-    return args.stored(redis.call('HGET', k.ctl, 'payload_max'), LIMIT.payload)
+-- payload_max, and whether the queue is paused.
+function enqueue.settings(k)
+    local ctl = redis.call('HMGET', k.ctl, 'payload_max', 'paused')
+    return args.stored(ctl[1], LIMIT.payload), ctl[2] == '1'
+end
+
+-- What one plain job writes and nobody reads first. The price of a single enqueue is latency.
+local ONE = { 'jobs', 'stats', 'idle', 'workers', 'active', 'ring' }
+
+local function guard(k, jobs)
+    local h = jobs[1].head
+    if #jobs == 1 and h.level == ready.default_level and not h.options.dl and not h.options.xp then
+        keys.guard(k, ONE)
+    else
+        keys.guard(k)
+    end
 end
 
 -- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
@@ -78,9 +92,24 @@ local function make_plan(now, jobs)
     return plan
 end
 
+-- One job, and no org has another: a waiting worker may get it at once. Nobody's turn is taken.
+local function hand_off(k, now, plan)
+    local g = plan.groups[1]
+    if plan.created ~= 1 or not g or plan.paused or redis.call('ZCARD', k.ring) > 0 then
+        return false
+    end
+    if not bell.hand_off(k, now, plan.set[1], plan.set[2], g.org) then
+        return false
+    end
+    redis.call('HINCRBY', k.active, g.org, 1)
+    event.count(k, 'claimed', 1)
+    return true
+end
+
 -- Writes everything; the lists first, since only they can still fail and be taken back.
 local function write_plan(k, now, plan)
-    if #plan.groups > 0 then
+    local handed = hand_off(k, now, plan)
+    if #plan.groups > 0 and not handed then
         ready.push_groups(k, plan.groups)
     end
     redis.call('HSET', k.jobs, unpack(plan.set))
@@ -94,16 +123,17 @@ local function write_plan(k, now, plan)
         redis.call('SET', k.unique_ .. u[1], u[2], 'PX', string.format('%.0f', u[3]))
     end
     event.count(k, 'enqueued', plan.created)
-    if #plan.groups > 0 then
+    if #plan.groups > 0 and not handed then
         bell.ring(k, now)
     end
 end
 
 -- Heads are checked; payloads are within bounds. Returns the number of created jobs.
-function enqueue.run(k, now, jobs)
-    keys.guard(k)
+function enqueue.run(k, now, jobs, paused)
+    guard(k, jobs)
     find_existing(k, now, jobs)
     local plan = make_plan(now, jobs)
+    plan.paused = paused
     if plan.created > 0 then
         write_plan(k, now, plan)
     end
@@ -151,14 +181,15 @@ args.register('wh1_enqueue', function(KEYS, ARGV)
     end
     local found = args.options(ARGV, 3, WORDS)
     local head = head_of(ARGV, found)
-    if #ARGV[2] > enqueue.payload_max(k) then
+    local payload_max, paused = enqueue.settings(k)
+    if #ARGV[2] > payload_max then
         args.fail('WHTOOBIG the payload is over the limit of this partition (payload_max)')
     end
     if not found.ID and not ready.is_sound(k, head.org, head.level) then
         args.fail(args.WRONG_TYPE) -- before making an id, which writes
     end
     local job = { raw = found.ID and id.arg(found.ID), head = head, payload = ARGV[2] }
-    enqueue.run(k, clock.now(), { job })
+    enqueue.run(k, clock.now(), { job }, paused)
     if job.existing then
         return { job.existing, 'existing' }
     end

@@ -12,7 +12,8 @@ args.register('wh1_enqueue_batch', function(KEYS, ARGV)
     if n > LIMIT.batch then
         args.fail('WHTOOBIG more than 1000 jobs in one call')
     end
-    local jobs, heads, max = {}, {}, enqueue.payload_max(k)
+    local jobs, heads = {}, {}
+    local max, paused = enqueue.settings(k)
     for i = 1, n do
         local raw, head, payload = ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i]
         if #payload > max then
@@ -26,7 +27,7 @@ args.register('wh1_enqueue_batch', function(KEYS, ARGV)
         jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload }
     end
     local now = clock.now()
-    local reply = { enqueue.run(k, now, jobs), now }
+    local reply = { enqueue.run(k, now, jobs, paused), now }
     for i, job in ipairs(jobs) do
         if job.existing then
             reply[#reply + 1], reply[#reply + 2] = i, job.existing

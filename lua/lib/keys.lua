@@ -3,12 +3,18 @@
 -- names; they share its hash tag, hence one Cluster slot.
 local keys = { cache = {}, n = 0, registry = 'wh:{registry}' }
 
-local FIXED = {
-    hash = { 'jobs', 'meta', 'levels', 'weights', 'info', 'active', 'stats', 'ctl' },
-    zset = { 'ring', 'delayed', 'expiry', 'workers', 'idle', 'done' },
-    stream = { 'dlq', 'events' },
+-- The fixed keys of a partition, and the command that tells each one's length (and fails for a
+-- key of another type). No loop makes these: a library has no pairs() while it loads.
+local ALL = {
+    'jobs', 'meta', 'levels', 'weights', 'info', 'active', 'stats', 'ctl',
+    'ring', 'delayed', 'expiry', 'workers', 'idle', 'done', 'dlq', 'events',
 }
-local LENGTH = { hash = 'HLEN', zset = 'ZCARD', stream = 'XLEN' }
+local LENGTH = {
+    jobs = 'HLEN', meta = 'HLEN', levels = 'HLEN', weights = 'HLEN',
+    info = 'HLEN', active = 'HLEN', stats = 'HLEN', ctl = 'HLEN',
+    ring = 'ZCARD', delayed = 'ZCARD', expiry = 'ZCARD', workers = 'ZCARD', idle = 'ZCARD', done = 'ZCARD',
+    dlq = 'XLEN', events = 'XLEN',
+}
 
 function keys.of(KEYS)
     local p = KEYS[1]
@@ -21,10 +27,8 @@ function keys.of(KEYS)
         args.fail('WHBADARG the key must be one partition, wh:{region:queue}')
     end
     k = { p = p, region = region, queue = queue }
-    for _, names in pairs(FIXED) do
-        for _, name in ipairs(names) do
-            k[name] = p .. ':' .. name
-        end
+    for _, name in ipairs(ALL) do
+        k[name] = p .. ':' .. name
     end
     k.ready_, k.run_ = p .. ':ready:', p .. ':run:'
     k.bell_, k.command_ = p .. ':bell:', p .. ':command:'
@@ -37,13 +41,12 @@ function keys.of(KEYS)
 end
 
 -- Fails before the first write if one of the fixed keys was overwritten with another type: a
--- write that failed half-way could not be undone.
-function keys.guard(k)
-    for kind, names in pairs(FIXED) do
-        local command = LENGTH[kind]
-        for i = 1, #names do
-            redis.call(command, k[names[i]])
-        end
+-- write that failed half-way could not be undone. names: those that the caller may write and
+-- does not read first; all by default.
+function keys.guard(k, names)
+    names = names or ALL
+    for i = 1, #names do
+        redis.call(LENGTH[names[i]], k[names[i]])
     end
 end
 

@@ -98,7 +98,7 @@ def descendants(root):
 class Process:
     """One program of the fleet, its log, and its HTTP listener."""
 
-    def __init__(self, name, argv, folder, env=None, stdin=None):
+    def __init__(self, name, argv, folder, env=None, stderr=None):
         self.name = name
         self.log_path = os.path.join(folder, f"{name}.log")
         self._read, self._rest, self._events = 0, b"", []
@@ -106,7 +106,7 @@ class Process:
                      if not k.startswith("WHERRY_") and k not in ("REDIS_URL", "LOG_LEVEL")}
         with open(self.log_path, "ab") as log:
             self.child = subprocess.Popen(
-                argv, cwd=folder, stdin=stdin or subprocess.DEVNULL, stdout=log, stderr=log,
+                argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log,
                 env={**inherited, **(env or {})}, preexec_fn=die_with_parent)
         self.pid = self.child.pid
 
@@ -189,6 +189,7 @@ class Fleet:
         self.journal = os.path.join(self.folder, "journal")
         self.url = f"unix://{self.socket}"
         self.processes, self.redis_process, self._client = [], None, None
+        self.helpers = []  # with stop()
         self.sent, self.acked = set(), set()
         self.redis_options = ["--appendonly", "yes" if appendfsync else "no"]
         if appendfsync:
@@ -259,10 +260,12 @@ class Fleet:
 
     # ---- programs
 
-    def start(self, program, name, *options, env=None):
-        argv = [os.path.join(BIN, program), "--redis-url", self.url, "--name", name,
+    def start(self, program, name, *options, env=None, wrap=(), stderr=None):
+        """wrap: words of a command that execs what follows."""
+        argv = [*wrap, os.path.join(BIN, program), "--redis-url", self.url, "--name", name,
                 "--metrics-listen", "127.0.0.1:0", "--log-format", "json", *options]
-        process = Process(name, argv, self.folder, {"FAULT_JOURNAL": self.journal, **(env or {})})
+        process = Process(name, argv, self.folder, {"FAULT_JOURNAL": self.journal, **(env or {})},
+                          stderr)
         self.processes.append(process)
         return process
 
@@ -279,13 +282,13 @@ class Fleet:
                     file.write(f"    {key}: {json.dumps(value)}\n")
         return path
 
-    def start_worker(self, name, handlers, *options, ready=True, env=None):
+    def start_worker(self, name, handlers, *options, ready=True, **more):
         """Test profile: lease 2 s, heartbeat 0.5 s, drain 5 s; options (pairs) win."""
         given = {"--lease": "2s", "--heartbeat": "500ms", "--drain-timeout": "5s",
                  **dict(zip(options[::2], options[1::2]))}
         process = self.start(
             "wherry-worker", name, "-c", self.worker_config(handlers), "--region", "eu",
-            *[word for pair in given.items() for word in pair], env=env)
+            *[word for pair in given.items() for word in pair], **more)
         if ready:
             wait_for(lambda: self.is_ready(process), f"{name} to be ready")
         return process
@@ -386,6 +389,8 @@ class Fleet:
     def stop(self):
         """Ends everything; AssertionError when a program does not end well."""
         bad = []
+        for helper in self.helpers:
+            helper.stop()
         running = [p for p in self.processes if p.is_running()]
         for process in running:
             process.send(signal.SIGCONT)

@@ -3,6 +3,7 @@
 same ids, until Redis answers. What it sent and what was acknowledged stands in files.
 """
 import os
+import signal
 import time
 import uuid
 
@@ -20,6 +21,7 @@ class Producer:
         self.paths = [os.path.join(fleet.folder, f"producer-{uuid.uuid4().hex}.{what}")
                       for what in ("sent", "acked", "errors")]
         self.status = None
+        fleet.helpers.append(self)
         self.pid = os.fork()
         if self.pid == 0:
             die_with_parent()
@@ -73,6 +75,12 @@ class Producer:
             if pid:
                 self.status = os.waitstatus_to_exitcode(status)
         return self.status is not None
+
+    def stop(self):
+        if not self.is_done():
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.status = -signal.SIGKILL
 
     def errors(self):
         if not os.path.exists(self.paths[ERRORS]):

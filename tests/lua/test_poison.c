@@ -164,6 +164,20 @@ static int check(const struct change *c, const char *key)
     return refused;
 }
 
+/* A single plain enqueue looks only at what it writes: its price is latency. */
+static int may_do_without(const struct change *c, const char *name)
+{
+    static const char *const used[] = {"jobs",    "stats",  "idle", "ctl",
+                                       "workers", "active", "ring"};
+
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) {
+        if (strcmp(name, used[i]) == 0) {
+            return 0;
+        }
+    }
+    return strcmp(c->fn, "wh1_enqueue") == 0 && strstr(c->args, "DELAY") == NULL;
+}
+
 static void a_needed_key_stops_every_change(void **state)
 {
     char key[128];
@@ -174,9 +188,14 @@ static void a_needed_key_stops_every_change(void **state)
         key_of(needed[k], key, sizeof key);
         poison(key);
         for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
-            if (!check(&changes[i], key)) {
+            if (check(&changes[i], key)) {
+                continue;
+            }
+            if (!may_do_without(&changes[i], needed[k])) {
                 fail_msg("%s should refuse, %s is poisoned", changes[i].fn, key);
             }
+            prepare(); /* it did its work: begin again */
+            poison(key);
         }
         for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
             check(&reads[i], key);

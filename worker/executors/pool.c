@@ -86,9 +86,14 @@ void wh_pool_free(wh_executor *e)
     wh_free(pool);
 }
 
+/* Children that serve do so although no more of them start. */
 static bool is_healthy(const wh_pool *pool)
 {
-    return pool->failures < FAILURES_UNHEALTHY;
+    bool serves = false;
+    for (const wh_pool_child *c = pool->children; c != NULL; c = c->next) {
+        serves = serves || c->phase == WH_POOL_READY;
+    }
+    return serves || pool->failures < FAILURES_UNHEALTHY;
 }
 
 /* Children that are there are counted by their room; those that are not count only if

@@ -229,6 +229,15 @@ static void unlink_child(wh_pool_child *c)
     }
 }
 
+static int64_t respawn_delay_ms(unsigned failures)
+{
+    int64_t ms = RESPAWN_MIN_MS;
+    for (unsigned i = 1; i < failures && ms < RESPAWN_MAX_MS; i++) {
+        ms *= 2;
+    }
+    return ms < RESPAWN_MAX_MS ? ms : RESPAWN_MAX_MS;
+}
+
 void wh_pool_child_failed(wh_pool *pool, const char *why)
 {
     wh_run_copy(pool->why, sizeof pool->why, why);
@@ -236,6 +245,9 @@ void wh_pool_child_failed(wh_pool *pool, const char *why)
     WH_LOG_LIMITED(WARN, FAILURES_LOGGED_PER_MINUTE, "handler.start_failed",
                    WH_F_STR("handler", pool->config->name), WH_F_STR("why", why),
                    WH_F_INT("failures", pool->failures));
+    if (!pool->is_draining && !wh_timer_is_running(pool->respawn)) {
+        wh_timer_start(pool->respawn, respawn_delay_ms(pool->failures));
+    }
 }
 
 /* Why a child that was never ready ended. */
@@ -424,15 +436,6 @@ void wh_pool_child_ready(wh_pool_child *c, unsigned at_once)
 }
 
 /* ----------------------------------------------------------------- respawn */
-
-static int64_t respawn_delay_ms(unsigned failures)
-{
-    int64_t ms = RESPAWN_MIN_MS;
-    for (unsigned i = 1; i < failures && ms < RESPAWN_MAX_MS; i++) {
-        ms *= 2;
-    }
-    return ms < RESPAWN_MAX_MS ? ms : RESPAWN_MAX_MS;
-}
 
 void wh_pool_child_ensure(wh_pool *pool)
 {

@@ -65,8 +65,10 @@ typedef struct bell_note {
     char what;
 } bell_note;
 
-static void on_bell(void *arg, wh_err err, int partition, char what)
+static void on_bell(void *arg, wh_err err, int partition, char what,
+                    const wh_codec_claim *claim)
 {
+    (void)claim;
     bell_note *n = arg;
 
     *n = (bell_note){

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Redis answers, but with an error: BUSY, NOREPLICAS, READONLY, NOAUTH.
+
+Under load, for longer than a lease; afterwards all goes on by itself, nothing is lost
+and nothing is finished twice.
+"""
+import os
+import time
+
+from fleet import Client, FaultTest, RedisError, main, native_handler, wait_for
+from producer import Producer
+
+# Spins without a write, as long as nobody kills it.
+SPIN = b"""#!lua name=spin
+redis.register_function{function_name='spin', flags={'no-writes'}, callback=function()
+    while true do end
+end}
+"""
+
+
+class RedisRefuses(FaultTest):
+    redis = {"appendfsync": "everysec"}
+
+    def begin(self):
+        self.programs = [self.fleet.start_worker(n, {"*": native_handler()}) for n in ("a", "b")]
+        self.programs.append(self.fleet.start_scheduler())
+        self.producer = Producer(self.fleet, 3000, "work", b"sleep 1", batch=20, ahead=200)
+        wait_for(lambda: self.fleet.stats()["completed"] >= 300, "300 jobs")
+
+    def end(self, word):
+        self.producer.finish()
+        self.fleet.wait_drained()
+        found = self.fleet.check_all()
+        self.assertEqual(len(found), 3000)
+        self.assertTrue(any(word in e for e in self.producer.errors()), self.producer.errors()[:3])
+        for program in self.programs:
+            self.assertTrue(program.is_running())
+            wait_for(lambda p=program: self.fleet.is_ready(p), f"{program.name} to be ready")
+            self.assertLess(program.log().count("\n"), 1000)
+
+    def stay(self, seconds):
+        """The trouble lasts; everybody stays alive meanwhile."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for program in self.programs:
+                self.assertTrue(program.is_running())
+                self.assertEqual(program.http("/livez")[0], 200)
+            time.sleep(0.1)
+
+    def test_busy(self):
+        self.begin()
+        self.fleet.redis("FUNCTION", "LOAD", SPIN)
+        self.fleet.redis("CONFIG", "SET", "busy-reply-threshold", 50)
+        spinner = os.fork()
+        if spinner == 0:
+            try:
+                Client(self.fleet.socket)("FCALL", "spin", 0)
+            except (OSError, RedisError):
+                pass
+            os._exit(0)
+        self.stay(3)
+        self.fleet.redis("FUNCTION", "KILL")
+        os.waitpid(spinner, 0)
+        self.end("BUSY")
+
+    def test_no_replicas(self):
+        self.begin()
+        self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", 1)
+        self.stay(4)
+        self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", 0)
+        self.end("NOREPLICAS")
+
+    def test_read_only(self):
+        """It became a replica, as in a failover that is taken back."""
+        self.begin()
+        self.fleet.redis("REPLICAOF", "127.0.0.1", 1)
+        self.stay(4)
+        self.fleet.redis("REPLICAOF", "NO", "ONE")
+        self.end("")
+
+    def test_password_changed(self):
+        """Connections are closed and new ones refused; with the old password all is well."""
+        self.begin()
+        self.fleet.redis("CONFIG", "SET", "requirepass", "changed")
+        self.fleet.redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        wait_for(lambda: all(p.http("/readyz")[0] == 503 for p in self.programs), "readyz")
+        wait_for(lambda: "password" in self.programs[0].http("/readyz")[1], "readyz to tell why")
+        self.stay(3)
+        self.fleet.redis("CONFIG", "SET", "requirepass", "")
+        self.end("NOAUTH")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hand-off: a single job that finds everything empty and a worker that takes jobs over the
+ * bell is claimed by the enqueue itself. docs/protocol.md section 9.
+ */
+#include "tests/support/lua_case.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Registers as idle; "4+" also takes jobs over the bell. */
+static void wait_idle(const char *worker, const char *want)
+{
+    redisReply *r = wh_lc_call("wh1_cycle", "%s %s 0", worker, want);
+
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    assert_int_equal(r->element[2]->integer, 4);
+    assert_int_equal(r->element[4]->elements, 0);
+    freeReplyObject(r);
+}
+
+/* The calls on a worker's bell, newest first; taken out. */
+static redisReply *take_call(const char *worker)
+{
+    return wh_lc_cmd("RPOP " WH_LC_P ":bell:%s", worker);
+}
+
+static void expect_call(const char *worker, char what)
+{
+    redisReply *r = take_call(worker);
+
+    assert_int_equal(r->type, REDIS_REPLY_STRING);
+    assert_int_equal(r->str[0], what);
+    freeReplyObject(r);
+}
+
+static void the_job_comes_over_the_bell(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    wh_lc_enqueue(1, "ORG acme");
+    wh_lc_status(1, "in_progress");
+    wh_lc_field(1, "worker", "w");
+    wh_lc_stat("claimed", 1);
+    wh_lc_stat("idle", 0);
+    redisReply *r = take_call("w");
+    const char *space = memchr(r->str, ' ', r->len);
+    assert_int_equal(r->str[0], 'j');
+    assert_non_null(space);
+    assert_memory_equal(space + 1, wh_lc_token(1, 1), 17);
+    redisReply *rec = wh_lc_cmd("HGET " WH_LC_P ":jobs %b", WH_LC_RAW(1));
+    assert_int_equal(r->len, (size_t)(space + 1 - r->str) + 17 + rec->len);
+    assert_memory_equal(space + 18, rec->str, rec->len);
+    freeReplyObject(rec);
+    freeReplyObject(r);
+    wh_lc_audit();
+    wh_lc_done("w", 1, 1, true);
+    wh_lc_status(1, "completed");
+    wh_lc_audit();
+}
+
+static void only_to_one_that_takes_jobs(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4");
+    wh_lc_enqueue(1, "");
+    wh_lc_status(1, "pending");
+    expect_call("w", 'w');
+    wh_lc_claim("w", 4, "1");
+    wh_lc_audit();
+}
+
+static void never_past_a_ready_job(void **state)
+{
+    (void)state;
+    wh_lc_enqueue(1, "ORG first");
+    wh_lc_worker("full");
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_pause", "");
+    freeReplyObject(wh_lc_call("wh1_cycle", "w 4+ 0")); /* idle, and a job is ready */
+    wh_lc_enqueue(2, "ORG second"); /* paused: nothing is handed over */
+    wh_lc_status(2, "pending");
+    wh_lc_ok("wh1_resume", "");
+    wh_lc_claim("full", 1, "1");
+    wh_lc_audit();
+}
+
+static void not_when_several_come(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    for (unsigned n = 1; n <= 2; n++) {
+        wh_lc_add(&a, wh_lc_raw(n), 16);
+        wh_lc_add(&a,
+                  "\x93\xa4mail\xa4"
+                  "acme\x05",
+                  12);
+        wh_lc_add(&a, "p", 1);
+    }
+    freeReplyObject(wh_lc_call_args("wh1_enqueue_batch", &a));
+    wh_lc_status(1, "pending");
+    expect_call("w", 'w');
+    wh_lc_audit();
+}
+
+static void nor_delayed_ones_nor_to_the_lost(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    wh_lc_enqueue(1, "DELAY 1000");
+    wh_lc_status(1, "scheduled");
+    wh_lc_advance(3600000);
+    wh_lc_enqueue(2, "");
+    wh_lc_status(2, "pending");
+    redisReply *r = take_call("w");
+    assert_int_equal(r->type, REDIS_REPLY_NIL);
+    freeReplyObject(r);
+    wh_lc_audit();
+}
+
+static void a_lost_call_is_released_by_resync(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    wh_lc_enqueue(1, "");
+    freeReplyObject(take_call("w")); /* the reply never arrived */
+    assert_int_equal(wh_lc_nth(0, "wh1_resync", "w"), 1);
+    wh_lc_status(1, "pending");
+    wh_lc_field(1, "attempts", "0");
+    wh_lc_claim("w", 4, "1");
+    wh_lc_field(1, "fence", "2");
+    wh_lc_done("w", 1, 1, false);
+    wh_lc_done("w", 1, 2, true);
+    wh_lc_audit();
+}
+
+static void a_lost_worker_costs_a_recovery(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    wh_lc_enqueue(1, "");
+    wh_lc_advance(3600000);
+    wh_lc_ok("wh1_recover", "10");
+    wh_lc_status(1, "pending");
+    wh_lc_field(1, "recoveries", "1");
+    wh_lc_audit();
+}
+
+static void a_bad_bell_or_run_key_is_passed_over(void **state)
+{
+    static const char *const bad[] = {"bell:w", "run:w"};
+
+    for (size_t i = 0; i < 2; i++) {
+        wh_lc_reset(state);
+        wh_lc_worker("w");
+        wait_idle("w", "4+");
+        freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":%s x", bad[i]));
+        wh_lc_enqueue(1, "");
+        freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":%s", bad[i]));
+        wh_lc_status(1, "pending");
+        wh_lc_audit();
+        wh_lc_claim("w", 4, "1");
+    }
+}
+
+static void want_is_checked(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_error("WHBADARG", "wh1_cycle", "w 4++ 0");
+    wh_lc_error("WHBADARG", "wh1_cycle", "w + 0");
+    wh_lc_error("WHBADARG", "wh1_cycle", "w 1001+ 0");
+    wh_lc_error("WHBADARG", "wh1_cycle", "w 4- 0");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(the_job_comes_over_the_bell),
+        WH_LC_TEST(only_to_one_that_takes_jobs),
+        WH_LC_TEST(never_past_a_ready_job),
+        WH_LC_TEST(not_when_several_come),
+        WH_LC_TEST(nor_delayed_ones_nor_to_the_lost),
+        WH_LC_TEST(a_lost_call_is_released_by_resync),
+        WH_LC_TEST(a_lost_worker_costs_a_recovery),
+        WH_LC_TEST(a_bad_bell_or_run_key_is_passed_over),
+        WH_LC_TEST(want_is_checked),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}
