@@ -218,9 +218,14 @@ void wh_fetch_reconnected(wh_fetch *f)
     wh_fetch_kick(f);
 }
 
+/* The last cycle of each lane wants nothing, so that Redis no longer counts on us. */
 void wh_fetch_stop_claiming(wh_fetch *f)
 {
     f->is_claiming = false;
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        f->lanes[i].pass_bell = true;
+    }
+    wh_fetch_kick(f);
 }
 
 void wh_fetch_reload(wh_fetch *f, wh_share_order order)

@@ -23,6 +23,7 @@ typedef struct wh_fetch_setup {
     wh_metrics *metrics;
     wh_partitions *partitions;
     wh_share_order order;
+    bool over_bell; /* somebody listens to the bell and takes jobs from it */
     /* Redis says that the lease is lost. */
     void (*on_lost)(void *arg, wh_partition *p, const char *why);
     /* A cycle or resync ended and less is held or in flight than before. */

@@ -187,7 +187,7 @@ void wh_fetch_cycle_send(wh_fetch_lane *lane, size_t want)
                              .want = (unsigned)want,
                              .finishes = f->finishes,
                              .n_finishes = n,
-                             .over_bell = true};
+                             .over_bell = f->o.over_bell};
     wh_err err = wh_store_do_cycle(f->o.store, &a, on_cycle, c);
     if (err != WH_OK) {
         wh_finish_requeue(lane->p, &c->batch);

@@ -314,6 +314,7 @@ static wh_err make_calls(wh_worker *w)
                             .metrics = w->metrics,
                             .partitions = &w->partitions,
                             .order = (wh_share_order)w->o->order,
+                            .over_bell = true,
                             .on_lost = on_lost,
                             .on_progress = on_progress,
                             .arg = w};

@@ -113,7 +113,8 @@ local function claim_next(k, now, q, state, delta)
         bell.wait(k, now, q.worker, q.over_bell)
         return {}, cycle.paused + cycle.idle
     end
-    if q.want == 0 then
+    if q.want == 0 then -- it is full, or stops: no call is for it
+        redis.call('ZREM', k.idle, q.worker)
         if redis.call('ZCARD', k.ring) > 0 then
             bell.ring(k, now)
             return {}, cycle.more
