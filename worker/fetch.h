@@ -28,6 +28,8 @@ typedef struct wh_fetch_setup {
     void (*on_lost)(void *arg, wh_partition *p, const char *why);
     /* A cycle or resync ended and less is held or in flight than before. */
     void (*on_progress)(void *arg);
+    /* Finishes of this partition are about to be sent; NULL: nobody cares. */
+    void (*before_finish)(void *arg, wh_partition *p);
     void *arg;
 } wh_fetch_setup;
 

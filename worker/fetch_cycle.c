@@ -182,6 +182,9 @@ void wh_fetch_cycle_send(wh_fetch_lane *lane, size_t want)
                           .sent_us = wh_clock_mono_us()};
     size_t n = wh_finish_take(lane->p, lane->one_by_one ? 1 : WH_JOB_BATCH_MAX,
                               &c->batch, f->finishes);
+    if (n > 0 && f->o.before_finish != NULL) {
+        f->o.before_finish(f->o.arg, lane->p);
+    }
     wh_store_cycle_args a = {.partition = lane->p->key,
                              .worker = lane->p->worker,
                              .want = (unsigned)want,

@@ -294,6 +294,32 @@ void wh_heartbeat_now(wh_heartbeat *h, wh_partition *p)
     }
 }
 
+/* A lost lease is told by the next beat, or by the cycle that follows this. */
+static void on_carried(void *arg, wh_err err, const wh_errbuf *eb,
+                       const wh_store_heartbeat *r)
+{
+    (void)arg;
+    (void)err;
+    (void)eb;
+    (void)r;
+}
+
+void wh_heartbeat_carry(wh_heartbeat *h, wh_partition *p)
+{
+    beat *b = &h->beats[p->index];
+
+    if (b->state != BEAT_HELD || h->is_leaving || !wh_notes_is_due(h->o.notes, p)) {
+        return;
+    }
+    wh_store_heartbeat_args a = {.partition = p->key,
+                                 .worker = p->worker,
+                                 .lease_ms = h->o.lease_ms,
+                                 .mode = WH_STORE_BEAT_RENEW};
+    wh_notes_fill(h->o.notes, p, &a);
+    wh_err err = wh_store_do_heartbeat(h->o.store, &a, on_carried, h);
+    wh_notes_sent(h->o.notes, p, err == WH_OK);
+}
+
 void wh_heartbeat_bye(wh_heartbeat *h)
 {
     h->is_leaving = true;

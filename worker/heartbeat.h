@@ -42,6 +42,9 @@ void wh_heartbeat_now(wh_heartbeat *h, wh_partition *p);
 /* The lease is gone: drops the claims and starts over under a new name. */
 void wh_heartbeat_lost(wh_heartbeat *h, wh_partition *p, const char *why);
 
+/* Before finishes go out: carries what their jobs said, which Redis takes only for
+ * claims that are held. Nothing to carry: nothing is sent. */
+void wh_heartbeat_carry(wh_heartbeat *h, wh_partition *p);
 /* Says bye for every registered partition; on_change tells when _is_gone. */
 void wh_heartbeat_bye(wh_heartbeat *h);
 bool wh_heartbeat_is_gone(const wh_heartbeat *h);

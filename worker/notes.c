@@ -120,6 +120,11 @@ static void fill_progress(wh_notes *n, const wh_partition *p)
     }
 }
 
+bool wh_notes_is_due(const wh_notes *n, const wh_partition *p)
+{
+    return n->desks[p->index].is_due;
+}
+
 void wh_notes_fill(wh_notes *n, const wh_partition *p, wh_store_heartbeat_args *a)
 {
     desk *d = &n->desks[p->index];

@@ -29,6 +29,8 @@ void wh_notes_free(wh_notes *n);
 void wh_notes_changed(wh_notes *n, const wh_slot *slot);
 void wh_notes_line(wh_notes *n, const wh_slot *slot, wh_slice line);
 
+/* Is there something to carry? */
+bool wh_notes_is_due(const wh_notes *n, const wh_partition *p);
 /* Puts what there is into the heartbeat (valid until _sent). */
 void wh_notes_fill(wh_notes *n, const wh_partition *p, wh_store_heartbeat_args *a);
 /* The heartbeat was accepted for sending (true: forget what was filled in), or not. */

@@ -109,6 +109,13 @@ static void on_note(void *arg, wh_slot *slot)
     wh_notes_changed(w->notes, slot);
 }
 
+static void before_finish(void *arg, wh_partition *p)
+{
+    wh_worker *w = arg;
+
+    wh_heartbeat_carry(w->heartbeat, p);
+}
+
 static void on_notes_due(void *arg, wh_partition *p)
 {
     wh_worker *w = arg;
@@ -317,6 +324,7 @@ static wh_err make_calls(wh_worker *w)
                             .over_bell = true,
                             .on_lost = on_lost,
                             .on_progress = on_progress,
+                            .before_finish = before_finish,
                             .arg = w};
     wh_heartbeat_setup heartbeat = {.loop = w->loop,
                                     .store = w->store,
