@@ -155,6 +155,13 @@ class Ordinary(FaultTest):
         self.fleet.fcall("wh1_cancel", job)
         self.wait_status(job, "cancelled")
 
+    def test_lines_of_a_short_job(self):
+        """It ends long before the next heartbeat; what it said is carried before its finish."""
+        self.fleet.start_worker("w", {"talk": "command:sh -c 'echo one >&2; echo two >&2'"})
+        job = self.one("talk")
+        self.wait_status(job, "completed")
+        self.assertEqual(self.fleet.fcall("wh1_log", job), [b"one", b"two"])
+
     def test_dump(self):
         worker = self.fleet.start_worker("w", {"*": exec_handler()})
         job = self.fleet.enqueue_one("x", b"sleep 2000")
