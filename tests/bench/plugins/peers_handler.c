@@ -16,9 +16,15 @@ static int start(void)
 
 static int noop(wh_task *t, const void *payload, size_t n)
 {
+    char text[512];
+
     (void)t;
-    (void)n;
-    pc_job(&tally, payload); /* the host puts a NUL behind every payload */
+    if (n >= sizeof text) {
+        return WH_TASK_FAIL;
+    }
+    memcpy(text, payload, n);
+    text[n] = '\0';
+    pc_job(&tally, text);
     return WH_TASK_OK;
 }
 

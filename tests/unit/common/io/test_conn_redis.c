@@ -2,6 +2,7 @@
 /* A connection against real servers: unix, TCP by name, passwords, kill, pause, restart. */
 #include "common/base/log.h"
 #include "common/io/conn.h"
+#include "tests/support/localhost.h"
 #include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 
@@ -201,6 +202,9 @@ static void paused_server_times_out(void **state)
 
 static void tcp_by_name(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     char port[16];
     char url[128];
     const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};

@@ -2,6 +2,7 @@
 /* TLS against a real server: what is accepted, and that everything else is refused. */
 #include "common/base/log.h"
 #include "common/io/conn.h"
+#include "tests/support/localhost.h"
 #include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 #include "tests/support/tls_cert.h"
@@ -152,6 +153,9 @@ static void request(fixture *f, int argc, const char **argv)
 
 static void verified_peer_is_accepted(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     enum { BULK = 1024 * 1024, N = 8 };
     fixture *f = *state;
     char *value = test_malloc(BULK + 1);
@@ -178,6 +182,9 @@ static void verified_peer_is_accepted(void **state)
 
 static void unknown_ca_is_refused(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     fixture *f = *state;
 
     start_redis(f, file(f, "good.crt"), file(f, "good.key"));
@@ -190,6 +197,9 @@ static void unknown_ca_is_refused(void **state)
 
 static void wrong_host_is_refused(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     fixture *f = *state;
 
     start_redis(f, file(f, "other.crt"), file(f, "other.key"));
@@ -203,6 +213,9 @@ static void wrong_host_is_refused(void **state)
 
 static void expired_is_refused(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     fixture *f = *state;
 
     start_redis(f, file(f, "old.crt"), file(f, "old.key"));
@@ -213,6 +226,9 @@ static void expired_is_refused(void **state)
 
 static void rotated_ca_is_picked_up(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     fixture *f = *state;
     const char *ca = file(f, "good.crt");
     char url[64];
@@ -237,6 +253,9 @@ static void rotated_ca_is_picked_up(void **state)
 /* A server that speaks no TLS must end in an error, not in waiting. */
 static void plain_server_is_refused(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     char port[16];
     const char *const args[] = {"--port", port, "--bind", "127.0.0.1", NULL};
     fixture *f = *state;
@@ -252,6 +271,9 @@ static void plain_server_is_refused(void **state)
 
 static void bad_files_are_refused_early(void **state)
 {
+    if (!wh_has_localhost()) {
+        skip();
+    }
     char host[] = "localhost";
     fixture *f = *state;
     wh_errbuf eb = {0};

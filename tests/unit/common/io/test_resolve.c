@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Name resolution beside the loop: names, numbers, failures, and answers nobody wants. */
 #include "common/io/resolve.h"
+#include "tests/support/localhost.h"
 #include "tests/support/loop_wait.h"
 
 #include <netdb.h>
@@ -71,7 +72,9 @@ static void numbers_and_names(void **state)
     static const char *const hosts[] = {"127.0.0.1", "::1", "localhost"};
     fixture *f = *state;
 
-    for (int i = 0; i < 3; i++) {
+    int n = wh_has_localhost() ? 3 : 2;
+
+    for (int i = 0; i < n; i++) {
         ask(f, hosts[i]);
         WH_WAIT_FOR(f->loop, f->calls == 1);
         assert_int_equal(f->err, WH_OK);
