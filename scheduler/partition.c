@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { IDLE_PAUSE_MS = 5000 };
+
 typedef enum chore_id {
     CHORE_PROMOTE,
     CHORE_RECOVER,
@@ -75,7 +77,9 @@ static int64_t next_pause(const chore *c, const wh_reply *r, int64_t moved)
         return 0;
     if (c->kind->next_at) {
         int64_t next = wh_reply_int(wh_reply_at(r, c->kind->next_at), -1);
-        if (next >= 0 && next < pause)
+        if (next < 0) /* nothing is there; a bell or a claim notices what comes */
+            return pause < IDLE_PAUSE_MS ? IDLE_PAUSE_MS : pause;
+        if (next < pause)
             pause = next > 0 ? next : 1;
     }
     return pause;

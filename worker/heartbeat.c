@@ -133,6 +133,7 @@ static void hear(beat *b, const wh_store_heartbeat *r)
         b->p->quiet = true;
         WH_LOG(INFO, "worker.quiet", WH_F_STR("queue", b->p->queue),
                WH_F_STR("region", b->p->region));
+        h->o.on_change(h->o.arg); /* what it says of itself is another thing now */
     }
 }
 

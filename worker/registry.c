@@ -233,3 +233,12 @@ wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size
     }
     return WH_OK;
 }
+
+void wh_registry_set_slots(wh_registry *r, unsigned slots)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->handlers[i].executor != NULL) {
+            r->handlers[i].kind->set_slots(r->handlers[i].executor, slots);
+        }
+    }
+}

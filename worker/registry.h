@@ -44,6 +44,8 @@ wh_handler *wh_registry_at(const wh_registry *r, size_t i);
 /* Takes over the numbers and retry policies of handlers that are still there. */
 wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n,
                           wh_errbuf *eb) WH_MUSTCHECK;
+/* The worker's slots changed: so many children may a handler without `processes` have. */
+void wh_registry_set_slots(wh_registry *r, unsigned slots);
 void wh_registry_drain(wh_registry *r);
 /* Kills all children now; their jobs get no result any more. */
 void wh_registry_kill(wh_registry *r);

@@ -56,6 +56,17 @@ wh_exit wh_worker_exit(const wh_worker *w)
     return w->exit;
 }
 
+/* By a signal, or from afar in one of its partitions. */
+static bool is_quiet_anywhere(const wh_worker *w)
+{
+    bool is_quiet = w->is_quiet;
+
+    for (size_t i = 0; i < w->partitions.n; i++) {
+        is_quiet = is_quiet || w->partitions.list[i].quiet;
+    }
+    return is_quiet;
+}
+
 void wh_worker_tell_info(wh_worker *w)
 {
     wh_buf b = {0};
@@ -67,7 +78,7 @@ void wh_worker_tell_info(wh_worker *w)
     wh_buf_add_json(&b, w->o->region, strlen(w->o->region));
     wh_buf_addf(&b, ",\"slots\":%zu,\"started_at_ms\":%lld,\"state\":\"%s\"}", w->slots,
                 (long long)w->started_ms,
-                w->is_quiet ? "quiet" : wh_worker_state_name(w->state));
+                is_quiet_anywhere(w) ? "quiet" : wh_worker_state_name(w->state));
     if (!wh_buf_ok(&b) ||
         wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&b)) != WH_OK) {
         WH_LOG_LIMITED(ERROR, 1, "worker.out_of_memory", WH_F_STR("what", "info"));
@@ -145,7 +156,11 @@ static void on_lease_change(void *arg)
 
     if (w->state == WH_WORKER_STARTING && wh_heartbeat_is_registered(w->heartbeat)) {
         wh_worker_set_state(w, WH_WORKER_RUNNING);
+    }
+    if (w->state == WH_WORKER_RUNNING) {
+        /* Also after a FLUSHALL: who lost a lease may have lost the registry too. */
         wh_worker_tell_info(w);
+        wh_timer_start(w->announce, 0);
     }
     on_progress(w);
 }

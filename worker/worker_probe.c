@@ -35,6 +35,13 @@ void wh_worker_why_not_ready(const wh_worker *w, wh_buf *why)
     if (w->is_quiet) {
         wh_buf_adds(why, "quiet\n");
     }
+    for (size_t i = 0; i < w->partitions.n && !w->is_quiet; i++) {
+        const wh_partition *p = &w->partitions.list[i];
+
+        if (p->quiet) {
+            wh_buf_addf(why, "quiet in %s:%s\n", p->region, p->queue);
+        }
+    }
     if (!wh_store_is_ready(w->store)) {
         wh_buf_addf(why, "redis: %s\n", wh_store_error(w->store));
     } else if (!wh_heartbeat_is_registered(w->heartbeat)) {

@@ -62,7 +62,7 @@ static void on_library(void *arg, wh_err err, const wh_errbuf *eb,
         }
         return;
     }
-    s->library_ready = true;
+    s->library_ready = s->had_library = true;
     wh_store_resend_parked(s);
     set_ready(s, true, WH_OK, "");
 }
@@ -81,8 +81,11 @@ void wh_store_load_library(wh_store *s)
         return;
     }
     s->last_load_ms = now == 0 ? 1 : now;
-    wh_err err = s->keep_library ? wh_funclib_probe(s->conn, on_library, s)
-                                 : wh_funclib_load(s->conn, false, on_library, s);
+    /* One that was there and vanished (FUNCTION FLUSH) is put back in any case: there is
+     * nothing that it could replace. */
+    wh_err err = s->keep_library && !s->had_library
+                     ? wh_funclib_probe(s->conn, on_library, s)
+                     : wh_funclib_load(s->conn, false, on_library, s);
     if (err == WH_OK) {
         s->library_busy = true;
         s->in_flight++;

@@ -27,7 +27,8 @@ typedef struct wh_store_options {
     void (*on_ready)(void *arg, bool ready, const char *why);
     void *arg;
     bool
-        keep_library; /* never load or replace the library, only probe (operators without the right) */
+        keep_library; /* probe, never replace the library (operators without the right).
+                       * One that was there and vanishes is put back. */
 } wh_store_options;
 
 wh_err wh_store_new(wh_loop *l, const wh_store_options *o, wh_store **out,

@@ -54,6 +54,7 @@ struct wh_store {
     bool keep_library;
 
     bool conn_ready, library_ready, library_busy, ready;
+    bool had_library; /* it was there once */
     int64_t last_load_ms;
     wh_errbuf why; /* what keeps it from being ready */
 

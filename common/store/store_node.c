@@ -118,8 +118,8 @@ static bool park(wh_store_node *n)
 {
     wh_store *s = n->store;
 
-    if (!n->is_function || n->tries >= TRIES_MAX || s->keep_library || s->closing ||
-        !s->conn_ready) {
+    if (!n->is_function || n->tries >= TRIES_MAX ||
+        (s->keep_library && !s->had_library) || s->closing || !s->conn_ready) {
         return false;
     }
     n->parked = true;

@@ -132,10 +132,18 @@ class Ordinary(FaultTest):
         name = self.fleet.fcall("wh1_workers")[0]
         self.fleet.fcall("wh1_quiet", name)
         worker.wait_event("worker.quiet")
+        self.assertEqual(worker.http("/readyz")[0], 503)
+        wait_for(lambda: b'"state":"quiet"' in self.fleet.fcall("wh1_workers")[4], "it to say that it is quiet")
         job = self.one("noop")
         self.fleet.start_worker("other", {"noop": NOOP})
         self.wait_status(job, "completed")
         self.assertEqual(worker.metric("region_worker_processed_total"), 0)
+
+    def test_registry_after_flushall(self):
+        self.fleet.start_worker("w", {"noop": NOOP})
+        self.fleet.redis("FLUSHALL")
+        wait_for(lambda: self.fleet.redis("FCALL_RO", "wh1_partitions", 1, "wh:{registry}"),
+                 "the registry to be written again")
 
     def test_what_it_says_of_itself(self):
         self.fleet.start_worker("w", {"noop": NOOP}, "--slots", "5")

@@ -68,7 +68,7 @@ static int64_t interval_ms(const command *c)
     for (const wh_run *run = c->runs.first; run != NULL; run = run->next) {
         int64_t due_us = run->stop != WH_RUN_GOES_ON
                              ? run->kill_at_us
-                             : run->started_us + wh_run_timeout_us(run, c->plan.config);
+                             : run->started_us + wh_run_timeout_us(run);
         int64_t left_ms = (due_us - now_us) / 1000 + 1;
         ms = left_ms < ms ? left_ms : ms;
     }
@@ -90,7 +90,7 @@ static void stop(command *c, wh_command_job *j, wh_run_stop why)
 {
     if (j->run->stop == WH_RUN_GOES_ON) {
         j->run->stop = why;
-        j->run->kill_at_us = wh_clock_mono_us() + c->plan.config->grace_ms * 1000;
+        j->run->kill_at_us = wh_clock_mono_us() + j->run->grace_ms * 1000;
         wh_child_kill(j->process, SIGTERM);
         start_tick(c);
     }
@@ -106,7 +106,7 @@ static void watch_job(command *c, wh_command_job *j, int64_t now_us)
         }
     }
     if (run->stop == WH_RUN_GOES_ON &&
-        now_us - run->started_us >= wh_run_timeout_us(run, c->plan.config)) {
+        now_us - run->started_us >= wh_run_timeout_us(run)) {
         stop(c, j, WH_RUN_TIMED_OUT);
     }
     if (run->stop != WH_RUN_GOES_ON && now_us >= run->kill_at_us && !j->is_killed) {
@@ -317,6 +317,16 @@ static void command_stats(const wh_executor *e, wh_executor_stats *out)
     }
 }
 
+static void command_set_slots(wh_executor *e, unsigned slots)
+{
+    command *c = command_of(e);
+    unsigned before = c->most;
+    c->most = wh_executor_most(c->plan.config, slots);
+    if (c->most > before) {
+        announce(c);
+    }
+}
+
 static void command_free(wh_executor *e)
 {
     if (e == NULL) {
@@ -352,7 +362,6 @@ static wh_err command_create(const wh_executor_setup *s, wh_executor **out,
                              wh_errbuf *eb)
 {
     const char *line = NULL;
-    int64_t most = s->config->processes > 0 ? s->config->processes : (int64_t)s->slots;
     *out = NULL;
     if (wh_executor_kind_of(s->config->run, &line, eb) != &wh_command_kind) {
         return WH_ECONFIG;
@@ -367,7 +376,7 @@ static wh_err command_create(const wh_executor_setup *s, wh_executor **out,
     }
     c->base.kind = &wh_command_kind;
     c->events = *s->events;
-    c->most = most < 1 ? 1 : (unsigned)(most > 4096 ? 4096 : most);
+    c->most = wh_executor_most(s->config, s->slots);
     c->region = wh_strdup(s->region != NULL ? s->region : "");
     if (c->region == NULL || make_timers(c, s->loop) != WH_OK) {
         err = wh_err_set(eb, WH_ENOMEM, "out of memory");
@@ -404,4 +413,5 @@ const wh_executor_kind wh_command_kind = {
     .drain = command_drain,
     .stats = command_stats,
     .free = command_free,
+    .set_slots = command_set_slots,
 };

@@ -44,7 +44,7 @@ static wh_err set_number(wh_environ *e, const char *name, uint64_t v)
 static wh_err set_claim(wh_environ *e, const wh_command_plan *plan, const wh_run *run)
 {
     const wh_job *job = run->job;
-    int64_t timeout_us = wh_run_timeout_us(run, plan->config);
+    int64_t timeout_us = wh_run_timeout_us(run);
     int64_t attempts =
         job->max_attempts > 0 ? job->max_attempts : plan->config->max_attempts;
     char id[WH_UUID_TEXT + 1];
@@ -212,6 +212,7 @@ wh_err wh_command_job_start(const wh_command_plan *plan, wh_run *run,
     }
     j->plan = plan;
     j->run = run;
+    wh_run_set_limits(run, plan->config);
     wh_err err = wh_fds_pipe(false, &in, eb);
     if (err == WH_OK) {
         err = wh_fds_pipe(true, &result, eb);
@@ -315,7 +316,7 @@ wh_result wh_command_job_result(wh_command_job *j, int status, char *text, size_
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         r = succeeded(j, text, size);
     } else if (j->run->stop != WH_RUN_GOES_ON) {
-        r = wh_run_stopped_result(j->run, j->plan->config, text, size);
+        r = wh_run_stopped_result(j->run, text, size);
     } else if (WIFEXITED(status)) {
         r = failed(j, status, text, size);
     } else {

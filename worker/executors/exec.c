@@ -81,7 +81,7 @@ static void exec_hello(wh_pool_child *c)
 static void exec_write_job(wh_pool_child *c, const wh_run *run)
 {
     const wh_handler_config *config = c->pool->config;
-    int64_t timeout_ms = wh_run_timeout_us(run, config) / 1000;
+    int64_t timeout_ms = wh_run_timeout_us(run) / 1000;
     const wh_exec_frame_claim claim = {
         .region = c->pool->region,
         .deadline_ms = timeout_ms > NO_TIMEOUT_MS ? NO_TIMEOUT_MS : timeout_ms,
@@ -326,4 +326,5 @@ const wh_executor_kind wh_exec_kind = {
     .drain = wh_pool_drain,
     .stats = wh_pool_stats,
     .free = wh_pool_free,
+    .set_slots = wh_pool_set_slots,
 };

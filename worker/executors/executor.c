@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define CHILDREN_MAX 4096
+
 static const wh_executor_kind *const kinds[] = {&wh_native_kind, &wh_exec_kind,
                                                 &wh_command_kind};
 
@@ -33,4 +35,10 @@ const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
         "run: kind \"%.*s\" is unknown; there are native, exec and command",
         n > 40 ? 40 : (int)n, run);
     return NULL;
+}
+
+unsigned wh_executor_most(const wh_handler_config *config, unsigned slots)
+{
+    int64_t most = config->processes > 0 ? config->processes : (int64_t)slots;
+    return most < 1 ? 1 : (unsigned)(most > CHILDREN_MAX ? CHILDREN_MAX : most);
 }

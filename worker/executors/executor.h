@@ -108,6 +108,9 @@ typedef struct wh_executor_kind {
     void (*stats)(const wh_executor *e, wh_executor_stats *out);
     /* Kills all children; jobs still there get no callback any more. */
     void (*free)(wh_executor *e);
+    /* The worker's slots changed: with `processes: 0` so many children may be. Children
+     * that are there stay. May call on_capacity, nothing else. */
+    void (*set_slots)(wh_executor *e, unsigned slots);
 } wh_executor_kind;
 
 struct wh_executor {
@@ -119,5 +122,7 @@ extern const wh_executor_kind wh_native_kind, wh_exec_kind, wh_command_kind;
 /* The kind that "native:…" names and the text behind the colon; NULL with eb filled. */
 const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
                                             wh_errbuf *eb);
+/* Most children of a handler in a worker with so many slots: 1 to 4096. */
+unsigned wh_executor_most(const wh_handler_config *config, unsigned slots);
 
 #endif

@@ -89,7 +89,7 @@ static void native_write_job(wh_pool_child *c, const wh_run *run)
 {
     const wh_job *job = run->job;
     const wh_handler_config *config = c->pool->config;
-    int64_t timeout_us = wh_run_timeout_us(run, config);
+    int64_t timeout_us = wh_run_timeout_us(run);
     char id[WH_UUID_TEXT + 1];
     wh_rng_uuid_format(job->id, id);
     const wh_frame_job frame = {
@@ -340,4 +340,5 @@ const wh_executor_kind wh_native_kind = {
     .drain = wh_pool_drain,
     .stats = wh_pool_stats,
     .free = wh_pool_free,
+    .set_slots = wh_pool_set_slots,
 };

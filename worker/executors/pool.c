@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The executor interface of a pool: what the dispatcher calls. Nothing here waits, and
- * nothing here calls back.
+ * nothing here calls back, but for on_capacity from set_slots.
  */
 #include "worker/executors/pool.h"
 
@@ -28,7 +28,6 @@ wh_err wh_pool_new(const wh_executor_setup *s, const wh_executor_kind *kind,
                    const wh_pool_driver *driver, wh_pool **out, wh_errbuf *eb)
 {
     wh_err err = WH_ENOMEM;
-    int64_t most = s->config->processes > 0 ? s->config->processes : (int64_t)s->slots;
     *out = NULL;
     wh_pool *pool = wh_calloc(1, sizeof *pool);
     if (pool == NULL) {
@@ -39,7 +38,7 @@ wh_err wh_pool_new(const wh_executor_setup *s, const wh_executor_kind *kind,
     pool->loop = s->loop;
     pool->config = s->config;
     pool->events = *s->events;
-    pool->max_children = most < 1 ? 1 : (unsigned)(most > 4096 ? 4096 : most);
+    pool->max_children = wh_executor_most(s->config, s->slots);
     pool->at_once = 1;
     pool->run_us = -1;
     pool->worker = wh_strdup(s->worker != NULL ? s->worker : "");
@@ -257,6 +256,18 @@ void wh_pool_stats(const wh_executor *e, wh_executor_stats *out)
     }
     if (!out->healthy) {
         (void)snprintf(out->why, sizeof out->why, "%s", pool->why);
+    }
+}
+
+void wh_pool_set_slots(wh_executor *e, unsigned slots)
+{
+    wh_pool *pool = pool_of(e);
+    unsigned before = pool->max_children;
+    pool->max_children = wh_executor_most(pool->config, slots);
+    if (pool->max_children > before && !pool->is_draining) {
+        wh_pool_jobs_place(pool);
+        wh_pool_tick_start(pool);
+        wh_pool_announce(pool);
     }
 }
 

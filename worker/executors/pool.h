@@ -129,6 +129,7 @@ void wh_pool_cancel(wh_executor *e, wh_job *job, wh_cancel_reason why);
 void wh_pool_drain(wh_executor *e);
 void wh_pool_stats(const wh_executor *e, wh_executor_stats *out);
 void wh_pool_free(wh_executor *e);
+void wh_pool_set_slots(wh_executor *e, unsigned slots);
 /* Tells the dispatcher that capacity or health may have changed. */
 void wh_pool_announce(wh_pool *pool);
 

@@ -80,6 +80,7 @@ static bool give(wh_pool_child *c, wh_run *run)
     size_t before = c->out.len;
     run->seq = c->sent + 1;
     run->started_us = c->pool->driver->queues ? 0 : wh_clock_mono_us();
+    wh_run_set_limits(run, c->pool->config);
     c->pool->driver->write_job(c, run);
     if (!wh_buf_ok(&c->out)) {
         c->out.failed = false;
@@ -198,12 +199,11 @@ void wh_pool_jobs_result(wh_pool_child *c, wh_run *run, wh_result *r)
         wh_lines_drain(c->complained);
     }
     wh_lines_forget(c->complained);
-    if (run->stop == WH_RUN_GOES_ON &&
-        run_us >= wh_run_timeout_us(run, c->pool->config)) {
+    if (run->stop == WH_RUN_GOES_ON && run_us >= wh_run_timeout_us(run)) {
         run->stop = WH_RUN_TIMED_OUT; /* it looked at the clock before we did */
     }
     if (run->stop != WH_RUN_GOES_ON && r->status != WH_RESULT_OK) {
-        *r = wh_run_stopped_result(run, c->pool->config, text, sizeof text);
+        *r = wh_run_stopped_result(run, text, sizeof text);
         r->run_us = run_us;
     }
     wh_run_remove(&c->runs, run);
@@ -244,7 +244,7 @@ void wh_pool_jobs_stop(wh_pool_child *c, wh_run *run, wh_run_stop why,
         return;
     }
     run->stop = why;
-    run->kill_at_us = wh_clock_mono_us() + c->pool->config->grace_ms * 1000;
+    run->kill_at_us = wh_clock_mono_us() + run->grace_ms * 1000;
     c->pool->driver->ask_to_stop(c, run, reason);
     wh_pool_child_flush(c);
     wh_pool_tick_start(c->pool);
@@ -270,7 +270,7 @@ static wh_result crash_result(const wh_pool_child *c, const wh_run *run, int sta
     wh_result r = {
         .status = WH_RESULT_RETRY, .category = WH_ERRCLASS_CRASH, .delay_ms = -1};
     if (run->stop != WH_RUN_GOES_ON) {
-        return wh_run_stopped_result(run, c->pool->config, text, size);
+        return wh_run_stopped_result(run, text, size);
     }
     wh_child_describe(status, how, sizeof how);
     bool by_us = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;

@@ -42,7 +42,7 @@ static void watch_run(wh_pool_child *c, wh_run *run, int64_t now_us)
         pool->run_us = (double)ran_us;
         c->has_news = true;
     }
-    if (run->stop == WH_RUN_GOES_ON && ran_us >= wh_run_timeout_us(run, pool->config)) {
+    if (run->stop == WH_RUN_GOES_ON && ran_us >= wh_run_timeout_us(run)) {
         wh_pool_jobs_stop(c, run, WH_RUN_TIMED_OUT, "timeout");
     }
     if (run->stop != WH_RUN_GOES_ON && now_us >= run->kill_at_us &&
@@ -170,9 +170,8 @@ static int64_t interval_ms(const wh_pool *pool)
             continue;
         }
         int64_t from_us = run->started_us > 0 ? run->started_us : now_us;
-        int64_t due_us = run->stop != WH_RUN_GOES_ON
-                             ? run->kill_at_us
-                             : from_us + wh_run_timeout_us(run, pool->config);
+        int64_t due_us = run->stop != WH_RUN_GOES_ON ? run->kill_at_us
+                                                     : from_us + wh_run_timeout_us(run);
         int64_t left_ms = (due_us - now_us) / 1000 + 1;
         ms = left_ms < ms ? left_ms : ms;
     }

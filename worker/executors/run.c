@@ -73,14 +73,16 @@ void wh_run_clear(wh_run_list *list)
     }
 }
 
-static int64_t timeout_ms(const wh_run *run, const wh_handler_config *config)
+void wh_run_set_limits(wh_run *run, const wh_handler_config *config)
 {
-    return run->job->timeout_ms > 0 ? run->job->timeout_ms : config->timeout_ms;
+    run->timeout_ms =
+        run->job->timeout_ms > 0 ? run->job->timeout_ms : config->timeout_ms;
+    run->grace_ms = config->grace_ms;
 }
 
-int64_t wh_run_timeout_us(const wh_run *run, const wh_handler_config *config)
+int64_t wh_run_timeout_us(const wh_run *run)
 {
-    int64_t ms = timeout_ms(run, config);
+    int64_t ms = run->timeout_ms;
     return ms > 0 && ms < INT64_MAX / 4000 ? ms * 1000 : INT64_MAX / 4;
 }
 
@@ -102,8 +104,7 @@ void wh_run_copy(char *out, size_t size, const char *s)
     out[n] = '\0';
 }
 
-wh_result wh_run_stopped_result(const wh_run *run, const wh_handler_config *config,
-                                char *text, size_t size)
+wh_result wh_run_stopped_result(const wh_run *run, char *text, size_t size)
 {
     char human[24];
     wh_result r = {.delay_ms = -1};
@@ -111,7 +112,7 @@ wh_result wh_run_stopped_result(const wh_run *run, const wh_handler_config *conf
         r.status = WH_RESULT_RETRY;
         r.category = WH_ERRCLASS_TIMEOUT;
         (void)snprintf(text, size, "timed out after %s",
-                       wh_clock_human(timeout_ms(run, config), human, sizeof human));
+                       wh_clock_human(run->timeout_ms, human, sizeof human));
     } else {
         r.status = WH_RESULT_CANCELLED;
         (void)snprintf(text, size, "cancelled while it ran");

@@ -19,7 +19,7 @@ static struct fake {
     unsigned room;
     wh_err refuse;
     wh_job *jobs[FAKE_JOBS];
-    unsigned n;
+    unsigned n, slots;
     wh_job *cancelled;
     wh_cancel_reason why;
     bool is_drained, is_freed, is_sick;
@@ -46,7 +46,8 @@ static wh_err fake_create(const wh_executor_setup *s, wh_executor **out, wh_errb
         return wh_err_set(eb, WH_ECONFIG, "it is broken");
     }
     struct fake *f = &fakes[n_fakes++];
-    *f = (struct fake){.base = {&fake_kind}, .events = *s->events, .room = 1000};
+    *f = (struct fake){
+        .base = {&fake_kind}, .events = *s->events, .room = 1000, .slots = s->slots};
     *out = &f->base;
     return WH_OK;
 }
@@ -94,6 +95,11 @@ static void fake_free(wh_executor *e)
     fake_of(e)->is_freed = true;
 }
 
+static void fake_set_slots(wh_executor *e, unsigned slots)
+{
+    fake_of(e)->slots = slots;
+}
+
 static const wh_executor_kind fake_kind = {.name = "fake",
                                            .create = fake_create,
                                            .capacity = fake_capacity,
@@ -101,7 +107,8 @@ static const wh_executor_kind fake_kind = {.name = "fake",
                                            .cancel = fake_cancel,
                                            .drain = fake_drain,
                                            .stats = fake_stats,
-                                           .free = fake_free};
+                                           .free = fake_free,
+                                           .set_slots = fake_set_slots};
 
 static const wh_executor_kind *fake_kind_of(const char *run, const char **rest,
                                             wh_errbuf *eb)

@@ -120,6 +120,8 @@ static void test_reload(void **state)
     assert_string_equal(wh_registry_at(r, 0)->config.run,
                         run); /* that needs a restart */
     assert_int_equal(wh_registry_count(r), 1);
+    wh_registry_set_slots(r, 12);
+    assert_int_equal(fakes[0].slots, 12);
     wh_registry_free(r);
 }
 

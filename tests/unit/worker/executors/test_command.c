@@ -204,6 +204,38 @@ static void test_slots_bound_processes(void **state)
     WH_WAIT_FOR(c.loop, c.n_ended == 3);
 }
 
+static void test_slots_change(void **state)
+{
+    (void)state;
+    const unsigned slots[] = {3, 1, 2};
+    c.config.processes = 0;
+    c.slots = 1;
+    create();
+    unsigned first = wh_executor_case_job(&c, "script", "read wait; sleep 20");
+    wh_executor_case_submit(&c, first, 1);
+    for (size_t i = 0; i < 3; i++) {
+        c.executor->kind->set_slots(c.executor, slots[i]);
+        assert_int_equal(c.executor->kind->capacity(c.executor), slots[i] - 1);
+    }
+    assert_int_equal(c.n_capacity, 2); /* told of when there is more */
+    c.config.processes = 1;
+    c.executor->kind->set_slots(c.executor, 9);
+    assert_int_equal(c.executor->kind->capacity(c.executor), 0);
+}
+
+/* What runs keeps the time that it was told; what starts later has the new one. */
+static void test_reloaded_timeout(void **state)
+{
+    (void)state;
+    create();
+    unsigned job = wh_executor_case_job(&c, "script", "sleep 0.3; printf done");
+    wh_executor_case_submit(&c, job, 1);
+    c.config.timeout_ms = 60;
+    wh_executor_case_wait(&c, job);
+    assert_int_equal(c.ends[job].status, WH_RESULT_OK);
+    assert_string_equal(run("sleep 20")->message, "timed out after 60ms");
+}
+
 static void test_drain(void **state)
 {
     (void)state;
@@ -232,6 +264,8 @@ int main(void)
         CASE(test_background_process),
         CASE(test_memory_kill),
         CASE(test_slots_bound_processes),
+        CASE(test_slots_change),
+        CASE(test_reloaded_timeout),
         CASE(test_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,44 @@ static void test_timeout_of_a_deaf_handler(void **state)
     assert_int_equal(run("echo", "next")->status, WH_RESULT_OK);
 }
 
+/* What runs keeps the time that it was told; what starts later has the new one. */
+static void test_reloaded_timeout(void **state)
+{
+    (void)state;
+    create();
+    unsigned job = wh_executor_case_job(&c, "sleep", "300");
+    wh_executor_case_submit(&c, job, 1);
+    WH_WAIT_FOR(c.loop, c.ends[job].started);
+    c.config.timeout_ms = 60;
+    wh_executor_case_wait(&c, job);
+    assert_int_equal(c.ends[job].status, WH_RESULT_OK);
+    assert_string_equal(run("sleep", "9000")->message, "timed out after 60ms");
+}
+
+static void test_slots_change(void **state)
+{
+    (void)state;
+    c.config.processes = 0;
+    c.slots = 1;
+    create();
+    unsigned first = wh_executor_case_job(&c, "sleep", "9000");
+    wh_executor_case_submit(&c, first, 1);
+    WH_WAIT_FOR(c.loop, c.ends[first].started);
+    assert_int_equal(c.executor->kind->capacity(c.executor), 0);
+    unsigned told = c.n_capacity;
+    c.executor->kind->set_slots(c.executor, 2);
+    assert_int_equal(c.n_capacity, told + 1);
+    unsigned second = wh_executor_case_job(&c, "sleep", "9000");
+    wh_executor_case_submit(&c, second, 1);
+    WH_WAIT_FOR(c.loop, c.ends[second].started);
+    assert_int_equal(wh_executor_case_stats(&c).children, 2);
+    c.executor->kind->set_slots(c.executor, 1); /* who is there may finish */
+    assert_int_equal(c.n_capacity, told + 1);
+    assert_int_equal(c.executor->kind->capacity(c.executor), 0);
+    assert_int_equal(wh_executor_case_stats(&c).children, 2);
+    assert_int_equal(c.ends[first].results + c.ends[second].results, 0);
+}
+
 static void test_cancel(void **state)
 {
     (void)state;
@@ -293,6 +331,8 @@ int main(void)
         CASE(test_crash_among_queued_jobs),
         CASE(test_timeout_is_heard),
         CASE(test_timeout_of_a_deaf_handler),
+        CASE(test_reloaded_timeout),
+        CASE(test_slots_change),
         CASE(test_cancel),
         CASE(test_cancel_of_a_deaf_handler),
         CASE(test_cancel_of_a_queued_job),

@@ -42,13 +42,19 @@ static void test_timeouts(void **state)
     (void)state;
     wh_job job = {0};
     wh_run run = {.job = &job};
-    wh_handler_config config = {.timeout_ms = 2000};
-    assert_int_equal(wh_run_timeout_us(&run, &config), 2000000);
+    wh_handler_config config = {.timeout_ms = 2000, .grace_ms = 30};
+    wh_run_set_limits(&run, &config);
+    assert_int_equal(wh_run_timeout_us(&run), 2000000);
+    assert_int_equal(run.grace_ms, 30);
     job.timeout_ms = 5;
-    assert_int_equal(wh_run_timeout_us(&run, &config), 5000);
+    assert_int_equal(wh_run_timeout_us(&run),
+                     2000000); /* fixed when it was handed out */
+    wh_run_set_limits(&run, &config);
+    assert_int_equal(wh_run_timeout_us(&run), 5000);
     job.timeout_ms = 0;
     config.timeout_ms = 0;
-    assert_true(wh_run_timeout_us(&run, &config) > INT64_C(1000000000000000));
+    wh_run_set_limits(&run, &config);
+    assert_true(wh_run_timeout_us(&run) > INT64_C(1000000000000000));
 }
 
 static void test_stopped_results(void **state)
@@ -58,12 +64,13 @@ static void test_stopped_results(void **state)
     wh_job job = {.timeout_ms = 30000};
     const wh_handler_config config = {0};
     wh_run run = {.job = &job, .stop = WH_RUN_TIMED_OUT};
-    wh_result r = wh_run_stopped_result(&run, &config, text, sizeof text);
+    wh_run_set_limits(&run, &config);
+    wh_result r = wh_run_stopped_result(&run, text, sizeof text);
     assert_int_equal(r.status, WH_RESULT_RETRY);
     assert_int_equal(r.category, WH_ERRCLASS_TIMEOUT);
     assert_string_equal(text, "timed out after 30s");
     run.stop = WH_RUN_CANCELLED;
-    r = wh_run_stopped_result(&run, &config, text, sizeof text);
+    r = wh_run_stopped_result(&run, text, sizeof text);
     assert_int_equal(r.status, WH_RESULT_CANCELLED);
 }
 
