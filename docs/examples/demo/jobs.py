@@ -24,7 +24,8 @@ def files_below(top):
                 try:
                     path.encode("utf-8")
                 except UnicodeEncodeError:
-                    continue  # a JSON payload cannot carry this name
+                    print(f"left out, a JSON payload can't carry its name: {os.fsencode(path)!r}")
+                    continue
                 yield path
 
 

@@ -3,7 +3,7 @@
 """Reads what the demo's jobs did and checks it.
 
     report.py OUT   reads OUT/finished.jsonl (all jobs, `wherry job list --json --full`),
-                    OUT/expected.json and the independent figures OUT/sha256, OUT/words; prints a table per queue, org and type. Exit 1 when a result is
+                    OUT/expected.json and the independent figures OUT/sha256, OUT/words, OUT/unpacked; prints a table per queue, org and type. Exit 1 when a result is
                     wrong, missing or doubled.
 """
 import json
@@ -70,6 +70,8 @@ def independent(out):
 
 
 def check_results(out, results, figures):
+    with open(os.path.join(out, "unpacked"), encoding="utf-8") as f:
+        unpacked = {line[65:].rstrip("\n"): line[:64] for line in f}
     wrong, seen = [], {"hash.file": {}, "text.words": {}, "file.compress": {}}
     for j in results:
         if j["type"] not in seen or j["status"] != "completed":
@@ -87,8 +89,8 @@ def check_results(out, results, figures):
             r = json.loads(j["result"])
             if [r["lines"], r["words"], r["bytes"]] != want[1:]:
                 wrong.append(f"{path}: counts {r} differ from {want[1:]}")
-        elif j["type"] == "file.compress" and not os.path.exists(j["result"].strip()):
-            wrong.append(f"{path}: its compressed file is missing")
+        elif j["type"] == "file.compress" and unpacked.get(j["result"].strip()) != want[0]:
+            wrong.append(f"{path}: its compressed file is missing or unpacks to something else")
     for kind, paths in seen.items():
         for path in figures:
             if path not in paths:
