@@ -94,6 +94,10 @@ local function check_living(a, raw, rec, packed)
     if a.listed[raw] and a.listed[raw] ~= head[2] then
         problem(a, id.text(raw) .. ' stands in the list of another org')
     end
+    -- Nothing ever happened to it: then it must still expire in time.
+    if not packed and head[4] and head[4].xp and not a.running[raw] and not redis.call('ZSCORE', a.expiry, raw) then
+        problem(a, id.text(raw) .. ' has a time to expire but would not')
+    end
 end
 
 local function records(a, k)
@@ -111,6 +115,7 @@ local function records(a, k)
                 problem(a, id.text(raw) .. ' is dead but its entry is gone')
             end
             meet(a, raw, 'dlq')
+            a.dead = a.dead + 1
         elseif rec == '' then
             if not a.listed[raw] then
                 problem(a, id.text(raw) .. ' is a tombstone and stands in no list')
@@ -133,11 +138,20 @@ local function records(a, k)
     end
 end
 
+-- Each dead job points to one entry; entries beyond those are somebody else's.
+local function foreign_entries(a, k)
+    local foreign = redis.call('XLEN', k.dlq) - a.dead
+    if foreign > 0 then
+        problem(a, 'the DLQ has ' .. foreign .. ' entries that no job points to')
+    end
+end
+
 function audit.run(k)
-    local a = { problems = {}, place = {}, listed = {}, running = {}, kept = {}, seen = 0 }
+    local a = { problems = {}, place = {}, listed = {}, running = {}, kept = {}, seen = 0, dead = 0, expiry = k.expiry }
     ready_lists(a, k)
     claims(a, k)
     indices(a, k)
     records(a, k)
+    foreign_entries(a, k)
     return a
 end
