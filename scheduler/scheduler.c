@@ -285,8 +285,12 @@ static wh_err start_http(wh_scheduler *s, wh_errbuf *eb)
     if (!listen || !*listen)
         return WH_OK;
     const wh_http_options o = {.listen = listen, .handler = on_http, .arg = s};
-    wh_err err = wh_http_new(s->loop, &o, &s->http, eb);
-    if (!err)
+    wh_errbuf why = {0};
+    wh_err err = wh_http_new(s->loop, &o, &s->http, &why);
+    if (err)
+        err = wh_err_set(eb, err == WH_EINVAL ? WH_ECONFIG : err, "metrics.listen: %s",
+                         why.text);
+    else
         WH_LOG(INFO, "metrics.listening", WH_F_STR("address", listen),
                WH_F_INT("port", wh_http_port(s->http)));
     return err;

@@ -421,10 +421,12 @@ wh_err wh_worker_start(wh_worker *w, wh_errbuf *eb)
     if (w->o->metrics_listen != NULL && w->o->metrics_listen[0] != '\0') {
         wh_http_options ho = {
             .listen = w->o->metrics_listen, .handler = wh_worker_on_http, .arg = w};
-        wh_err err = wh_http_new(w->loop, &ho, &w->http, eb);
+        wh_errbuf why = {0};
+        wh_err err = wh_http_new(w->loop, &ho, &w->http, &why);
 
         if (err != WH_OK) {
-            return err;
+            return wh_err_set(eb, err == WH_EINVAL ? WH_ECONFIG : err,
+                              "metrics.listen: %s", why.text);
         }
         WH_LOG(INFO, "metrics.listening", WH_F_STR("listen", w->o->metrics_listen),
                WH_F_INT("port", wh_http_port(w->http)));
