@@ -52,6 +52,36 @@ static void add_text(const wh_cli *c, wh_buf *out, const wh_cli_partition *p,
     }
 }
 
+/* What holds something else than Wherry's is a finding, not the end of the audit. */
+static void add_damage(const wh_cli *c, wh_buf *out, const wh_cli_partition *p,
+                       const char *text)
+{
+    if (c->json) {
+        wh_buf_adds(out, "{\"partition\":");
+        wh_buf_add_json(out, p->name, strlen(p->name));
+        wh_buf_adds(out, ",\"jobs\":null,\"problems\":[");
+        wh_buf_add_json(out, text, strlen(text));
+        wh_buf_adds(out, "]}\n");
+        return;
+    }
+    wh_cli_out_color(c, out, "31", "fail");
+    wh_buf_addf(out, "  %s: ", p->name);
+    wh_cli_out_clean(out, text, strlen(text), true);
+    wh_buf_addc(out, '\n');
+}
+
+static wh_exit print(wh_cli *c, wh_buf *out)
+{
+    wh_exit status = wh_cli_out_status(c, out);
+
+    if (status == WH_EXIT_OK) {
+        wh_cli_out_flush(c, out);
+        status = wh_cli_out_status(c, NULL);
+    }
+    wh_buf_fini(out);
+    return status;
+}
+
 /* Audits one; *is_clean becomes false when it has problems. */
 static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
 {
@@ -72,22 +102,21 @@ static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
                      p->name, max_jobs);
         return WH_EXIT_DATA;
     }
-    if (err != WH_OK || wh_reply_count(reply) == 0) {
-        return wh_cli_fail(c, err == WH_OK ? WH_EPROTO : err, &eb);
+    if (err == WH_OK && wh_reply_count(reply) == 0) {
+        err = WH_EPROTO;
     }
-    *is_clean = *is_clean && wh_reply_count(reply) == 1;
-    if (c->json) {
+    if (err != WH_OK && !wh_cli_redis_is_damage(err)) {
+        return wh_cli_redis_fail(c, p, err, &eb);
+    }
+    *is_clean = *is_clean && err == WH_OK && wh_reply_count(reply) == 1;
+    if (err != WH_OK) {
+        add_damage(c, &out, p, eb.text[0] == '\0' ? wh_err_text(err) : eb.text);
+    } else if (c->json) {
         add_json(&out, p, reply);
     } else {
         add_text(c, &out, p, reply);
     }
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return print(c, &out);
 }
 
 wh_exit wh_cli_audit_run(wh_cli *c)

@@ -236,16 +236,37 @@ static wh_exit start_redis(dev *d)
     return d->stopping ? WH_EXIT_OK : WH_EXIT_UNAVAILABLE;
 }
 
+/* What the caller's environment says of some other Redis is not for our scheduler. */
+static bool clear_redis_env(void)
+{
+    static const char *const names[] = {
+        "REDIS_URL",         "WHERRY_REDIS_URL",      "WHERRY_REDIS_URL_FILE",
+        "WHERRY_REDIS_USER", "WHERRY_REDIS_PASSWORD", "WHERRY_REDIS_PASSWORD_FILE",
+    };
+    bool ok = true;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ok = unsetenv(names[i]) == 0 && ok;
+    }
+    return ok;
+}
+
 static void start_scheduler(dev *d)
 {
-    const char *const argv[] = {d->scheduler_path, NULL};
+    /* No metrics unless asked for: two of us must not fight for the default port. */
+    bool has_metrics = getenv("WHERRY_METRICS_LISTEN") != NULL;
+    const char *const argv[] = {d->scheduler_path,
+                                "--redis-url",
+                                d->url,
+                                has_metrics ? NULL : "--metrics-listen",
+                                "",
+                                NULL};
     wh_errbuf eb = {.code = WH_OK};
 
     if (d->scheduler_path == NULL || d->stopping) {
         return;
     }
-    if (setenv("WHERRY_REDIS_URL", d->url, 1) != 0 ||
-        spawn(d, argv, NULL, &d->scheduler, &eb) != WH_OK) {
+    if (!clear_redis_env() || spawn(d, argv, NULL, &d->scheduler, &eb) != WH_OK) {
         wh_cli_warn(d->cli, "can't start wherry-scheduler: %s", eb.text);
     }
 }

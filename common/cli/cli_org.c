@@ -4,11 +4,13 @@
  */
 #include "common/cli/cli_org.h"
 
+#include "common/cli/cli_out.h"
 #include "common/cli/cli_redis.h"
 #include "common/cli/cli_table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LIMIT_DEFAULT = 100, CALL_MAX = 1000, FIELDS = 4 };
@@ -120,7 +122,14 @@ wh_exit wh_cli_org_weight(wh_cli *c)
     wh_call_args(&call, weight);
     status = wh_cli_redis_call(c, &call, NULL);
     if (status == WH_EXIT_OK) {
+        wh_buf more = {0};
+
         wh_cli_note(c, "%s: org %s has weight %s", p.name, org, weight);
+        /* Redis takes ".5" and "1e2" as well: the number, not what was typed. */
+        wh_buf_addf(&more, ",\"org\":\"%s\",\"weight\":%.15g", org,
+                    strtod(weight, NULL));
+        status = wh_cli_out_changed(c, p.name, &more, "set");
+        wh_buf_fini(&more);
     }
     return status;
 }

@@ -147,3 +147,29 @@ const char *wh_cli_out_status_color(const char *status)
     }
     return NULL;
 }
+
+wh_exit wh_cli_out_changed(wh_cli *c, const char *partition, const wh_buf *more,
+                           const char *result)
+{
+    wh_buf out = {0};
+
+    if (!c->json) {
+        return WH_EXIT_OK;
+    }
+    if (more != NULL && !wh_buf_ok(more)) {
+        return wh_cli_no_memory(c);
+    }
+    wh_buf_adds(&out, "{\"partition\":");
+    wh_buf_add_json(&out, partition, strlen(partition));
+    wh_buf_adds(&out, more == NULL ? "" : wh_buf_str(more));
+    wh_buf_adds(&out, ",\"result\":");
+    wh_buf_add_json(&out, result, strlen(result));
+    wh_buf_adds(&out, "}\n");
+    wh_exit status = wh_cli_out_status(c, &out);
+    if (status == WH_EXIT_OK) {
+        wh_cli_out_flush(c, &out);
+        status = wh_cli_out_status(c, NULL);
+    }
+    wh_buf_fini(&out);
+    return status;
+}

@@ -28,4 +28,9 @@ void wh_cli_out_color(const wh_cli *c, wh_buf *b, const char *sgr, const char *t
 /* The colour of a job's status, or NULL. */
 const char *wh_cli_out_status_color(const char *status);
 
+/* With --json, the one object that tells of a change: {"partition":…,"result":…}, and in
+ * between the members in `more` (",\"org\":…"; may be NULL). Else prints nothing. */
+wh_exit wh_cli_out_changed(wh_cli *c, const char *partition, const wh_buf *more,
+                           const char *result);
+
 #endif

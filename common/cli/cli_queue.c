@@ -30,8 +30,10 @@ static const wh_cli_column list_columns[] = {
     {"WORKERS", "workers", true},
     {"OLDEST", "oldest_ms", true},
     {"STATE", "paused", false},
+    {NULL, "damaged", false},
 };
 
+/* stats NULL: it has none, as something in it is not Wherry's. */
 static void list_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *stats)
 {
     static const char *const numbers[] = {"pending", "scheduled", "in_progress", "dead",
@@ -41,18 +43,52 @@ static void list_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply 
     wh_cli_table_text(t, p->region);
     wh_cli_table_text(t, p->queue);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        wh_cli_table_int(t, wh_cli_redis_field(stats, numbers[i], 0));
+        if (stats == NULL) {
+            wh_cli_table_raw(t, "null", "-");
+        } else {
+            wh_cli_table_int(t, wh_cli_redis_field(stats, numbers[i], 0));
+        }
     }
-    wh_cli_table_ms(t, wh_cli_redis_field(stats, "oldest_ms", -1));
-    wh_cli_table_bool(t, wh_cli_redis_field(stats, "paused", 0) != 0, "paused");
+    if (stats == NULL) {
+        wh_cli_table_raw(t, "null", "-");
+        wh_cli_table_raw(t, "null", "damaged");
+    } else {
+        wh_cli_table_ms(t, wh_cli_redis_field(stats, "oldest_ms", -1));
+        wh_cli_table_bool(t, wh_cli_redis_field(stats, "paused", 0) != 0, "paused");
+    }
+    wh_cli_table_bool(t, stats == NULL, "");
     wh_cli_table_row(t);
+}
+
+/* A damaged one gets its row and a message too, and the list goes on: *damage becomes
+ * WH_EXIT_DATA. */
+static wh_exit list_one(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t,
+                        wh_exit *damage)
+{
+    const wh_reply *stats = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_stats", true, p->key);
+    wh_err err = wh_cli_redis_try(c, &call, &stats, &eb);
+    if (err == WH_OK) {
+        list_row(t, p, stats);
+        return WH_EXIT_OK;
+    }
+    wh_exit status = wh_cli_redis_fail(c, p, err, &eb);
+    if (!wh_cli_redis_is_damage(err)) {
+        return status;
+    }
+    list_row(t, p, NULL);
+    *damage = WH_EXIT_DATA;
+    return WH_EXIT_OK;
 }
 
 wh_exit wh_cli_queue_list(wh_cli *c)
 {
     wh_cli_partitions all = {.list = NULL};
     wh_cli_table t;
-    const wh_reply *stats = NULL;
+    wh_exit damage = WH_EXIT_OK;
     wh_exit status = wh_cli_redis_open(c);
 
     if (status == WH_EXIT_OK) {
@@ -61,17 +97,15 @@ wh_exit wh_cli_queue_list(wh_cli *c)
     wh_cli_table_init(&t, c, list_columns,
                       sizeof list_columns / sizeof list_columns[0]);
     for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
-        status = wh_cli_redis_ask(c, "wh1_stats", &all.list[i], &stats);
-        if (status == WH_EXIT_OK) {
-            list_row(&t, &all.list[i], stats);
-        }
+        status = list_one(c, &all.list[i], &t, &damage);
     }
     wh_exit printed = wh_cli_table_finish(
         &t, status == WH_EXIT_OK
                 ? "no queue is known yet; enqueue a job or start a worker"
                 : NULL);
     wh_cli_redis_partitions_fini(&all);
-    return status == WH_EXIT_OK ? printed : status;
+    status = status == WH_EXIT_OK ? printed : status;
+    return status == WH_EXIT_OK ? damage : status;
 }
 
 /* ---- stats ---- */
@@ -233,7 +267,8 @@ wh_exit wh_cli_queue_stats(wh_cli *c)
 
 /* ---- pause, resume, set ---- */
 
-static wh_exit change(wh_cli *c, const char *function, const char *did)
+static wh_exit change(wh_cli *c, const char *function, const char *did,
+                      const char *result)
 {
     wh_cli_partition p;
     wh_call call;
@@ -246,18 +281,20 @@ static wh_exit change(wh_cli *c, const char *function, const char *did)
     status = wh_cli_redis_call(c, &call, NULL);
     if (status == WH_EXIT_OK) {
         wh_cli_note(c, "%s %s", p.name, did);
+        status = wh_cli_out_changed(c, p.name, NULL, result);
     }
     return status;
 }
 
 wh_exit wh_cli_queue_pause(wh_cli *c)
 {
-    return change(c, "wh1_pause", "is paused: nothing is claimed, running jobs go on");
+    return change(c, "wh1_pause", "is paused: nothing is claimed, running jobs go on",
+                  "paused");
 }
 
 wh_exit wh_cli_queue_resume(wh_cli *c)
 {
-    return change(c, "wh1_resume", "is claimed from again");
+    return change(c, "wh1_resume", "is claimed from again", "resumed");
 }
 
 static const struct setting {
@@ -352,6 +389,7 @@ wh_exit wh_cli_queue_set(wh_cli *c)
     status = wh_cli_redis_call(c, &call, NULL);
     if (status == WH_EXIT_OK) {
         wh_cli_note(c, "%s: set", p.name);
+        status = wh_cli_out_changed(c, p.name, NULL, "set");
     }
     return status;
 }

@@ -123,10 +123,26 @@ wh_exit wh_cli_redis_call(wh_cli *c, wh_call *call, const wh_reply **reply)
 wh_exit wh_cli_redis_ask(wh_cli *c, const char *function, const wh_cli_partition *p,
                          const wh_reply **reply)
 {
+    wh_errbuf eb = {.code = WH_OK};
     wh_call call;
 
     wh_call_init(&call, function, true, p->key);
-    return wh_cli_redis_call(c, &call, reply);
+    wh_err err = wh_cli_redis_try(c, &call, reply, &eb);
+    return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, p, err, &eb);
+}
+
+wh_exit wh_cli_redis_fail(wh_cli *c, const wh_cli_partition *p, wh_err err,
+                          const wh_errbuf *eb)
+{
+    wh_cli_error(c, "%s: %s", p->name,
+                 eb->text[0] == '\0' ? wh_err_text(err) : eb->text);
+    return wh_err_exit(err);
+}
+
+/* WH_EREDIS: a function stumbled over values that it can't compute with. */
+bool wh_cli_redis_is_damage(wh_err err)
+{
+    return err == WH_EBADDATA || err == WH_EREDIS;
 }
 
 int64_t wh_cli_redis_field(const wh_reply *flat, const char *name, int64_t dflt)

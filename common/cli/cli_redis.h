@@ -34,9 +34,14 @@ wh_exit wh_cli_redis_call(wh_cli *c, wh_call *call, const wh_reply **reply);
 /* The same, quiet about the error, for callers that know what to make of it. */
 wh_err wh_cli_redis_try(wh_cli *c, wh_call *call, const wh_reply **reply,
                         wh_errbuf *eb) WH_MUSTCHECK;
-/* A function without arguments on one partition. */
+/* A function without arguments on one partition; an error's text names it. */
 wh_exit wh_cli_redis_ask(wh_cli *c, const char *function, const wh_cli_partition *p,
                          const wh_reply **reply);
+/* Says what eb has of err, which a call on p met, and returns its exit status. */
+wh_exit wh_cli_redis_fail(wh_cli *c, const wh_cli_partition *p, wh_err err,
+                          const wh_errbuf *eb);
+/* The error is of what one partition holds: others may well be sound. */
+bool wh_cli_redis_is_damage(wh_err err);
 /* The integer behind a name in a flat array; dflt when it is not there. */
 int64_t wh_cli_redis_field(const wh_reply *flat, const char *name, int64_t dflt);
 

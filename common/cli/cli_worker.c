@@ -107,10 +107,12 @@ wh_exit wh_cli_worker_quiet(wh_cli *c)
     wh_cli_partitions all = {.list = NULL};
     const char *name = wh_cli_args_operand(&c->args, 0);
     size_t found = 0;
+    wh_buf more = {0};
 
     if (!wh_job_name_ok(name, strlen(name))) {
         return wh_cli_usage(c, "\"%.70s\" is no worker's name", name);
     }
+    wh_buf_addf(&more, ",\"worker\":\"%s\"", name);
     wh_exit status = wh_cli_redis_open(c);
     if (status == WH_EXIT_OK) {
         status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 1), &all);
@@ -125,14 +127,16 @@ wh_exit wh_cli_worker_quiet(wh_cli *c)
         if (err == WH_OK) {
             found++;
             wh_cli_note(c, "%s claims nothing more from %s", name, all.list[i].name);
+            status = wh_cli_out_changed(c, all.list[i].name, &more, "quiet");
         } else if (err != WH_ENOTFOUND) {
-            status = wh_cli_fail(c, err, &eb);
+            status = wh_cli_redis_fail(c, &all.list[i], err, &eb);
         }
     }
     if (status == WH_EXIT_OK && found == 0) {
         wh_cli_error(c, "there is no worker %s (see wherry worker list)", name);
         status = WH_EXIT_NOTFOUND;
     }
+    wh_buf_fini(&more);
     wh_cli_redis_partitions_fini(&all);
     return status;
 }

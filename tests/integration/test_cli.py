@@ -316,6 +316,37 @@ class Operators(CliCase):
         self.assertEqual(len(done[0]["problems"]), 1)
         self.wherry("audit", "--max-jobs", "2", status=65)
 
+    def test_one_damaged_partition_does_not_hide_the_others(self):
+        for region in ("eu", "us", "any"):
+            self.enqueue("t", "--region", region)
+        self.redis.call("DEL", "wh:{eu:default}:jobs")
+        self.redis.call("SET", "wh:{eu:default}:jobs", "x")
+        done = self.wherry("audit", status=1)
+        self.assertRegex(done.out, r"(?m)^ok    any:default: 1 job, no problem\n"
+                                   r"fail  eu:default: \S.*\nok    us:default: 1 job")
+        audits = self.wherry("audit", "--json", status=1).lines()
+        self.assertEqual([len(a["problems"]) for a in audits], [0, 1, 0])
+        done = self.wherry("queue", "list", status=65)
+        self.assertRegex(done.out, r"(?m)^any:default .*\neu:default .* damaged\nus:default ")
+        self.assertIn("eu:default: ", done.err)
+        rows = self.wherry("queue", "list", "--json", status=65).lines()
+        self.assertEqual([(r["damaged"], r["pending"]) for r in rows],
+                         [(False, 1), (True, None), (False, 1)])
+        self.assertIn("eu:default: ", self.wherry("queue", "stats", "eu:default", status=65).err)
+
+    def test_changes_as_json(self):
+        self.enqueue("t", "--region", "eu")
+        self.redis.heartbeat("w1", partition="wh:{eu:default}")
+        for words, more in [
+                (("queue", "pause"), {"result": "paused"}),
+                (("queue", "resume"), {"result": "resumed"}),
+                (("queue", "set", "keep=2h"), {"result": "set"}),
+                (("org", "weight", "acme", ".5"), {"org": "acme", "weight": 0.5, "result": "set"}),
+                (("worker", "quiet", "w1"), {"worker": "w1", "result": "quiet"})]:
+            done = self.wherry(*words, "--json")
+            self.assertEqual(done.lines(), [{"partition": "eu:default", **more}], words)
+            self.assertEqual(self.wherry(*words).out, "")
+
     def test_doctor(self):
         self.enqueue("t")
         done = self.wherry("doctor", "--json").json()
