@@ -12,18 +12,6 @@ function enqueue.settings(k)
     return args.stored(ctl[1], LIMIT.payload), ctl[2] == '1'
 end
 
--- What one plain job writes and nobody reads first. The price of a single enqueue is latency.
-local ONE = { 'jobs', 'stats', 'idle', 'workers', 'active', 'ring' }
-
-local function guard(k, jobs)
-    local h = jobs[1].head
-    if #jobs == 1 and h.level == ready.default_level and not h.options.dl and not h.options.xp then
-        keys.guard(k, ONE)
-    else
-        keys.guard(k)
-    end
-end
-
 -- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
 -- one without raw gets a fresh id (behind the look at the keys, which may refuse all).
 local function find_existing(k, now, jobs)
@@ -64,7 +52,7 @@ local function group_for(plan, head)
 end
 
 local function make_plan(now, jobs)
-    local plan = { by_name = {}, groups = {}, set = {}, delayed = {}, expiry = {}, keys = {}, created = 0 }
+    local plan = { of_head = {}, by_name = {}, groups = {}, set = {}, delayed = {}, expiry = {}, keys = {}, created = 0 }
     local stamp, set = record.stamp(now), plan.set
     for _, job in ipairs(jobs) do
         if not job.existing then
@@ -77,8 +65,8 @@ local function make_plan(now, jobs)
                 plan.delayed[#plan.delayed + 1], plan.delayed[#plan.delayed + 2] = due, raw
                 plan.earliest = math.min(plan.earliest or due, due)
             else
-                local g = head.group or group_for(plan, head)
-                head.group = g
+                local g = plan.of_head[head] or group_for(plan, head)
+                plan.of_head[head] = g
                 g.ids[#g.ids + 1] = raw
             end
             if o.xp then
@@ -92,24 +80,9 @@ local function make_plan(now, jobs)
     return plan
 end
 
--- One job, and no org has another: a waiting worker may get it at once. Nobody's turn is taken.
-local function hand_off(k, now, plan)
-    local g = plan.groups[1]
-    if plan.created ~= 1 or not g or plan.paused or redis.call('ZCARD', k.ring) > 0 then
-        return false
-    end
-    if not bell.hand_off(k, now, plan.set[1], plan.set[2], g.org) then
-        return false
-    end
-    redis.call('HINCRBY', k.active, g.org, 1)
-    event.count(k, 'claimed', 1)
-    return true
-end
-
 -- Writes everything; the lists first, since only they can still fail and be taken back.
 local function write_plan(k, now, plan)
-    local handed = hand_off(k, now, plan)
-    if #plan.groups > 0 and not handed then
+    if #plan.groups > 0 then
         ready.push_groups(k, plan.groups)
     end
     redis.call('HSET', k.jobs, unpack(plan.set))
@@ -123,17 +96,34 @@ local function write_plan(k, now, plan)
         redis.call('SET', k.unique_ .. u[1], u[2], 'PX', string.format('%.0f', u[3]))
     end
     event.count(k, 'enqueued', plan.created)
-    if #plan.groups > 0 and not handed then
+    if #plan.groups > 0 then
         bell.ring(k, now)
     end
 end
 
+-- One plain job, and no org has another: a waiting worker may get it at once. Nobody's turn is
+-- taken. The case whose price is latency, hence no plan and no guard: each write comes first,
+-- follows a read of the same key, or can be taken back.
+local function hand_off(k, now, job)
+    local h = job.head
+    if next(h.options) or h.level ~= ready.default_level or redis.call('ZCARD', k.ring) > 0 then
+        return false
+    end
+    if not bell.hand_off(k, now, job.raw, record.stamp(now) .. h.bytes .. job.payload, h.org) then
+        return false
+    end
+    event.count(k, 'handed', 1)
+    return true
+end
+
 -- Heads are checked; payloads are within bounds. Returns the number of created jobs.
 function enqueue.run(k, now, jobs, paused)
-    guard(k, jobs)
+    if #jobs == 1 and jobs[1].raw and not paused and hand_off(k, now, jobs[1]) then
+        return 1
+    end
+    keys.guard(k)
     find_existing(k, now, jobs)
     local plan = make_plan(now, jobs)
-    plan.paused = paused
     if plan.created > 0 then
         write_plan(k, now, plan)
     end

@@ -12,19 +12,14 @@ args.register('wh1_enqueue_batch', function(KEYS, ARGV)
     if n > LIMIT.batch then
         args.fail('WHTOOBIG more than 1000 jobs in one call')
     end
-    local jobs, heads = {}, {}
+    local jobs = {}
     local max, paused = enqueue.settings(k)
     for i = 1, n do
         local raw, head, payload = ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i]
         if #payload > max then
             args.fail('WHTOOBIG a payload is over the limit of this partition (payload_max)')
         end
-        local h = heads[head]
-        if not h then
-            h = record.parse_head(head)
-            heads[head] = h
-        end
-        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload }
+        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = record.parse_head(head), payload = payload }
     end
     local now = clock.now()
     local reply = { enqueue.run(k, now, jobs, paused), now }

@@ -2,6 +2,7 @@
 -- Figures of a partition. Reads only. O(workers) and at most 100 orgs for stats.
 --   wh1_stats -> flat name, integer… · wh1_workers -> flat worker, lease left ms, held, idle, info…
 --   wh1_orgs cursor limit -> [next, org, ready, active, weight, …]
+-- `handed` counts jobs that were enqueued and claimed in one step: one write less for those.
 local COUNTERS = {
     'enqueued', 'claimed', 'completed', 'retried', 'dead_total', 'snoozed', 'released', 'cancelled', 'expired',
     'recovered', 'fenced', 'workers_lost', 'replayed', 'purged', 'promoted',
@@ -51,9 +52,11 @@ args.register('wh1_stats', function(KEYS)
         'paused', redis.call('HGET', k.ctl, 'paused') == '1' and 1 or 0,
         'oldest_ms', oldest(k, now),
     }
-    local values = redis.call('HMGET', k.stats, unpack(COUNTERS))
+    local values = redis.call('HMGET', k.stats, 'handed', unpack(COUNTERS))
+    local handed = tonumber(values[1] or 0) or 0
     for i, name in ipairs(COUNTERS) do
-        out[#out + 1], out[#out + 2] = name, tonumber(values[i] or 0) or 0
+        local n = tonumber(values[i + 1] or 0) or 0
+        out[#out + 1], out[#out + 2] = name, i <= 2 and n + handed or n
     end
     return out
 end, { 'no-writes' })

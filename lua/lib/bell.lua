@@ -2,7 +2,7 @@
 -- Waking workers: one idle live worker per need. A worker that is woken is taken out of
 -- P:idle; its next cycle registers it again if it finds too little. A ring therefore never
 -- goes twice to one worker for two needs, and never to one whose lease ran out.
--- Calls are hints: a bell of a wrong type is passed over (pcall), never an error.
+-- Calls are hints: a key of a wrong type wakes nobody (pcall) and is never an error.
 local bell = { scheduler = 'scheduler', keep = 10 }
 
 -- Returns whether it was put there. Only a worker that never listens gathers calls.
@@ -24,17 +24,16 @@ function bell.wait(k, now, worker, takes_jobs)
     redis.call('ZADD', k.idle, takes_jobs and now + 0.5 or now, worker)
 end
 
--- Takes the live worker that waits longest; returns it and whether it takes jobs over the bell.
+-- Takes the live worker that waits longest.
 local function next_idle(k, now)
     for _ = 1, 100 do
-        local popped = redis.call('ZPOPMIN', k.idle)
-        local worker = popped[1]
+        local worker = redis.pcall('ZPOPMIN', k.idle)[1]
         if not worker then
             return nil
         end
-        local lease = redis.call('ZSCORE', k.workers, worker)
-        if lease and tonumber(lease) > now then
-            return worker, tonumber(popped[2]) % 1 ~= 0
+        local deadline = redis.pcall('ZSCORE', k.workers, worker)
+        if type(deadline) == 'string' and tonumber(deadline) > now then
+            return worker
         end
     end
     return nil
@@ -56,25 +55,40 @@ end
 -- A job that is alone, for a worker that waits: the claim is made on the worker's behalf and the
 -- job goes over the bell, which saves a round trip. Returns false when nobody took it; a
 -- worker that only takes calls is rung then, by the caller's push to the ready list.
+-- Each write follows a read of its key or can fail (a wrong type) and be taken back.
 function bell.hand_off(k, now, raw, rec, org)
-    local worker, takes_jobs = next_idle(k, now)
-    if not worker then
+    local first = redis.call('ZRANGE', k.idle, 0, 0, 'WITHSCORES')
+    local worker = first[1]
+    if not worker or tonumber(first[2]) % 1 == 0 then
         return false
     end
-    local token = raw .. '1'
-    local text = string.format('%.0f', now)
-    if not takes_jobs then
-        redis.call('ZADD', k.idle, 0, worker) -- first in line for the ring that follows
+    local deadline = redis.call('ZSCORE', k.workers, worker)
+    if not deadline or tonumber(deadline) <= now then
+        return false -- bell.ring, which follows, passes it over for good
+    end
+    if redis.call('HSETNX', k.jobs, raw, rec) == 0 then
         return false
     end
-    if redis.pcall('HSET', k.run_ .. worker, token, text .. ' ' .. org) ~= 1 then
-        return false
+    local token, text = raw .. '1', string.format('%.0f', now)
+    local active, held, given = redis.pcall('HINCRBY', k.active, org, 1)
+    if type(active) == 'number' then
+        held = redis.pcall('HSET', k.run_ .. worker, token, text .. ' ' .. org) == 1
+        given = held and give(k, worker, 'j' .. text .. ' ' .. token .. rec)
     end
-    if not give(k, worker, 'j' .. text .. ' ' .. token .. rec) then
+    if given then
+        redis.call('ZREM', k.idle, worker)
+        return true
+    end
+    redis.call('HDEL', k.jobs, raw)
+    if held then
         redis.call('HDEL', k.run_ .. worker, token)
-        return false
     end
-    return true
+    if active == 1 then
+        redis.call('HDEL', k.active, org)
+    elseif type(active) == 'number' then
+        redis.call('HINCRBY', k.active, org, -1)
+    end
+    return false
 end
 
 -- Something for the worker's next heartbeat: call it now.

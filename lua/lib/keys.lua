@@ -41,12 +41,10 @@ function keys.of(KEYS)
 end
 
 -- Fails before the first write if one of the fixed keys was overwritten with another type: a
--- write that failed half-way could not be undone. names: those that the caller may write and
--- does not read first; all by default.
-function keys.guard(k, names)
-    names = names or ALL
-    for i = 1, #names do
-        redis.call(LENGTH[names[i]], k[names[i]])
+-- write that failed half-way could not be undone.
+function keys.guard(k)
+    for i = 1, #ALL do
+        redis.call(LENGTH[ALL[i]], k[ALL[i]])
     end
 end
 

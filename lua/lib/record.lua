@@ -97,8 +97,15 @@ end
 
 local ARRAY = { [0x93] = true, [0x94] = true, [0xdc] = true, [0xdd] = true }
 
--- A head from the wire: one msgpack array and nothing behind it.
+-- Checked heads of the wire by their bytes: producers send the same few again and again.
+-- A bound on memory; what is in it never changes.
+local heads, n_heads = {}, 0
+
+-- A head from the wire: one msgpack array and nothing behind it. The result is shared: read only.
 function record.parse_head(bytes)
+    if heads[bytes] then
+        return heads[bytes]
+    end
     if #bytes > LIMIT.head then
         args.fail('WHTOOBIG the head is over 2048 bytes')
     end
@@ -108,6 +115,12 @@ function record.parse_head(bytes)
     end
     local h = record.check(head)
     h.bytes = record.pack_head(head)
+    if #bytes <= 128 and not h.options.k then
+        if n_heads >= 5000 then
+            heads, n_heads = {}, 0
+        end
+        heads[bytes], n_heads = h, n_heads + 1
+    end
     return h
 end
 

@@ -175,6 +175,24 @@ static void a_bad_bell_or_run_key_is_passed_over(void **state)
     }
 }
 
+/* It makes its claim without the guard that other functions begin with. */
+static void a_wrong_key_is_found_before_any_write(void **state)
+{
+    static const char *const bad[] = {"jobs", "ring", "idle", "workers", "active"};
+    char before[41], after[41];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        wh_lc_reset(state);
+        wh_lc_worker("w");
+        wait_idle("w", "4+");
+        freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":%s x", bad[i]));
+        wh_lc_digest(before);
+        wh_lc_error("WHBADDATA", "wh1_enqueue", "mail p ID %s", wh_lc_id(1));
+        wh_lc_digest(after);
+        assert_string_equal(before, after);
+    }
+}
+
 static void want_is_checked(void **state)
 {
     (void)state;
@@ -196,6 +214,7 @@ int main(void)
         WH_LC_TEST(a_lost_call_is_released_by_resync),
         WH_LC_TEST(a_lost_worker_costs_a_recovery),
         WH_LC_TEST(a_bad_bell_or_run_key_is_passed_over),
+        WH_LC_TEST(a_wrong_key_is_found_before_any_write),
         WH_LC_TEST(want_is_checked),
     };
 
