@@ -24,6 +24,15 @@ wh_slice wh_dispatch_text(const char *s)
     return (wh_slice){s, strlen(s)};
 }
 
+int64_t wh_dispatch_now_ms(const wh_slot *slot)
+{
+    const wh_job *j = slot->job;
+
+    return j->retry_for_ms > 0
+               ? j->claimed_at_ms + (wh_clock_mono_us() - slot->claimed_us) / 1000
+               : 0;
+}
+
 static void log_job(wh_log_level level, const char *event, const wh_slot *slot)
 {
     char id[WH_UUID_TEXT + 1] = "";
@@ -122,7 +131,11 @@ static bool is_expired(const wh_slot *slot, int64_t now_us)
 
 static void no_handler(wh_dispatch *d, wh_slot *slot)
 {
-    wh_outcome_question q = {.job = slot->job, .policy = &d->fallback};
+    char room[WH_OUTCOME_ROOM];
+    wh_outcome_question q = {.job = slot->job,
+                             .policy = &d->fallback,
+                             .now_ms = wh_dispatch_now_ms(slot),
+                             .room = room};
     wh_store_finish f;
 
     WH_LOG_LIMITED(WARN, 6, "job.no_handler", WH_F_STR("type", slot->job->type),

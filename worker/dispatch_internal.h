@@ -24,5 +24,7 @@ void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome ou
 /* Out of its handler's waiting list, if it is there. */
 void wh_dispatch_leave_waiting(wh_slot *slot);
 wh_slice wh_dispatch_text(const char *s);
+/* Redis' time, as far as we can tell; 0 for jobs that don't ask for it: a clock is read. */
+int64_t wh_dispatch_now_ms(const wh_slot *slot);
 
 #endif

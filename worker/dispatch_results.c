@@ -29,7 +29,11 @@ static void returned(wh_dispatch *d, wh_slot *slot)
         wh_slots_push_front(&slot->handler->waiting, slot);
         return;
     }
-    wh_outcome_question q = {.job = slot->job, .policy = &slot->handler->policy};
+    char room[WH_OUTCOME_ROOM];
+    wh_outcome_question q = {.job = slot->job,
+                             .policy = &slot->handler->policy,
+                             .now_ms = wh_dispatch_now_ms(slot),
+                             .room = room};
     wh_result r = {.status = WH_RESULT_RETRY,
                    .category = WH_ERRCLASS_CRASH,
                    .delay_ms = -1,
@@ -51,8 +55,12 @@ static void on_result(void *arg, wh_job *job, const wh_result *r)
     } else if (r->status == WH_RESULT_RELEASED) {
         returned(d, slot);
     } else {
-        wh_outcome_question q = {
-            .job = job, .policy = &slot->handler->policy, .cancel = slot->cancel};
+        char room[WH_OUTCOME_ROOM];
+        wh_outcome_question q = {.job = job,
+                                 .policy = &slot->handler->policy,
+                                 .cancel = slot->cancel,
+                                 .now_ms = wh_dispatch_now_ms(slot),
+                                 .room = room};
         wh_store_finish f;
 
         wh_outcome_of_result(&q, r, &f);

@@ -45,7 +45,9 @@ static bool may_call(const wh_fetch_lane *lane, int64_t now)
 
 static bool may_claim(const wh_fetch_lane *lane)
 {
-    return lane->fetch->is_claiming && !lane->p->quiet;
+    const wh_fetch *f = lane->fetch;
+
+    return f->is_claiming && !f->is_held && !lane->p->quiet;
 }
 
 static size_t gather_of(const wh_fetch *f)
@@ -224,6 +226,24 @@ void wh_fetch_stop_claiming(wh_fetch *f)
     f->is_claiming = false;
     for (size_t i = 0; i < f->o.partitions->n; i++) {
         f->lanes[i].pass_bell = true;
+    }
+    wh_fetch_kick(f);
+}
+
+void wh_fetch_hold(wh_fetch *f, bool hold)
+{
+    if (f->is_held == hold) {
+        return;
+    }
+    f->is_held = hold;
+    for (size_t i = 0; i < f->o.partitions->n; i++) {
+        wh_fetch_lane *lane = &f->lanes[i];
+
+        if (hold) {
+            lane->pass_bell = true;
+        } else {
+            lane->maybe_ready = true;
+        }
     }
     wh_fetch_kick(f);
 }

@@ -46,6 +46,9 @@ void wh_fetch_ring(wh_fetch *f, wh_partition *p);
 void wh_fetch_reconnected(wh_fetch *f);
 /* No claims from now on; finishes go on. */
 void wh_fetch_stop_claiming(wh_fetch *f);
+/* true: claims nothing until false; Redis does not count on us meanwhile. Not to be mixed up
+ * with _stop_claiming, which is for good. */
+void wh_fetch_hold(wh_fetch *f, bool hold);
 /* Weights in the partitions, or the order, changed. */
 void wh_fetch_reload(wh_fetch *f, wh_share_order order);
 

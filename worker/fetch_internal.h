@@ -49,6 +49,7 @@ struct wh_fetch {
     int64_t clock_at_ms; /* when `clock` fires; 0 not set */
     size_t want_in_flight, in_flight;
     bool is_claiming;
+    bool is_held; /* for now */
 };
 
 /* Sends one cycle; the lane has one free. */

@@ -9,6 +9,7 @@
 #include "worker/metrics_internal.h"
 
 static const char *const labels_region[] = {"region", NULL};
+static const char *const labels_reason[] = {"region", "reason", NULL};
 static const char *const labels_queue[] = {"region", "queue", NULL};
 static const char *const labels_type[] = {"region", "queue", "type", NULL};
 static const char *const labels_job[] = {"queue", "type", NULL};
@@ -39,8 +40,13 @@ static const struct {
                               "Claimed jobs that wait for a handler or run.",
                               WH_STATS_GAUGE, labels_queue},
     [WH_METRICS_BACKPRESSURE] = {"region_worker_backpressure",
-                                 "Jobs held over jobs allowed, 0 to 1.", WH_STATS_GAUGE,
-                                 labels_region},
+                                 "Jobs held over jobs allowed, 0 to 1; 1 while "
+                                 "it claims nothing.",
+                                 WH_STATS_GAUGE, labels_region},
+    [WH_METRICS_BACKPRESSURE_REASON] = {"wherry_worker_backpressure_reason",
+                                        "1 while that keeps it from claiming: slots, "
+                                        "memory, busy, redis.",
+                                        WH_STATS_GAUGE, labels_reason},
     [WH_METRICS_JOB_STARTED] = {"region_worker_job_started_total",
                                 "Jobs handed to a handler.", WH_STATS_COUNTER,
                                 labels_type},

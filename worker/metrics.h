@@ -9,6 +9,7 @@
 #include "common/base/stats.h"
 #include "common/store/store.h"
 #include "worker/partition.h"
+#include "worker/pressure.h"
 #include "worker/registry.h"
 
 typedef struct wh_metrics wh_metrics;
@@ -48,6 +49,7 @@ typedef struct wh_metrics_now {
     size_t n_slots; /* the setting */
     wh_store *store;
     wh_loop *loop;
+    wh_pressure_state pressure;
     int64_t now_us;
 } wh_metrics_now;
 void wh_metrics_print(wh_metrics *m, const wh_metrics_now *now, wh_buf *out);

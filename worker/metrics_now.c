@@ -4,12 +4,11 @@
  * is the ratio of two sums that decay over a minute of time, so it does not depend on how
  * often one asks.
  */
+#include "common/io/child.h"
 #include "worker/metrics_internal.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 /* e^(-age/60 s): in whole seconds, and straight within one. */
 static double decay(double age_s)
@@ -54,6 +53,28 @@ static void average(wh_metrics *m, int64_t now_us)
     }
 }
 
+static void print_backpressure(wh_metrics *m, const wh_metrics_now *now, double share)
+{
+    const char *region = m->partitions->list[0].region;
+    const struct {
+        const char *name;
+        bool is_on;
+    } reasons[] = {{"slots", share >= 1},
+                   {"memory", now->pressure.memory},
+                   {"busy", now->pressure.busy},
+                   {"redis", !wh_store_is_ready(now->store)}};
+
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        wh_stats_set(wh_stats_series_get(m->families[WH_METRICS_BACKPRESSURE_REASON],
+                                         region, reasons[i].name, NULL),
+                     reasons[i].is_on ? 1 : 0);
+        share = reasons[i].is_on ? 1 : share;
+    }
+    wh_stats_set(
+        wh_stats_series_get(m->families[WH_METRICS_BACKPRESSURE], region, NULL, NULL),
+        share);
+}
+
 static void print_jobs(wh_metrics *m, const wh_metrics_now *now)
 {
     size_t held = 0;
@@ -70,9 +91,7 @@ static void print_jobs(wh_metrics *m, const wh_metrics_now *now)
     wh_stats_set(
         wh_stats_series_get(m->families[WH_METRICS_CONCURRENCY], region, NULL, NULL),
         (double)now->n_slots);
-    wh_stats_set(
-        wh_stats_series_get(m->families[WH_METRICS_BACKPRESSURE], region, NULL, NULL),
-        share < 1 ? share : 1);
+    print_backpressure(m, now, share);
 }
 
 static void print_redis(wh_metrics *m, const wh_metrics_now *now)
@@ -117,18 +136,9 @@ static void print_handlers(wh_metrics *m)
 
 static double resident_bytes(void)
 {
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
+    int64_t bytes = wh_child_rss_self();
 
-    if (f == NULL) {
-        return 0;
-    }
-    if (fscanf(f, "%*s %ld", &pages) !=
-        1) { /* NOLINT(cert-err34-c): the kernel's own number */
-        pages = 0;
-    }
-    fclose(f);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    return bytes > 0 ? (double)bytes : 0;
 }
 
 static double open_fds(void)

@@ -86,6 +86,15 @@ static const wh_opt opts[] = {
      .letter = 's',
      .help = "jobs that run at once. Child processes of a handler keep the number of "
              "the start"},
+    {.name = "memory_limit",
+     .type = WH_OPT_SIZE,
+     .offset = AT(memory_limit),
+     .dflt = "0",
+     .min = 0,
+     .max = 0x1p46,
+     .flags = WH_OPT_RELOAD,
+     .help = "resident memory of the worker and its children over which it claims "
+             "nothing until they are below 90 % of it; 0: none"},
     {.name = "lease",
      .type = WH_OPT_DURATION,
      .offset = AT(lease_ms),

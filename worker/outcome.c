@@ -5,6 +5,8 @@
  */
 #include "worker/outcome.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SNOOZE_DEFAULT_MS = 1000 };
@@ -13,6 +15,29 @@ static const int64_t DELAY_MAX_MS = INT64_C(315360000000);
 static wh_slice text(const char *s)
 {
     return (wh_slice){s, strlen(s)};
+}
+
+/* Would the next attempt start after the time that the producer gave for retries? */
+static bool is_too_late(const wh_outcome_question *q, int64_t delay_ms)
+{
+    const wh_job *j = q->job;
+
+    return j->retry_for_ms > 0 &&
+           q->now_ms + delay_ms > j->enqueued_at_ms + j->retry_for_ms;
+}
+
+/* The handler's words stay, behind the reason why there is no other attempt. */
+static void end_too_late(const wh_outcome_question *q, const wh_result *r,
+                         wh_store_finish *out)
+{
+    size_t n = r->message.n < WH_JOB_MESSAGE_MAX ? r->message.n : WH_JOB_MESSAGE_MAX;
+
+    (void)snprintf(
+        q->room, WH_OUTCOME_ROOM,
+        "no retry: more than %" PRId64 " ms (retry_for) after its enqueue%s%.*s",
+        q->job->retry_for_ms, n > 0 ? ": " : "", (int)n, n > 0 ? r->message.p : "");
+    out->message = text(q->room);
+    out->delay_ms = 0;
 }
 
 static void fail(const wh_outcome_question *q, const wh_result *r, wh_store_finish *out)
@@ -28,7 +53,11 @@ static void fail(const wh_outcome_question *q, const wh_result *r, wh_store_fini
     out->outcome = WH_STORE_DEAD;
     if (r->status == WH_RESULT_RETRY &&
         wh_retry_decide(q->policy, &ask, &out->delay_ms)) {
-        out->outcome = WH_STORE_RETRY;
+        if (is_too_late(q, out->delay_ms)) {
+            end_too_late(q, r, out);
+        } else {
+            out->outcome = WH_STORE_RETRY;
+        }
     }
 }
 
@@ -44,9 +73,12 @@ static void succeed(const wh_result *r, wh_store_finish *out)
     out->result = r->result;
 }
 
+/* With a category it tells of the type (rate_limited holds an adaptive one back). */
 static void snooze(const wh_result *r, wh_store_finish *out)
 {
     out->outcome = WH_STORE_SNOOZE;
+    out->category =
+        r->category == WH_ERRCLASS_ERROR ? NULL : wh_errclass_name(r->category);
     out->delay_ms = r->delay_ms < 0 ? SNOOZE_DEFAULT_MS : r->delay_ms;
     if (out->delay_ms > DELAY_MAX_MS) {
         out->delay_ms = DELAY_MAX_MS;

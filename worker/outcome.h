@@ -11,13 +11,18 @@
 #include "worker/executors/executor.h"
 #include "worker/slots.h"
 
+#define WH_OUTCOME_ROOM ((size_t)WH_JOB_MESSAGE_MAX + 96)
+
 typedef struct wh_outcome_question {
     const wh_job *job;
     const wh_retry_policy *policy;
     wh_slot_cancel cancel; /* was it asked to stop, and why */
+    int64_t now_ms;        /* Redis' time; only read when the job has a retry_for_ms */
+    char *room;            /* WH_OUTCOME_ROOM bytes for a message that is made here */
 } wh_outcome_question;
 
-/* Fills outcome, delay, category and texts (borrowed from the result), not the token.
+/* Fills outcome, delay, category and texts (borrowed from the result, or in the question's
+ * room), not the token.
  * RELEASED is the dispatcher's own affair: here it gives back the job. */
 void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
                           wh_store_finish *out);

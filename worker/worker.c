@@ -67,6 +67,13 @@ static bool is_quiet_anywhere(const wh_worker *w)
     return is_quiet;
 }
 
+const char *wh_worker_backpressure(const wh_worker *w)
+{
+    wh_pressure_state now = wh_pressure_now(w->pressure);
+
+    return now.memory ? "memory" : now.busy ? "busy" : "";
+}
+
 void wh_worker_tell_info(wh_worker *w)
 {
     wh_buf b = {0};
@@ -76,9 +83,14 @@ void wh_worker_tell_info(wh_worker *w)
     wh_buf_addf(&b, ",\"pid\":%ld,\"version\":\"%s\",\"region\":", (long)getpid(),
                 WH_VERSION);
     wh_buf_add_json(&b, w->o->region, strlen(w->o->region));
-    wh_buf_addf(&b, ",\"slots\":%zu,\"started_at_ms\":%lld,\"state\":\"%s\"}", w->slots,
+    wh_buf_addf(&b, ",\"slots\":%zu,\"started_at_ms\":%lld,\"state\":\"%s\"", w->slots,
                 (long long)w->started_ms,
                 is_quiet_anywhere(w) ? "quiet" : wh_worker_state_name(w->state));
+    const char *why = wh_worker_backpressure(w);
+    if (why[0] != '\0') {
+        wh_buf_addf(&b, ",\"backpressure\":\"%s\"", why);
+    }
+    wh_buf_addc(&b, '}');
     if (!wh_buf_ok(&b) ||
         wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&b)) != WH_OK) {
         WH_LOG_LIMITED(ERROR, 1, "worker.out_of_memory", WH_F_STR("what", "info"));
@@ -92,10 +104,19 @@ static void on_change(void *arg)
 {
     wh_worker *w = arg;
 
+    wh_pressure_look(w->pressure);
     wh_fetch_kick(w->fetch);
     if (w->state >= WH_WORKER_DRAINING) {
         wh_worker_check(w);
     }
+}
+
+static void on_pressure(void *arg, wh_pressure_state now)
+{
+    wh_worker *w = arg;
+
+    wh_fetch_hold(w->fetch, now.memory || now.busy);
+    wh_worker_tell_info(w);
 }
 
 static void on_line(void *arg, wh_slot *slot, wh_slice line)
@@ -359,6 +380,8 @@ static wh_err make_calls(wh_worker *w)
                           .on_job = on_job,
                           .on_lost_call = on_lost_call,
                           .arg = w};
+    wh_pressure_setup pressure = {
+        .loop = w->loop, .registry = w->registry, .on_change = on_pressure, .arg = w};
     wh_err err = wh_notes_new(&notes, &w->notes);
 
     if (err == WH_OK) {
@@ -371,6 +394,9 @@ static wh_err make_calls(wh_worker *w)
     }
     if (err == WH_OK) {
         err = wh_bell_new(&bell, &w->bell);
+    }
+    if (err == WH_OK) {
+        err = wh_pressure_new(&pressure, &w->pressure);
     }
     if (err == WH_OK) {
         err = wh_timer_new(w->loop, wh_worker_on_deadline, w, &w->deadline);
@@ -411,6 +437,7 @@ wh_err wh_worker_new(wh_loop *l, const wh_options *o, wh_worker **out, wh_errbuf
         wh_worker_free(w);
         return err;
     }
+    wh_pressure_set_limit(w->pressure, o->memory_limit);
     wh_worker_tell_info(w);
     *out = w;
     return WH_OK;
@@ -450,6 +477,7 @@ void wh_worker_free(wh_worker *w)
         wh_store_forget(w->store, w);
     }
     wh_bell_free(w->bell);
+    wh_pressure_free(w->pressure);
     wh_registry_free(w->registry);
     wh_heartbeat_free(w->heartbeat);
     wh_fetch_free(w->fetch);

@@ -69,6 +69,7 @@ void wh_worker_dump(const wh_worker *w)
            WH_F_BOOL("quiet", w->is_quiet), WH_F_INT("slots", w->slots),
            WH_F_INT("held", wh_slots_held(slots)),
            WH_F_INT("room", wh_dispatch_room(w->dispatch)),
+           WH_F_STR("backpressure", wh_worker_backpressure(w)),
            WH_F_BOOL("redis", wh_store_is_ready(w->store)),
            WH_F_STR("redis_error", wh_store_error(w->store)),
            WH_F_INT("log_dropped", wh_log_dropped()));

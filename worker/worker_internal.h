@@ -11,6 +11,7 @@
 #include "worker/fetch.h"
 #include "worker/heartbeat.h"
 #include "worker/notes.h"
+#include "worker/pressure.h"
 #include "worker/worker.h"
 
 struct wh_worker {
@@ -33,6 +34,7 @@ struct wh_worker {
     wh_notes *notes;
     wh_fetch *fetch;
     wh_heartbeat *heartbeat;
+    wh_pressure *pressure;
     wh_bell *bell;
     wh_http *http;
     wh_timer *deadline; /* of the state: drain, stop, leave */
@@ -42,6 +44,8 @@ struct wh_worker {
 void wh_worker_set_state(wh_worker *w, wh_worker_state to);
 /* What other processes see of this worker, with the next heartbeats. */
 void wh_worker_tell_info(wh_worker *w);
+/* "memory", "busy": why it claims nothing for now; "" when it claims. */
+const char *wh_worker_backpressure(const wh_worker *w);
 /* Something ended: is this state over? */
 void wh_worker_check(wh_worker *w);
 void wh_worker_on_deadline(void *arg);

@@ -76,6 +76,7 @@ void wh_worker_on_http(void *arg, const wh_http_request *rq, wh_http_response *r
         wh_metrics_now now = {.n_slots = w->slots,
                               .store = w->store,
                               .loop = w->loop,
+                              .pressure = wh_pressure_now(w->pressure),
                               .now_us = wh_clock_mono_us()};
 
         rs->status = 200;

@@ -58,6 +58,8 @@ static const struct {
     [WH_EIO] = {"io", "The operating system refused.", WH_EXIT_IO, false},
     [WH_EREDIS] = {"redis", "Redis answered with an unexpected error.",
                    WH_EXIT_SOFTWARE, false},
+    [WH_EBACKPRESSURE] = {"backpressure", "The queue takes no more jobs for now.",
+                          WH_EXIT_TEMPFAIL, true},
 };
 
 static bool is_known(wh_err code)
@@ -110,6 +112,7 @@ static void fill(wh_errbuf *eb, wh_err code, int sys, const char *fmt, va_list a
     }
     eb->code = code;
     eb->sys = sys;
+    eb->retry_after_ms = 0;
     memcpy(eb->text, text, sizeof text);
 }
 

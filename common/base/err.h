@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__GNUC__)
 #define WH_MUSTCHECK __attribute__((warn_unused_result))
@@ -45,6 +46,7 @@ typedef enum wh_err {
     WH_ECONFIG,    /* configuration refused */
     WH_EIO,        /* the operating system refused; errno is in the wh_errbuf */
     WH_EREDIS,     /* any other error reply of Redis */
+    WH_EBACKPRESSURE, /* the queue takes no more for now (WHBACKPRESSURE) */
     WH_ERR_COUNT
 } wh_err;
 
@@ -53,6 +55,7 @@ typedef struct wh_errbuf {
     wh_err code;
     int sys; /* errno, 0 if none */
     char text[320];
+    int64_t retry_after_ms; /* of WH_EBACKPRESSURE: when to try again; else 0 */
 } wh_errbuf;
 
 /* Exit statuses of all programs: 0 to 4 and sysexits.h. docs/cli.md has the table. */

@@ -46,7 +46,9 @@ SAME(ECANCELED);
 SAME(ECONFIG);
 SAME(EIO);
 SAME(EREDIS);
-_Static_assert((int)WHERRY_EREDIS + 1 == (int)WH_ERR_COUNT, "a code is not public");
+SAME(EBACKPRESSURE);
+_Static_assert((int)WHERRY_EBACKPRESSURE + 1 == (int)WH_ERR_COUNT,
+               "a code is not public");
 _Static_assert(WHERRY_VERSION_MAJOR == WH_VERSION_MAJOR &&
                    WHERRY_VERSION_MINOR == WH_VERSION_MINOR &&
                    WHERRY_VERSION_PATCH == WH_VERSION_PATCH,
@@ -105,11 +107,17 @@ const char *wh_client_error(const wh_client *c)
     return c == NULL ? "" : c->last.text;
 }
 
+int64_t wh_client_retry_after_ms(const wh_client *c)
+{
+    return c == NULL ? 0 : c->retry_after_ms;
+}
+
 wh_err wh_client_enter(wh_client *c, bool synchronous)
 {
     if (c == NULL) {
         return WH_EINVAL;
     }
+    c->retry_after_ms = 0;
     c->last = (wh_errbuf){.code = WH_OK};
     if (synchronous && c->in_callback) {
         return wh_err_set(&c->last, WH_ESTATE,

@@ -194,7 +194,7 @@ void wh_client_part_drop(wh_client_part *p)
     wh_free(p);
 }
 
-void wh_client_part_fail(wh_client_part *p, wh_err err, const char *text)
+void wh_client_part_fail(wh_client_part *p, wh_err err, const wh_errbuf *eb)
 {
     wh_client_batch *b = p->batch;
 
@@ -202,7 +202,8 @@ void wh_client_part_fail(wh_client_part *p, wh_err err, const char *text)
         b->results[i].error = (int)err;
     }
     if (b->first_error.code == WH_OK) {
-        (void)wh_err_set(&b->first_error, err, "%s", text);
+        (void)wh_err_set(&b->first_error, err, "%s", eb->text);
+        b->first_error.retry_after_ms = eb->retry_after_ms;
     }
     wh_client_part_drop(p);
 }

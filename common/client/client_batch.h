@@ -56,7 +56,7 @@ wh_err wh_client_part_add(wh_client_batch *b, wh_client_part **end, size_t first
                           size_t n) WH_MUSTCHECK;
 /* Out of its batch; its jobs have their results. */
 void wh_client_part_drop(wh_client_part *p);
-/* Gives all its jobs this error and drops it. */
-void wh_client_part_fail(wh_client_part *p, wh_err err, const char *text);
+/* Gives all its jobs this error, with its text and time, and drops it. */
+void wh_client_part_fail(wh_client_part *p, wh_err err, const wh_errbuf *eb);
 
 #endif

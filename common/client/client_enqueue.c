@@ -10,7 +10,6 @@
 #include "common/client/client_batch.h"
 #include "common/client/session.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { PARTS_IN_FLIGHT = 4 };
@@ -26,6 +25,7 @@ static void settle(wh_client_batch *b)
     wh_client_batch_unlink(b);
     bool outer = c->in_callback;
     c->in_callback = true;
+    c->retry_after_ms = b->first_error.retry_after_ms;
     b->cb(b->arg, (int)b->first_error.code, b->results, b->n);
     c->in_callback = outer;
     wh_client_batch_free(b);
@@ -47,6 +47,19 @@ static bool halve(wh_client_part *p)
     return true;
 }
 
+static int fate_of(wh_store_enqueue_fate fate)
+{
+    switch (fate) {
+    case WH_STORE_REPLACED:
+        return WH_ENQUEUED_REPLACED;
+    case WH_STORE_EXTENDED:
+        return WH_ENQUEUED_EXTENDED;
+    case WH_STORE_EXISTING:
+        break;
+    }
+    return WH_ENQUEUED_EXISTING;
+}
+
 static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
 {
     wh_client_batch *b = p->batch;
@@ -54,6 +67,7 @@ static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
 
     for (size_t i = p->first; i < p->first + p->n; i++) {
         b->results[i].created = 1;
+        b->results[i].fate = WH_ENQUEUED_CREATED;
     }
     for (size_t i = 0; i < e->n_existing; i++) {
         size_t at = p->first + e->existing[i];
@@ -62,12 +76,14 @@ static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
         memcpy(text, e->existing_ids[i].p, WH_UUID_TEXT);
         /* An id of our making can only exist because an earlier try had come through. */
         r->created = b->made[at] && strcmp(text, r->id) == 0 ? 1 : 0;
+        r->fate = (short)(r->created ? WH_ENQUEUED_CREATED : fate_of(e->fate));
         memcpy(r->id, text, sizeof text);
     }
     wh_client_part_drop(p);
 }
 
-/* WH_EFULL is not waited for: the producer must see it at once to shed load. */
+/* WH_EFULL and WH_EBACKPRESSURE are not waited for: the producer must see them at once to
+ * shed load. */
 static bool is_worth_another_try(wh_err err)
 {
     return err == WH_ECONN || err == WH_EUNCERTAIN || err == WH_ETIMEOUT ||
@@ -89,7 +105,7 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
         p->last = err;
         p->due_ms = wh_clock_mono_ms() + wh_client_backoff(p->tries++);
     } else if ((err != WH_ETOOBIG && err != WH_EINVAL) || !halve(p)) {
-        wh_client_part_fail(p, err, eb->text);
+        wh_client_part_fail(p, err, eb);
     }
     settle(b);
     if (c->batches != NULL) {
@@ -124,15 +140,15 @@ static void give_up(wh_client_batch *b, wh_err code, const char *what)
         wh_client_part *p = b->parts;
         const char *why = wh_store_error(b->client->store);
         wh_err err = code;
-        char text[sizeof b->first_error.text];
+        wh_errbuf eb = {.code = WH_OK};
 
         if (code == WH_ETIMEOUT && !p->is_sent) {
             err = p->last != WH_OK ? p->last : WH_ECONN;
         }
         wh_store_forget(b->client->store, p);
-        (void)snprintf(text, sizeof text, "%s: %.200s", what,
-                       why[0] != '\0' ? why : wh_err_text(err));
-        wh_client_part_fail(p, err, text);
+        (void)wh_err_set(&eb, err, "%s: %.200s", what,
+                         why[0] != '\0' ? why : wh_err_text(err));
+        wh_client_part_fail(p, err, &eb);
     }
     b->in_flight = 0;
 }
@@ -168,7 +184,7 @@ static int64_t pump_batch(wh_client_batch *b)
             break;
         }
         if (err != WH_OK) {
-            wh_client_part_fail(p, err, eb.text);
+            wh_client_part_fail(p, err, &eb);
         }
         p = behind;
     }
@@ -255,6 +271,7 @@ int wh_client_enqueue_batch(wh_client *c, const wh_client_queue *q,
     }
     err = b->first_error.code;
     c->last = b->first_error;
+    c->retry_after_ms = b->first_error.retry_after_ms;
     wh_client_batch_free(b);
     return (int)err;
 }

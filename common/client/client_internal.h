@@ -23,6 +23,7 @@ struct wh_client {
     wh_timer *timer;     /* the next thing that a batch has to do */
     int64_t timeout_ms;
     wh_errbuf last;
+    int64_t retry_after_ms; /* of the enqueue that was refused last */
     wh_client_batch *batches;
     size_t n_batches;
     bool touched;     /* something may be deferred: the next wait is none */

@@ -8,7 +8,17 @@
 
 #include <string.h>
 
-enum { N_TEXTS = 7 };
+#define SAME(theirs, ours)                                                             \
+    _Static_assert((int)(theirs) == (int)(ours), "public and own mode differ")
+SAME(WH_UNIQUE_TTL, WH_JOB_UNIQUE_TTL);
+SAME(WH_UNIQUE_DONE, WH_JOB_UNIQUE_DONE);
+SAME(WH_UNIQUE_QUEUED, WH_JOB_UNIQUE_QUEUED);
+SAME(WH_CONFLICT_KEEP, WH_JOB_CONFLICT_KEEP);
+SAME(WH_CONFLICT_REPLACE, WH_JOB_CONFLICT_REPLACE);
+SAME(WH_CONFLICT_EXTEND, WH_JOB_CONFLICT_EXTEND);
+SAME(WH_CONFLICT_KEEP_LAST, WH_JOB_CONFLICT_KEEP_LAST);
+
+enum { N_TEXTS = 8 };
 
 wh_client_job wh_client_job_at(const char *jobs, size_t step, size_t i)
 {
@@ -37,7 +47,11 @@ wh_job_spec wh_client_job_spec(const char *jobs, size_t step, size_t i,
                          .entity_type = job.entity_type,
                          .entity_id = job.entity_id,
                          .traceparent = job.traceparent,
-                         .id = id};
+                         .id = id,
+                         .group = job.group,
+                         .unique = (wh_job_unique)job.unique,
+                         .conflict = (wh_job_conflict)job.conflict,
+                         .retry_for_ms = job.retry_for_ms};
 }
 
 static void texts_of(wh_client_job *job, const char **texts[N_TEXTS])
@@ -49,6 +63,7 @@ static void texts_of(wh_client_job *job, const char **texts[N_TEXTS])
     texts[4] = &job->entity_id;
     texts[5] = &job->traceparent;
     texts[6] = &job->id;
+    texts[7] = &job->group;
 }
 
 static size_t bytes_of(wh_client_job job)

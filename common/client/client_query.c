@@ -188,6 +188,11 @@ static void show(record *r)
         .entity_type = o->entity_type,
         .entity_id = o->entity_id,
         .history = o->history,
+        .group = o->group,
+        .key = o->idempotency_key,
+        .unique = o->unique,
+        .conflict = o->conflict,
+        .retry_for_ms = o->retry_for_ms,
     };
 }
 

@@ -58,7 +58,17 @@ struct wh_task {
     void (*log)(wh_task *t, const char *line);
     /* Not 0 once the job was cancelled or its time is up: return soon. */
     int (*is_cancelled)(wh_task *t);
+
+    /* From here on a worker may be older than this header: ask WH_TASK_HAS(t, busy) first. */
+
+    /* What the handler needs is overloaded: the worker claims nothing, of any type, for so
+     * long (at most 10 minutes). 0: it may again. Jobs that were claimed before still run. */
+    void (*busy)(wh_task *t, int64_t for_ms);
 };
+
+/* Does the host of this task know the member? */
+#define WH_TASK_HAS(t, member)                                                         \
+    ((t)->size >= offsetof(struct wh_task, member) + sizeof((t)->member))
 
 typedef struct wh_handler {
     const char *type; /* "*": any type that no other handler takes */

@@ -67,7 +67,8 @@ enum wherry_error {
     WHERRY_ECANCELED,  /* the client was closed */
     WHERRY_ECONFIG,    /* options refused */
     WHERRY_EIO,        /* the operating system refused */
-    WHERRY_EREDIS      /* any other error of Redis */
+    WHERRY_EREDIS,     /* any other error of Redis */
+    WHERRY_EBACKPRESSURE /* refused for now: wh_client_retry_after_ms tells for how long */
 };
 
 /* The version of the library at run time. */
@@ -118,6 +119,9 @@ WH_API int wh_client_open(const char *url, const wh_client_options *options,
 WH_API void wh_client_close(wh_client *c);
 /* The text of the last failure on this client, "" if none; valid until its next call. */
 WH_API const char *wh_client_error(const wh_client *c);
+/* After WHERRY_EBACKPRESSURE (also inside the callback that tells it): when to try again,
+ * in ms; else 0. Until then producers should hold back, or drop what can be dropped. */
+WH_API int64_t wh_client_retry_after_ms(const wh_client *c);
 
 /* ---- enqueue ---- */
 
@@ -127,6 +131,22 @@ typedef struct wh_client_queue {
 } wh_client_queue;
 
 #define WH_PRIORITY(n) ((n) + 1) /* 0 to 9, higher runs first */
+
+/* Until when `key` is taken, besides its time. */
+enum wh_client_unique {
+    WH_UNIQUE_TTL = 0, /* its time alone */
+    WH_UNIQUE_DONE,    /* until its job ended, in any way */
+    WH_UNIQUE_QUEUED   /* until its job began to run */
+};
+
+/* What an enqueue does when `key` is taken by a job that still waits. One that runs or ran
+ * is never touched: KEEP_LAST then creates the new one, the others leave all as it is. */
+enum wh_client_conflict {
+    WH_CONFLICT_KEEP = 0, /* nothing */
+    WH_CONFLICT_REPLACE,  /* that job gets this payload and these options */
+    WH_CONFLICT_EXTEND,   /* the same, and it waits delay_ms from now (debounce) */
+    WH_CONFLICT_KEEP_LAST /* that job is cancelled, this one created */
+};
 
 /* Zero means the default everywhere; everything is borrowed for the call. */
 typedef struct wh_client_job {
@@ -145,6 +165,11 @@ typedef struct wh_client_job {
     const char *entity_type, *entity_id;
     const char *traceparent;
     const char *id; /* UUID text; NULL: one is made */
+    const char
+        *group;   /* groups of an org take turns, and may run one by one; NULL: none */
+    int unique;   /* enum wh_client_unique */
+    int conflict; /* enum wh_client_conflict */
+    int64_t retry_for_ms; /* no retry later than that after the enqueue; 0: no bound */
 } wh_client_job;
 
 static inline wh_client_job wh_client_job_make(const char *type, const void *payload,
@@ -160,10 +185,21 @@ static inline wh_client_job wh_client_job_make(const char *type, const void *pay
     return j;
 }
 
+/* What an enqueue did. */
+enum wh_client_fate {
+    WH_ENQUEUED_EXISTING = 0, /* nothing: a job with this id or key exists already */
+    WH_ENQUEUED_CREATED,
+    WH_ENQUEUED_REPLACED, /* the job with this key has this payload now */
+    WH_ENQUEUED_EXTENDED
+};
+
 typedef struct wh_client_enqueued {
-    int error; /* of this job */
-    int created; /* 0: a job with this id or idempotency key exists already; id is its id */
-    char id[40]; /* 36 characters */
+    int error;   /* of this job */
+    int created; /* 0: a job with this id or idempotency key exists; id is its id */
+    char id[38]; /* 36 characters */
+    /* enum wh_client_fate. Of several jobs in one call only CREATED and EXISTING are told
+     * apart: a job that was replaced or extended counts as existing. */
+    short fate;
 } wh_client_enqueued;
 
 /* One job. result may be NULL. */
@@ -205,6 +241,9 @@ typedef struct wh_client_record {
     const char *error_category, *error_message, *error_context, *progress_message;
     const char *worker, *traceparent, *entity_type, *entity_id;
     const char *history; /* JSON: [[ISO time, category, message], …] */
+    const char *group, *key;
+    const char *unique, *conflict; /* "done", "replace" …: the protocol's words */
+    int64_t retry_for_ms;
 } wh_client_record;
 
 WH_API int wh_client_job_get(wh_client *c, const wh_client_queue *q, const char *id,

@@ -322,15 +322,12 @@ void wh_child_free(wh_child *c)
     wh_free(c);
 }
 
-int64_t wh_child_rss(const wh_child *c)
+static int64_t rss_of(pid_t pid)
 {
     char text[64];
     long pages = -1;
 
-    if (!c->running) {
-        return -1;
-    }
-    (void)snprintf(text, sizeof text, "/proc/%ld/statm", (long)c->pid);
+    (void)snprintf(text, sizeof text, "/proc/%ld/statm", (long)pid);
     int fd = open(text, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return -1;
@@ -382,4 +379,14 @@ void wh_child_describe(int status, char *out, size_t size)
     } else {
         (void)snprintf(out, size, "wait status 0x%x", (unsigned)status);
     }
+}
+
+int64_t wh_child_rss(const wh_child *c)
+{
+    return c->running ? rss_of(c->pid) : -1;
+}
+
+int64_t wh_child_rss_self(void)
+{
+    return rss_of(getpid());
 }

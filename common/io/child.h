@@ -54,6 +54,8 @@ void wh_child_kill(wh_child *c, int signo);
 void wh_child_free(wh_child *c);
 /* Resident set in bytes from /proc, -1 unknown. */
 int64_t wh_child_rss(const wh_child *c);
+/* The same of this process. */
+int64_t wh_child_rss_self(void);
 /* "exit status 3", "signal 11 (SIGSEGV)". */
 void wh_child_describe(int status, char *out, size_t size);
 

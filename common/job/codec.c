@@ -96,8 +96,27 @@ typedef struct head_option {
     int64_t number;
 } head_option;
 
+enum { HEAD_OPTIONS = 13 };
+
+/* The letter of a mode; the default one goes without saying. */
+static const char *unique_letter(const wh_job_spec *s)
+{
+    static const char *const letters[WH_JOB_UNIQUE_COUNT] = {
+        [WH_JOB_UNIQUE_DONE] = "d", [WH_JOB_UNIQUE_QUEUED] = "q"};
+    return s->key == NULL ? NULL : letters[s->unique];
+}
+
+static const char *conflict_letter(const wh_job_spec *s)
+{
+    static const char *const letters[WH_JOB_CONFLICT_COUNT] = {
+        [WH_JOB_CONFLICT_REPLACE] = "r",
+        [WH_JOB_CONFLICT_EXTEND] = "e",
+        [WH_JOB_CONFLICT_KEEP_LAST] = "l"};
+    return s->key == NULL ? NULL : letters[s->conflict];
+}
+
 /* The options that are set; their number. */
-static size_t collect_options(const wh_job_spec *s, head_option out[9])
+static size_t collect_options(const wh_job_spec *s, head_option out[HEAD_OPTIONS])
 {
     const head_option all[] = {
         {"ma", NULL, s->max_attempts},
@@ -109,6 +128,10 @@ static size_t collect_options(const wh_job_spec *s, head_option out[9])
         {"xp", NULL, s->expires_ms},
         {"k", s->key, 0},
         {"kt", NULL, s->key != NULL ? s->key_ttl_ms : 0},
+        {"ku", unique_letter(s), 0},
+        {"kc", conflict_letter(s), 0},
+        {"g", s->group, 0},
+        {"rf", NULL, s->retry_for_ms},
     };
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -121,7 +144,7 @@ static size_t collect_options(const wh_job_spec *s, head_option out[9])
 
 wh_err wh_codec_pack_head(const wh_job_spec *s, wh_buf *out)
 {
-    head_option options[9];
+    head_option options[HEAD_OPTIONS];
     size_t n = collect_options(s, options);
     /* The packer's own results are not looked at: the buffer remembers a failure. */
     msgpack_packer pk;
@@ -148,8 +171,8 @@ wh_err wh_codec_pack_head(const wh_job_spec *s, wh_buf *out)
 /* ---------------------------------------------------------------- unpacking */
 
 typedef struct head {
-    wh_slice type, org, entity_type, entity_id, traceparent;
-    int64_t priority, max_attempts, timeout_ms, delay_ms, expires_ms;
+    wh_slice type, org, entity_type, entity_id, traceparent, group;
+    int64_t priority, max_attempts, timeout_ms, delay_ms, expires_ms, retry_for_ms;
 } head;
 
 /* Key and kind of each option that a worker needs; the others are stepped over,
@@ -168,15 +191,18 @@ static const struct option_rule {
     {"et", true, 256, offsetof(head, entity_type), "entity_type"},
     {"ei", true, 256, offsetof(head, entity_id), "entity_id"},
     {"tp", true, 256, offsetof(head, traceparent), "traceparent"},
+    {"g", true, WH_JOB_NAME_MAX, offsetof(head, group), "group"},
+    {"rf", false, DURATION_MAX_MS, offsetof(head, retry_for_ms), "retry_for_ms"},
 };
 
 static const struct option_rule *find_rule(const wh_cursor_value *key)
 {
-    if (key->kind != WH_CURSOR_TEXT || key->n != 2) {
+    if (key->kind != WH_CURSOR_TEXT) {
         return NULL;
     }
     for (size_t i = 0; i < sizeof option_rules / sizeof option_rules[0]; i++) {
-        if (memcmp(option_rules[i].key, key->p, 2) == 0) {
+        if (strlen(option_rules[i].key) == key->n &&
+            memcmp(option_rules[i].key, key->p, key->n) == 0) {
             return &option_rules[i];
         }
     }
@@ -264,6 +290,9 @@ static wh_err read_head(wh_cursor *c, head *h, wh_errbuf *eb)
         if (err != WH_OK) {
             return err;
         }
+    }
+    if (h->group.n > 0 && !wh_job_name_ok(h->group.p, h->group.n)) {
+        return wh_err_set(eb, WH_EBADDATA, "record: the group is not a name");
     }
     for (size_t i = 4; i < array.n; i++) {
         if (!skip_value(c)) {
@@ -363,9 +392,11 @@ static wh_job *make_job(const wh_codec_claim *c, const head *h, wh_slice payload
     job->entity_type = moved(h->entity_type, c->record.p, bytes);
     job->entity_id = moved(h->entity_id, c->record.p, bytes);
     job->payload = moved(payload, c->record.p, bytes);
+    job->group = moved(h->group, c->record.p, bytes);
     job->priority = (int)h->priority;
     job->max_attempts = (int)h->max_attempts;
     job->timeout_ms = h->timeout_ms;
+    job->retry_for_ms = h->retry_for_ms;
     return job;
 }
 

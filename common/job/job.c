@@ -25,26 +25,79 @@ static const char *const status_names[WH_JOB_STATUS_COUNT] = {
     [WH_JOB_EXPIRED] = "expired",
 };
 
+static const char *const unique_names[WH_JOB_UNIQUE_COUNT] = {
+    [WH_JOB_UNIQUE_TTL] = "ttl",
+    [WH_JOB_UNIQUE_DONE] = "done",
+    [WH_JOB_UNIQUE_QUEUED] = "queued",
+};
+
+static const char *const conflict_names[WH_JOB_CONFLICT_COUNT] = {
+    [WH_JOB_CONFLICT_KEEP] = "keep",
+    [WH_JOB_CONFLICT_REPLACE] = "replace",
+    [WH_JOB_CONFLICT_EXTEND] = "extend",
+    [WH_JOB_CONFLICT_KEEP_LAST] = "keep_last",
+};
+
 void wh_job_free(wh_job *job)
 {
     wh_free(job);
 }
 
+static const char *word_of(const char *const *words, unsigned n, unsigned index)
+{
+    return index < n ? words[index] : "unknown";
+}
+
+/* The index of s; n: it is none of the words. */
+static unsigned find_word(const char *const *words, unsigned n, const char *s)
+{
+    unsigned i = s == NULL ? n : 0;
+    while (i < n && strcmp(s, words[i]) != 0) {
+        i++;
+    }
+    return i;
+}
+
 const char *wh_job_status_name(wh_job_status s)
 {
-    unsigned index = (unsigned)s;
-    return index < WH_JOB_STATUS_COUNT ? status_names[index] : "unknown";
+    return word_of(status_names, WH_JOB_STATUS_COUNT, (unsigned)s);
 }
 
 bool wh_job_status_parse(const char *s, wh_job_status *out)
 {
-    for (unsigned i = 0; s != NULL && i < WH_JOB_STATUS_COUNT; i++) {
-        if (strcmp(s, status_names[i]) == 0) {
-            *out = (wh_job_status)i;
-            return true;
-        }
+    unsigned i = find_word(status_names, WH_JOB_STATUS_COUNT, s);
+    if (i < WH_JOB_STATUS_COUNT) {
+        *out = (wh_job_status)i;
     }
-    return false;
+    return i < WH_JOB_STATUS_COUNT;
+}
+
+const char *wh_job_unique_name(wh_job_unique u)
+{
+    return word_of(unique_names, WH_JOB_UNIQUE_COUNT, (unsigned)u);
+}
+
+bool wh_job_unique_parse(const char *s, wh_job_unique *out)
+{
+    unsigned i = find_word(unique_names, WH_JOB_UNIQUE_COUNT, s);
+    if (i < WH_JOB_UNIQUE_COUNT) {
+        *out = (wh_job_unique)i;
+    }
+    return i < WH_JOB_UNIQUE_COUNT;
+}
+
+const char *wh_job_conflict_name(wh_job_conflict c)
+{
+    return word_of(conflict_names, WH_JOB_CONFLICT_COUNT, (unsigned)c);
+}
+
+bool wh_job_conflict_parse(const char *s, wh_job_conflict *out)
+{
+    unsigned i = find_word(conflict_names, WH_JOB_CONFLICT_COUNT, s);
+    if (i < WH_JOB_CONFLICT_COUNT) {
+        *out = (wh_job_conflict)i;
+    }
+    return i < WH_JOB_CONFLICT_COUNT;
 }
 
 /* Not isalnum(): a name must not change its meaning with the locale. */
@@ -124,15 +177,39 @@ static wh_err check_label(const char *field, const char *s, wh_errbuf *eb)
                       n, LABEL_MAX);
 }
 
+/* What is said about a key that is not given would be lost silently. */
+static wh_err check_no_key(const wh_job_spec *s, wh_errbuf *eb)
+{
+    const char *field = s->key_ttl_ms != 0                    ? "key_ttl_ms"
+                        : s->unique != WH_JOB_UNIQUE_TTL      ? "unique"
+                        : s->conflict != WH_JOB_CONFLICT_KEEP ? "conflict"
+                                                              : NULL;
+    return field == NULL
+               ? WH_OK
+               : wh_err_set(eb, WH_EINVAL,
+                            "%s is set without key; give an idempotency key too",
+                            field);
+}
+
+static wh_err check_modes(const wh_job_spec *s, wh_errbuf *eb)
+{
+    if ((unsigned)s->unique >= WH_JOB_UNIQUE_COUNT) {
+        return wh_err_set(eb, WH_EINVAL, "unique is %d; give ttl, done or queued",
+                          (int)s->unique);
+    }
+    if ((unsigned)s->conflict >= WH_JOB_CONFLICT_COUNT) {
+        return wh_err_set(eb, WH_EINVAL,
+                          "conflict is %d; give keep, replace, extend or keep_last",
+                          (int)s->conflict);
+    }
+    return WH_OK;
+}
+
 static wh_err check_key(const wh_job_spec *s, wh_errbuf *eb)
 {
-    if (s->key == NULL) {
-        if (s->key_ttl_ms != 0) {
-            return wh_err_set(
-                eb, WH_EINVAL,
-                "key_ttl_ms is set without key; give an idempotency key too");
-        }
-        return WH_OK;
+    wh_err err = check_modes(s, eb);
+    if (err != WH_OK || s->key == NULL) {
+        return err != WH_OK ? err : check_no_key(s, eb);
     }
     if (s->key[0] == '\0') {
         return wh_err_set(eb, WH_EINVAL,
@@ -147,7 +224,7 @@ static wh_err check_key(const wh_job_spec *s, wh_errbuf *eb)
                 make_excerpt(s->key).text);
         }
     }
-    wh_err err = check_label("key", s->key, eb);
+    err = check_label("key", s->key, eb);
     return err != WH_OK ? err
                         : check_range("key_ttl_ms", s->key_ttl_ms, DELAY_MAX_MS, eb);
 }
@@ -184,6 +261,7 @@ static wh_err check_numbers(const wh_job_spec *s, wh_errbuf *eb)
         {"delay_ms", s->delay_ms, DELAY_MAX_MS},
         {"timeout_ms", s->timeout_ms, TIMEOUT_MAX_MS},
         {"expires_ms", s->expires_ms, DELAY_MAX_MS},
+        {"retry_for_ms", s->retry_for_ms, DELAY_MAX_MS},
         {"max_attempts", s->max_attempts, MAX_ATTEMPTS_MAX},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
@@ -210,6 +288,9 @@ wh_err wh_job_spec_check(const wh_job_spec *s, size_t payload_max, wh_errbuf *eb
     wh_err err = check_name("type", s->type, eb);
     if (err == WH_OK && s->org != NULL) {
         err = check_name("org", s->org, eb);
+    }
+    if (err == WH_OK && s->group != NULL) {
+        err = check_name("group", s->group, eb);
     }
     if (err == WH_OK) {
         err = check_payload(s, payload_max, eb);

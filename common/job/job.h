@@ -37,6 +37,24 @@ typedef enum wh_job_status {
     WH_JOB_STATUS_COUNT
 } wh_job_status;
 
+/* Until when an idempotency key is taken, besides its time. */
+typedef enum wh_job_unique {
+    WH_JOB_UNIQUE_TTL,    /* its time alone */
+    WH_JOB_UNIQUE_DONE,   /* until its job ended, in any way */
+    WH_JOB_UNIQUE_QUEUED, /* until its job was claimed */
+    WH_JOB_UNIQUE_COUNT
+} wh_job_unique;
+
+/* What a second job with the key does while the first one waits (docs/protocol.md
+ * section 8, wh1_enqueue). */
+typedef enum wh_job_conflict {
+    WH_JOB_CONFLICT_KEEP,
+    WH_JOB_CONFLICT_REPLACE,
+    WH_JOB_CONFLICT_EXTEND,
+    WH_JOB_CONFLICT_KEEP_LAST,
+    WH_JOB_CONFLICT_COUNT
+} wh_job_conflict;
+
 /* Borrowed bytes. */
 typedef struct wh_slice {
     const char *p;
@@ -60,6 +78,10 @@ typedef struct wh_job_spec {
     const char *entity_type, *entity_id;
     const char *traceparent;
     const uint8_t *id; /* 16 bytes; NULL: one is made */
+    const char *group; /* jobs of an org's groups run in turns; NULL: none */
+    wh_job_unique unique;
+    wh_job_conflict conflict;
+    int64_t retry_for_ms; /* no retry starts later than that after the enqueue */
 } wh_job_spec;
 
 /* A claimed job: one block, freed by wh_job_free. Slices point into the block; a NUL that
@@ -77,8 +99,10 @@ typedef struct wh_job {
     int64_t enqueued_at_ms, claimed_at_ms; /* Redis time */
     int64_t ready_at_ms;   /* when it became due: enqueue + delay, or its retry time */
     int64_t expires_at_ms; /* 0: never */
+    int64_t retry_for_ms;  /* no retry starts later after the enqueue; 0: not set */
     char type[WH_JOB_NAME_MAX + 1], org[WH_JOB_NAME_MAX + 1];
     wh_slice traceparent, entity_type, entity_id, payload;
+    wh_slice group; /* a name; empty: none */
     const char *queue,
         *region; /* borrowed: outlive the job; NULL until the dispatcher sets them */
 } wh_job;
@@ -99,9 +123,11 @@ typedef struct wh_job_record {
         progress; /* -1: absent (max_attempts, progress) */
     int64_t enqueued_at_ms, started_at_ms, finished_at_ms,
         next_retry_at_ms; /* 0: absent */
-    int64_t timeout_ms, expires_at_ms, fence;
+    int64_t timeout_ms, expires_at_ms, fence, retry_for_ms;
     char *error_message, *error_category, *error_context, *progress_message;
     char *traceparent, *worker, *dlq_entry, *history;
+    char *group, *idempotency_key;
+    char *unique, *conflict; /* the protocol's words */
 } wh_job_record;
 /* An empty record (what may be absent is). A record is filled only after this. */
 void wh_job_record_init(wh_job_record *r);
@@ -118,6 +144,11 @@ void wh_job_record_json(const wh_job_record *r, wh_buf *out);
 
 const char *wh_job_status_name(wh_job_status s);
 bool wh_job_status_parse(const char *s, wh_job_status *out);
+/* "ttl", "done", "queued"; "keep", "replace", "extend", "keep_last". */
+const char *wh_job_unique_name(wh_job_unique u);
+bool wh_job_unique_parse(const char *s, wh_job_unique *out);
+const char *wh_job_conflict_name(wh_job_conflict c);
+bool wh_job_conflict_parse(const char *s, wh_job_conflict *out);
 
 /* [A-Za-z0-9_.-]{1,64} */
 bool wh_job_name_ok(const char *s, size_t n);

@@ -41,6 +41,7 @@ static const field fields[] = {
     {"id", FIELD_ID, AT(id), 0},
     {"type", FIELD_TEXT, AT(type), 0},
     {"org", FIELD_TEXT, AT(org), 0},
+    {"group", FIELD_TEXT, AT(group), 0},
     {"region", FIELD_TEXT, AT(region), 0},
     {"queue", FIELD_TEXT, AT(queue), 0},
     {"status", FIELD_STATUS, AT(status), 0},
@@ -66,6 +67,10 @@ static const field fields[] = {
     {"timeout_ms", FIELD_NUMBER, AT(timeout_ms), TIME_MAX_MS},
     {"expires_at_ms", FIELD_TIME, AT(expires_at_ms), TIME_MAX_MS},
     {"fence", FIELD_NUMBER, AT(fence), TIME_MAX_MS},
+    {"retry_for_ms", FIELD_NUMBER, AT(retry_for_ms), TIME_MAX_MS},
+    {"idempotency_key", FIELD_TEXT, AT(idempotency_key), 0},
+    {"unique", FIELD_TEXT, AT(unique), 0},
+    {"conflict", FIELD_TEXT, AT(conflict), 0},
     {"dlq_entry", FIELD_TEXT, AT(dlq_entry), 0},
     {"history", FIELD_JSON, AT(history), 0},
 };

@@ -178,13 +178,27 @@ static const struct error_word {
     const char *word;
     wh_err code;
 } error_words[] = {
-    {"WHBADARG", WH_EINVAL},      {"WHTOOBIG", WH_ETOOBIG}, {"WHLOST", WH_ELOST},
-    {"WHNOTFOUND", WH_ENOTFOUND}, {"WHSTATE", WH_ESTATE},   {"WHBADDATA", WH_EBADDATA},
-    {"WRONGTYPE", WH_EBADDATA},   {"OOM", WH_EFULL},        {"MISCONF", WH_EFULL},
-    {"NOREPLICAS", WH_EFULL},     {"BUSY", WH_EBUSY},       {"LOADING", WH_EBUSY},
-    {"MASTERDOWN", WH_EBUSY},     {"READONLY", WH_EBUSY},   {"TRYAGAIN", WH_EBUSY},
-    {"CLUSTERDOWN", WH_EBUSY},    {"UNBLOCKED", WH_EBUSY},  {"NOAUTH", WH_EAUTH},
-    {"WRONGPASS", WH_EAUTH},      {"NOPERM", WH_EPERM},
+    {"WHBADARG", WH_EINVAL},
+    {"WHTOOBIG", WH_ETOOBIG},
+    {"WHLOST", WH_ELOST},
+    {"WHNOTFOUND", WH_ENOTFOUND},
+    {"WHSTATE", WH_ESTATE},
+    {"WHBADDATA", WH_EBADDATA},
+    {"WRONGTYPE", WH_EBADDATA},
+    {"OOM", WH_EFULL},
+    {"MISCONF", WH_EFULL},
+    {"NOREPLICAS", WH_EFULL},
+    {"BUSY", WH_EBUSY},
+    {"LOADING", WH_EBUSY},
+    {"MASTERDOWN", WH_EBUSY},
+    {"READONLY", WH_EBUSY},
+    {"TRYAGAIN", WH_EBUSY},
+    {"CLUSTERDOWN", WH_EBUSY},
+    {"UNBLOCKED", WH_EBUSY},
+    {"NOAUTH", WH_EAUTH},
+    {"WRONGPASS", WH_EAUTH},
+    {"NOPERM", WH_EPERM},
+    {"WHBACKPRESSURE", WH_EBACKPRESSURE},
 };
 
 /* What Redis says under its catch-all word ERR and we must tell apart. */
@@ -212,6 +226,25 @@ static wh_err code_of(const char *text, size_t n, size_t word_len)
     return WH_EREDIS;
 }
 
+/* "<ms> <why>": the number for the caller, the sentence for people. */
+static wh_err backpressure(const char *text, size_t n, wh_errbuf *eb)
+{
+    int64_t ms = 0;
+    size_t digits = 0;
+
+    while (digits < n && digits < 15 && text[digits] >= '0' && text[digits] <= '9') {
+        ms = ms * 10 + (text[digits++] - '0');
+    }
+    size_t skip = digits + (digits < n && text[digits] == ' ');
+    size_t left = n - skip < 240 ? n - skip : 240;
+    (void)wh_err_set(eb, WH_EBACKPRESSURE, "%.*s (try again in %" PRId64 " ms)",
+                     (int)left, text + skip, ms);
+    if (eb != NULL) {
+        eb->retry_after_ms = ms;
+    }
+    return WH_EBACKPRESSURE;
+}
+
 wh_err wh_call_error(const struct redisReply *r, wh_errbuf *eb)
 {
     if (r == NULL) {
@@ -227,6 +260,9 @@ wh_err wh_call_error(const struct redisReply *r, wh_errbuf *eb)
                       ? word_len + 1
                       : 0; /* our own words are in the code already */
     size_t left = r->len - skip;
+    if (code == WH_EBACKPRESSURE) {
+        return backpressure(r->str + skip, left, eb);
+    }
     return wh_err_set(eb, code, "%.*s", (int)(left > 300 ? 300 : left), r->str + skip);
 }
 

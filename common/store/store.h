@@ -152,13 +152,20 @@ wh_err wh_store_do_resync(wh_store *s, const wh_store_resync_args *a,
                           wh_store_resync_fn *cb, void *arg) WH_MUSTCHECK;
 
 /* ---- enqueue ---- */
+typedef enum wh_store_enqueue_fate {
+    WH_STORE_EXISTING,
+    WH_STORE_REPLACED,
+    WH_STORE_EXTENDED
+} wh_store_enqueue_fate;
 typedef struct wh_store_enqueued {
     size_t created;
-    int64_t now_ms;
+    int64_t now_ms; /* 0: not told */
     /* of those that existed: index from 0 and the id text of the job that exists */
     const size_t *existing;
     const wh_slice *existing_ids;
     size_t n_existing;
+    /* What became of the one that existed; a batch of several is not told. */
+    wh_store_enqueue_fate fate;
 } wh_store_enqueued;
 typedef void wh_store_enqueued_fn(void *arg, wh_err err, const wh_errbuf *eb,
                                   const wh_store_enqueued *e);

@@ -252,6 +252,91 @@ static wh_err put_triple(wh_store *s, wh_buf *out, const wh_job_spec *spec)
     return err;
 }
 
+static void put_word(wh_call *c, const char *word, const char *value)
+{
+    if (value != NULL && value[0] != '\0') {
+        wh_call_args(c, word);
+        wh_call_args(c, value);
+    }
+}
+
+static void put_number(wh_call *c, const char *word, int64_t value)
+{
+    if (value > 0) {
+        wh_call_args(c, word);
+        wh_call_argi(c, value);
+    }
+}
+
+/* wh1_enqueue instead of a batch of one: it tells what became of the job that exists. */
+static wh_err put_one(wh_buf *out, const char *partition, const wh_job_spec *s)
+{
+    wh_call c;
+    char id[WH_UUID_TEXT + 1];
+
+    wh_rng_uuid_format(s->id, id);
+    wh_call_init(&c, "wh1_enqueue", false, partition);
+    wh_call_args(&c, s->type);
+    wh_call_arg(&c, s->payload, s->payload_len);
+    put_word(&c, "ID", id);
+    put_word(&c, "ORG", s->org);
+    if (s->priority_plus1 > 0) {
+        wh_call_args(&c, "PRIORITY");
+        wh_call_argi(&c, s->priority_plus1 - 1);
+    }
+    put_number(&c, "DELAY", s->delay_ms);
+    put_word(&c, "KEY", s->key);
+    put_number(&c, "KEYTTL", s->key_ttl_ms);
+    put_number(&c, "MAXATTEMPTS", s->max_attempts);
+    put_number(&c, "TIMEOUT", s->timeout_ms);
+    put_number(&c, "EXPIRES", s->expires_ms);
+    if (s->entity_type != NULL || s->entity_id != NULL) {
+        wh_call_args(&c, "ENTITY");
+        wh_call_args(&c, s->entity_type == NULL ? "" : s->entity_type);
+        wh_call_args(&c, s->entity_id == NULL ? "" : s->entity_id);
+    }
+    put_word(&c, "TRACEPARENT", s->traceparent);
+    put_word(&c, "GROUP", s->group);
+    put_word(&c, "UNIQUE", wh_job_unique_name(s->unique));
+    put_word(&c, "CONFLICT", wh_job_conflict_name(s->conflict));
+    put_number(&c, "RETRYFOR", s->retry_for_ms);
+    return wh_call_finish(&c, out);
+}
+
+static wh_err decode_one(wh_store *s, const wh_reply *r, wh_store_enqueued *out)
+{
+    static const char *const words[] = {[WH_STORE_EXISTING] = "existing",
+                                        [WH_STORE_REPLACED] = "replaced",
+                                        [WH_STORE_EXTENDED] = "extended"};
+    wh_slice id = wh_reply_str(wh_reply_at(r, 0));
+    wh_slice word = wh_reply_str(wh_reply_at(r, 1));
+
+    if (id.n != WH_UUID_TEXT || word.n == 0) {
+        return WH_EPROTO;
+    }
+    if (strcmp(word.p, "created") == 0) {
+        out->created = 1;
+        return WH_OK;
+    }
+    size_t *indexes = wh_grow(s->indexes, &s->indexes_cap, 1, sizeof *indexes);
+    if (indexes == NULL || wh_store_room(s, 1) != WH_OK) {
+        s->indexes = indexes == NULL ? s->indexes : indexes;
+        return WH_ENOMEM;
+    }
+    s->indexes = indexes;
+    indexes[0] = 0;
+    s->slices[0] = id;
+    out->existing = indexes;
+    out->existing_ids = s->slices;
+    out->n_existing = 1;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(word.p, words[i]) == 0) {
+            out->fate = (wh_store_enqueue_fate)i;
+        }
+    }
+    return WH_OK;
+}
+
 static wh_err decode_enqueued(wh_store_node *node, const wh_reply *r,
                               wh_store_enqueued *out)
 {
@@ -294,10 +379,31 @@ static void deliver_enqueued(wh_store_node *n, wh_err err, const wh_errbuf *eb,
     wh_errbuf own = {0};
 
     if (err == WH_OK) {
-        err = decode_enqueued(n, r, &enqueued);
-        eb = err == WH_OK ? eb : explain(&own, err, "wh1_enqueue_batch");
+        err = n->is_single ? decode_one(n->store, r, &enqueued)
+                           : decode_enqueued(n, r, &enqueued);
+        eb = err == WH_OK ? eb
+                          : explain(&own, err,
+                                    n->is_single ? "wh1_enqueue" : "wh1_enqueue_batch");
     }
     cb(n->arg, err, eb, err == WH_OK ? &enqueued : NULL);
+}
+
+/* The hot path is the batch, of one too; only who may replace a job wants to know more. */
+static bool is_single(const wh_store_enqueue_args *a)
+{
+    return a->n == 1 && (a->specs[0].conflict == WH_JOB_CONFLICT_REPLACE ||
+                         a->specs[0].conflict == WH_JOB_CONFLICT_EXTEND);
+}
+
+static wh_err put_batch(wh_store *s, wh_buf *out, const wh_store_enqueue_args *a)
+{
+    wh_err err = WH_OK;
+
+    put_function(out, "wh1_enqueue_batch", 3 * a->n, a->partition);
+    for (size_t i = 0; i < a->n && err == WH_OK; i++) {
+        err = put_triple(s, out, &a->specs[i]);
+    }
+    return err;
 }
 
 wh_err wh_store_do_enqueue(wh_store *s, const wh_store_enqueue_args *a,
@@ -314,10 +420,9 @@ wh_err wh_store_do_enqueue(wh_store *s, const wh_store_enqueue_args *a,
         return wh_err_set(eb, err, "%s", wh_store_error(s));
     }
     n->n = a->n;
-    put_function(&n->request, "wh1_enqueue_batch", 3 * a->n, a->partition);
-    for (size_t i = 0; i < a->n && err == WH_OK; i++) {
-        err = put_triple(s, &n->request, &a->specs[i]);
-    }
+    n->is_single = is_single(a);
+    err = n->is_single ? put_one(&n->request, a->partition, &a->specs[0])
+                       : put_batch(s, &n->request, a);
     if (err != WH_OK) {
         wh_store_node_release(n);
     } else {

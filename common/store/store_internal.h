@@ -29,6 +29,7 @@ struct wh_store_node {
     size_t n; /* batch size, to check indexes against */
     int tries;
     bool is_function, parked, forgotten;
+    bool is_single; /* an enqueue by wh1_enqueue */
 };
 
 typedef struct wh_store_bell {

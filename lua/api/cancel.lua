@@ -35,10 +35,12 @@ args.register('wh1_cancel', function(KEYS, ARGV)
     if worker then
         return request(k, raw, m, worker)
     end
-    local keep = done.keep_of(k)
+    local keep, head = done.keep_of(k), record.decode(rec)
     redis.call('ZREM', k.delayed, raw)
+    queued.change(k, head[2], -1, -#rec, status == 'pending' and 1 or 0)
+    unique.release(k, raw, head)
     done.finish(k, clock.now(), raw, m, 'cancelled', status == 'pending', keep)
-    event.add(k, 'cancelled', raw, record.decode(rec))
+    event.add(k, 'cancelled', raw, head)
     event.count(k, 'cancelled', 1)
     return 'cancelled'
 end, { 'allow-oom' })

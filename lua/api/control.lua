@@ -33,10 +33,13 @@ args.register('wh1_configure', function(KEYS, ARGV)
     end
     for i = 1, #ARGV, 2 do
         local range = FIELD[ARGV[i]]
-        if not range then
-            args.fail('WHBADARG fields are keep_ms, keep_count, payload_max')
+        if ARGV[i] == 'order' and (ARGV[i + 1] == 'arrival' or ARGV[i + 1] == 'deadline') then
+            range = true
+        elseif not range then
+            args.fail('WHBADARG fields are keep_ms, keep_count, payload_max, order (arrival or deadline)')
+        else
+            args.int(ARGV[i + 1], range[1], range[2], 'WHBADARG a value is out of range')
         end
-        args.int(ARGV[i + 1], range[1], range[2], 'WHBADARG a value is out of range')
     end
     keys.guard(k)
     redis.call('HSET', k.ctl, unpack(ARGV))

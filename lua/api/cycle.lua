@@ -83,17 +83,21 @@ local function sort_out(k, q, argv)
 end
 
 -- Time passes also where no scheduler runs.
-local function keep_time(k, now, keep)
+local function keep_time(k, now, keep, t)
     if redis.call('ZCOUNT', k.workers, '-inf', string.format('%.0f', now)) > 0 then
-        lease.recover(k, now, 50, keep)
+        recover.run(k, now, 50, keep)
     end
     timed.expire(k, now, 1000, keep)
     timed.promote(k, now, 100)
+    if redis.call('ZCOUNT', k.parked, '-inf', string.format('%.0f', now)) > 0 then
+        wake.due_now(k, now, t)
+    end
 end
 
-local function end_claims(k, now, q, w, keep, delta)
-    finish.completed(k, now, q.worker, w.ok, w.held, keep, delta)
-    finish.run(k, now, q.worker, w.rest, keep, delta)
+local function end_claims(k, now, q, w, keep, t)
+    finish.completed(k, now, q.worker, w.ok, w.held, keep, t)
+    finish.run(k, now, q.worker, w.rest, keep, t)
+    tally.settle_ended(k, now, t)
     event.count(k, 'fenced', #w.fenced)
     if keep > 0 and #w.ok + #w.rest > 0 then
         done.trim_count(k, keep, 2 * (#w.ok + #w.rest))
@@ -102,7 +106,7 @@ end
 
 -- Claims, and says whether the worker may sleep. A quiet worker is never idle: a wake-up call
 -- would be lost on it.
-local function claim_next(k, now, q, state, delta)
+local function claim_next(k, now, q, state, t)
     if state.quiet then
         if not state.paused and redis.call('ZCARD', k.ring) > 0 then
             bell.ring(k, now)
@@ -121,7 +125,7 @@ local function claim_next(k, now, q, state, delta)
         end
         return {}, 0
     end
-    local claimed, more = claim.take(k, now, q.worker, q.want, delta)
+    local claimed, more = claim.take(k, now, q.worker, q.want, t)
     if #claimed / 3 < q.want and not more then
         bell.wait(k, now, q.worker, q.over_bell)
         return claimed, cycle.idle
@@ -138,15 +142,15 @@ args.register('wh1_cycle', function(KEYS, ARGV)
     local q = parse_cycle(ARGV)
     local now = clock.now()
     lease.check(k, now, q.worker)
-    keys.guard(k)
-    local ctl = redis.call('HMGET', k.ctl, 'paused', 'keep_count')
+    keys.guard_cycle(k)
+    local ctl = redis.call('HMGET', k.ctl, 'paused', 'keep_count', 'limits')
     local keep = args.stored(ctl[2], done.keep_count)
     local state = { paused = ctl[1] == '1' }
     state.quiet = q.want > 0 and redis.call('SISMEMBER', k.command_ .. q.worker, 'quiet') == 1
-    local w, delta = sort_out(k, q, ARGV), {}
-    end_claims(k, now, q, w, keep, delta)
-    keep_time(k, now, keep)
-    local claimed, flags = claim_next(k, now, q, state, delta)
-    finish.settle(k, delta)
-    return { now, delay.next_in(k.delayed, now), flags, w.fenced, claimed }
+    local w, t = sort_out(k, q, ARGV), tally.new(limit.of(k, ctl[3]))
+    end_claims(k, now, q, w, keep, t)
+    keep_time(k, now, keep, t)
+    local claimed, flags = claim_next(k, now, q, state, t)
+    tally.settle(k, now, t)
+    return { now, timed.next_in(k, now), flags, w.fenced, claimed }
 end, { 'allow-oom' })

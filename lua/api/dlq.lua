@@ -35,7 +35,7 @@ args.register('wh1_dlq_list', function(KEYS, ARGV)
     local entries, cursor = read(k, q)
     local reply = { cursor }
     for _, e in ipairs(entries) do
-        if dlq.matches(dlq.fields(e[2]), q.filter) then
+        if dlq.matches(record.fields(e[2]), q.filter) then
             reply[#reply + 1] = e
         end
     end
@@ -51,7 +51,7 @@ local function walk(may, act)
         local entries, cursor = read(k, q)
         local now, todo = clock.now(), {}
         for _, e in ipairs(entries) do
-            local f = dlq.fields(e[2])
+            local f = record.fields(e[2])
             local raw = dlq.matches(f, q.filter) and dlq.known(k, e[1], f)
             if raw ~= false and may(k, raw, f) then
                 todo[#todo + 1] = { entry = e[1], raw = raw, f = f }
@@ -68,7 +68,8 @@ args.register('wh1_dlq_replay', walk(function(k, raw, f)
     if not raw or not args.is_name(f.type or '') or not args.is_name(f.org or '') then
         return false
     end
-    if not ready.is_sound(k, f.org, string.format('%d', tonumber(f.priority) or 5)) then
+    local level = string.format('%d', tonumber(f.priority) or 5)
+    if not place.is_sound(place.make(k, f.org, level, { g = f.group })) then
         args.fail(args.WRONG_TYPE)
     end
     return true

@@ -94,9 +94,9 @@ end
 local function bye(k, now, q)
     if redis.call('ZSCORE', k.workers, q.worker) then
         lease.check(k, now, q.worker)
-        local _, left = lease.drop_claims(k, now, q.worker, 'release', LIMIT.batch, done.keep_of(k))
+        local _, left = recover.drop_claims(k, now, q.worker, 'release', LIMIT.batch, done.keep_of(k))
         if left == 0 then
-            lease.forget(k, q.worker)
+            recover.forget(k, q.worker)
         end
         return { now, left }
     end

@@ -63,22 +63,30 @@ function page.in_progress(k, cursor, limit, filter)
     return next_offset(from, #ids, seen), list
 end
 
+-- Orgs with ready jobs: in the ring, or parked, or waiting for a type.
+local function ready_orgs(k)
+    local orgs, seen = {}, {}
+    for _, name in ipairs(redis.call('HKEYS', k.queued)) do
+        if name ~= queued.all and not seen[name] then
+            seen[name], orgs[#orgs + 1] = true, name
+        end
+    end
+    table.sort(orgs)
+    return orgs
+end
+
 function page.pending(k, cursor, limit, filter)
-    local from, ids = offset(cursor), {}
-    local orgs = filter.org and { filter.org } or redis.call('ZRANGE', k.ring, 0, -1)
-    local total = 0
-    for _, org in ipairs(orgs) do
-        for level in string.gmatch(ready.order(redis.call('HGET', k.levels, org) or nil), '.') do
-            local key = keys.ready(k, org, level)
-            local length = redis.call('LLEN', key)
+    local from, ids, total = offset(cursor), {}, 0
+    for _, org in ipairs(filter.org and { filter.org } or ready_orgs(k)) do
+        ready.each(k, org, function(key, read, length)
             local first = math.max(0, from - total)
             if #ids < limit and first < length then
-                for _, raw in ipairs(redis.call('LRANGE', key, first, first + limit - #ids - 1)) do
+                for _, raw in ipairs(redis.call(read, key, first, first + limit - #ids - 1)) do
                     ids[#ids + 1] = raw
                 end
             end
             total = total + length
-        end
+        end)
     end
     local list = view.list(k, ids, filter, function(_, _, m)
         return not m[M.status] and { status = 'pending' }
@@ -93,7 +101,7 @@ function page.failed(k, cursor, limit, filter)
     end
     local entries, list = redis.call('XRANGE', k.dlq, start, '+', 'COUNT', limit), {}
     for _, e in ipairs(entries) do
-        local f = dlq.fields(e[2])
+        local f = record.fields(e[2])
         if dlq.matches(f, filter) then
             list[#list + 1] = view.dead(e[1], f, filter.full)
         end

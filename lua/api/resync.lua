@@ -16,14 +16,14 @@ args.register('wh1_resync', function(KEYS, ARGV)
     local now = clock.now()
     lease.check(k, now, worker)
     keys.guard(k)
-    local keep, delta, held = done.keep_of(k), {}, {}
+    local keep, t, held = done.keep_of(k), tally.new(limit.now(k)), {}
     local flat = redis.call('HGETALL', k.run_ .. worker)
     for i = 1, #flat, 2 do
         held[flat[i]] = true
     end
-    local list = lease.to_drop(flat, 'release', LIMIT.batch, named)
-    local released = finish.each(k, now, worker, list, keep, delta)
-    finish.settle(k, delta)
+    local list = recover.to_drop(flat, 'release', LIMIT.batch, named)
+    local released = finish.each(k, now, worker, list, keep, t)
+    tally.settle(k, now, t)
     local reply = { released }
     for i = 2, #ARGV do
         if not held[ARGV[i]] then

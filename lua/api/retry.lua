@@ -6,16 +6,17 @@ local function from_dlq(k, now, raw, entry)
     if #found == 0 then
         args.fail('WHNOTFOUND the DLQ entry of this job was removed by hand')
     end
-    dlq.revive(k, now, entry, raw, dlq.fields(found[1][2]))
+    dlq.revive(k, now, entry, raw, record.fields(found[1][2]))
 end
 
 -- A kept job that ended without success. If its id still stands in its list, it only wakes up there.
-local function start_over(k, now, raw, head, m)
+local function start_over(k, now, raw, rec, head, m)
     local fresh = meta.new()
     fresh[M.fence], fresh[M.next_retry_at] = m[M.fence], now
     if not m[M.queued] then
-        ready.push(k, raw, head, false)
+        ready.push(k, raw, rec, head, false)
     end
+    queued.change(k, head[2], 1, #rec, m[M.queued] and -1 or 0)
     meta.put(k, raw, fresh)
     redis.call('ZREM', k.done, raw)
     redis.call('ZREM', k.expiry, raw)
@@ -40,12 +41,12 @@ args.register('wh1_retry', function(KEYS, ARGV)
         if status == 'in_progress' or status == 'completed' then
             args.fail('WHSTATE the job runs or has completed')
         elseif status == 'scheduled' then
-            ready.push(k, raw, head, false)
+            ready.push(k, raw, rec, head, false)
             redis.call('ZREM', k.delayed, raw)
             m[M.next_retry_at] = now
             meta.put(k, raw, m)
         elseif status ~= 'pending' then
-            start_over(k, now, raw, head, m)
+            start_over(k, now, raw, rec, head, m)
         end
     end
     bell.ring(k, now)

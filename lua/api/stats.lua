@@ -5,13 +5,13 @@
 -- `handed` counts jobs that were enqueued and claimed in one step: one write less for those.
 local COUNTERS = {
     'enqueued', 'claimed', 'completed', 'retried', 'dead_total', 'snoozed', 'released', 'cancelled', 'expired',
-    'recovered', 'fenced', 'workers_lost', 'replayed', 'purged', 'promoted',
+    'recovered', 'fenced', 'workers_lost', 'replayed', 'purged', 'promoted', 'cron_fired', 'damaged',
 }
 
 local function oldest(k, now)
     local age = -1
     for _, org in ipairs(redis.call('ZRANGE', k.ring, 0, 99)) do
-        local raw = redis.call('LINDEX', keys.ready(k, org, ready.default_level), 0)
+        local raw = redis.call('LINDEX', keys.ready(k, org, levels.default), 0)
         local rec = raw and redis.call('HGET', k.jobs, raw)
         if record.is_record(rec) then
             age = math.max(age, now - record.enqueued_at(rec))

@@ -17,12 +17,13 @@ end
 args.register('wh1_promote', function(KEYS, ARGV)
     local k, now, batch = begin(KEYS, ARGV)
     local n = timed.promote(k, now, batch)
-    return { now, n, delay.next_in(k.delayed, now) }
+    wake.due_now(k, now, tally.new(limit.now(k)))
+    return { now, n, timed.next_in(k, now) }
 end, { 'allow-oom' })
 
 args.register('wh1_recover', function(KEYS, ARGV)
     local k, now, batch, keep = begin(KEYS, ARGV)
-    local jobs, workers = lease.recover(k, now, batch, keep)
+    local jobs, workers = recover.run(k, now, batch, keep)
     return { now, jobs, workers, delay.next_in(k.workers, now) }
 end, { 'allow-oom' })
 

@@ -17,39 +17,76 @@ local function meet(a, raw, place)
     a.place[raw] = place
 end
 
-local function ready_lists(a, k)
-    local orgs = redis.call('ZRANGE', k.ring, 0, -1)
-    for _, org in ipairs(orgs) do
-        for level in string.gmatch(ready.order(redis.call('HGET', k.levels, org) or nil), '.') do
-            for _, raw in ipairs(redis.call('LRANGE', keys.ready(k, org, level), 0, -1)) do
-                meet(a, raw, 'ready')
-                a.listed[raw] = org
+-- Orgs that may have ready jobs, by every index that names one.
+local function ready_orgs(k)
+    local orgs, seen = {}, {}
+    local function add(list)
+        for _, org in ipairs(list) do
+            if not seen[org] and args.is_name(org) then
+                seen[org], orgs[#orgs + 1] = true, org
             end
         end
     end
-    local levels = redis.call('HGETALL', k.levels)
-    for i = 1, #levels, 2 do
-        for level in string.gmatch(levels[i + 1], '.') do
-            -- A level that ran empty stays until a claim visits it, as its org in the ring does.
-            if not redis.call('ZSCORE', k.ring, levels[i]) then
-                problem(a, 'levels has org ' .. levels[i] .. ' (level ' .. level .. '), but the ring has not')
-            end
+    add(redis.call('ZRANGE', k.ring, 0, -1))
+    add(redis.call('HKEYS', k.levels))
+    add(redis.call('HKEYS', k.queued))
+    return orgs
+end
+
+-- Who is known to come back: in the ring, parked, or waiting for a type.
+local function will_be_visited(k, org)
+    if redis.call('ZSCORE', k.ring, org) or redis.call('ZSCORE', k.parked, 'org/' .. org) then
+        return true
+    end
+    for _, kind in ipairs(levels.of(k, org).asides) do
+        if redis.call('ZSCORE', k.waiting_ .. kind, org) and redis.call('ZSCORE', k.parked, 'type/' .. kind) then
+            return true
         end
+    end
+    return false
+end
+
+local function ready_lists(a, k)
+    for _, org in ipairs(ready_orgs(k)) do
+        a.visited[org] = will_be_visited(k, org)
+        ready.each(k, org, function(key, read)
+            for _, raw in ipairs(redis.call(read, key, 0, -1)) do
+                meet(a, raw, 'ready')
+                a.listed[raw] = org
+            end
+        end)
+    end
+end
+
+-- A hash of counters against what was counted.
+local function compare(a, what, flat, counted)
+    for i = 1, #flat, 2 do
+        if flat[i + 1] ~= tostring(counted[flat[i]] or 0) then
+            problem(a, what .. ' of ' .. flat[i] .. ' is ' .. flat[i + 1] .. ', counted ' .. (counted[flat[i]] or 0))
+        end
+        counted[flat[i]] = nil
+    end
+    for name, n in pairs(counted) do
+        problem(a, what .. ' of ' .. name .. ' is missing, counted ' .. n)
     end
 end
 
 local function claims(a, k)
-    local held = {}
+    local held, load, L = {}, {}, limit.now(k) or limit.nothing()
     for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
         local flat = redis.call('HGETALL', k.run_ .. worker)
         for i = 1, #flat, 2 do
             local raw = id.of_token(flat[i])
-            local _, org = finish.held(flat[i + 1])
+            local h = tally.parse(flat[i + 1])
             meet(a, raw, 'run')
             a.running[raw] = id.fence(flat[i])
-            held[org] = (held[org] or 0) + 1
+            held[h.org] = (held[h.org] or 0) + 1
+            for _, name in ipairs(limit.loads(L, h.org, h.kind or '', h.group)) do
+                load[name] = (load[name] or 0) + 1
+            end
         end
     end
+    compare(a, 'load', redis.call('HGETALL', k.load), load)
     local active = redis.call('HGETALL', k.active)
     for i = 1, #active, 2 do
         local org, n = active[i], tonumber(active[i + 1])
@@ -91,6 +128,14 @@ local function check_living(a, raw, rec, packed)
         problem(a, id.text(raw) .. ' runs with a fence that its meta does not expect')
     end
     local head = record.decode(rec)
+    if finished and a.listed[raw] then
+        queued.add(a.queued, a.listed[raw], 0, 0, 1)
+    elseif not finished and not a.running[raw] then
+        queued.add(a.queued, head[2], 1, #rec)
+        if a.listed[raw] and not a.visited[a.listed[raw]] then
+            problem(a, id.text(raw) .. ' is ready, but its org is in neither ring, parked nor waiting')
+        end
+    end
     if a.listed[raw] and a.listed[raw] ~= head[2] then
         problem(a, id.text(raw) .. ' stands in the list of another org')
     end
@@ -119,6 +164,8 @@ local function records(a, k)
         elseif rec == '' then
             if not a.listed[raw] then
                 problem(a, id.text(raw) .. ' is a tombstone and stands in no list')
+            else
+                queued.add(a.queued, a.listed[raw], 0, 0, 1)
             end
         elseif record.is_record(rec) then
             check_living(a, raw, rec, metas[raw])
@@ -146,12 +193,25 @@ local function foreign_entries(a, k)
     end
 end
 
+local function waiting(a, k)
+    local counted, sum = {}, { 0, 0, 0 }
+    for org, c in pairs(a.queued) do
+        counted[org] = queued.format(c[1], c[2], c[3])
+        sum = { sum[1] + c[1], sum[2] + c[2], sum[3] + c[3] }
+    end
+    if sum[1] + sum[3] > 0 then
+        counted[queued.all] = queued.format(sum[1], sum[2], sum[3])
+    end
+    compare(a, 'queued', redis.call('HGETALL', k.queued), counted)
+end
+
 function audit.run(k)
-    local a = { problems = {}, place = {}, listed = {}, running = {}, kept = {}, seen = 0, dead = 0, expiry = k.expiry }
+    local a = { problems = {}, place = {}, listed = {}, running = {}, kept = {}, queued = {}, visited = {}, seen = 0, dead = 0, expiry = k.expiry }
     ready_lists(a, k)
     claims(a, k)
     indices(a, k)
     records(a, k)
+    waiting(a, k)
     foreign_entries(a, k)
     return a
 end

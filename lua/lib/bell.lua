@@ -56,8 +56,8 @@ end
 -- job goes over the bell, which saves a round trip. Returns false when nobody took it; a
 -- worker that only takes calls is rung then, by the caller's push to the ready list.
 -- Each write follows a read of its key or can fail (a wrong type) and be taken back.
-function bell.hand_off(k, now, raw, rec, org)
-    local first = redis.call('ZRANGE', k.idle, 0, 0, 'WITHSCORES')
+function bell.hand_off(k, now, raw, rec, head)
+    local org, first = head.org, redis.call('ZRANGE', k.idle, 0, 0, 'WITHSCORES')
     local worker = first[1]
     if not worker or tonumber(first[2]) % 1 == 0 then
         return false
@@ -72,7 +72,7 @@ function bell.hand_off(k, now, raw, rec, org)
     local token, text = raw .. '1', string.format('%.0f', now)
     local active, held, given = redis.pcall('HINCRBY', k.active, org, 1)
     if type(active) == 'number' then
-        held = redis.pcall('HSET', k.run_ .. worker, token, text .. ' ' .. org) == 1
+        held = redis.pcall('HSET', k.run_ .. worker, token, text .. ' ' .. org .. ' ' .. head.type .. ' 0') == 1
         given = held and give(k, worker, 'j' .. text .. ' ' .. token .. rec)
     end
     if given then

@@ -1,106 +1,357 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Claims: takes ids from the ready lists in fair order and makes them fields of
--- P:run:<worker>. Bounded: at most `want` jobs and 200 + want visits of orgs; what is left is
--- for the next call.
-local claim = { visits = 200, window = 100 }
+-- Claims: takes ids in fair order and makes them fields of P:run:<worker>. Bounded: at most `want`
+-- jobs, 200 + want visits of orgs, 1,000 jobs set aside; what is left is for the next call.
+-- Without settings of limits (st.x is nil) nothing below looks for any.
+local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 
--- Digits of the levels besides 5 of these orgs, nil when no org has any.
-local function levels_of(k, shares)
-    if redis.call('EXISTS', k.levels) == 0 then
-        return nil
+-- What a claim of this type from this source is charged, and its value in P:run.
+local function held_of(st, s, kind, name, marks)
+    local key = kind .. ' ' .. name .. ' ' .. marks
+    local h = s.held and s.held[key]
+    if not h then
+        local cost = st.costs[kind] or st.cost
+        local text = string.format('%.1f', cost)
+        h = { cost = tonumber(text), value = st.now_text .. s.org .. ' ' .. kind .. ' ' .. text }
+        if marks ~= '' then
+            h.value = h.value .. ' ' .. name .. ' ' .. marks
+        elseif name ~= '' then
+            h.value = h.value .. ' ' .. name
+        end
+        s.held = s.held or {}
+        s.held[key] = h
     end
-    local orgs = {}
-    for i, s in ipairs(shares) do
-        orgs[i] = s.org
-    end
-    return redis.call('HMGET', k.levels, unpack(orgs))
+    return h
 end
 
--- Turns popped ids into claims; ids of finished jobs are dropped here. share_of[i] is the share
--- that ids[i] came from; its `valid` counts the jobs that were claimed.
-local function accept(k, st, ids, share_of)
-    local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local metas = redis.call('HMGET', k.meta, unpack(ids))
-    local c, r, n = st.claimed, st.run, #st.claimed
-    for i = 1, #ids do
-        local raw, rec, packed, s = ids[i], recs[i], metas[i], share_of[i]
+-- A job that may not run now goes where it waits without being in the way.
+local function put_back(k, st, s, job, at)
+    if job.name ~= '' and limit.group_cap(st.x.L, s.org, job.name) then
+        -- Its group's jobs keep their order: the group waits. A second at most, since nobody else
+        -- tells when the type is free.
+        ready.push(k, job.raw, job.rec, job.head, true)
+        local p = place.of(k, job.head)
+        redis.call('ZREM', p.ring, job.name)
+        parked.add(k, st.x.now, group.parked(s.org, p.level, job.name), math.min(tonumber(at) or math.huge, st.x.now + 1000))
+        return
+    end
+    local list = s.put[job.kind]
+    if not list then
+        list = {}
+        s.put[job.kind], s.put[#s.put + 1] = list, job.kind
+    end
+    list[#list + 1], list[#list + 2] = job.raw, job.rec
+    st.asides = st.asides + 1
+end
+
+-- May this job be claimed? Takes its part of the limits if so.
+local function is_admitted(k, st, s, job)
+    local room, at = limit.pair_room(st.x, s.org, job.kind)
+    if room > 0 and job.name ~= '' then
+        room, at = limit.group_room(st.x, s.org, job.name), 'inf'
+    end
+    if room > 0 then
+        limit.spend(st.x, s.org, job.kind, job.name)
+        return true
+    end
+    put_back(k, st, s, job, at)
+    return false
+end
+
+-- Run times of types that were not met yet in this call.
+local function learn_costs(k, st, kinds)
+    local names = {}
+    for kind in pairs(kinds) do
+        if st.costs[kind] == nil then
+            names[#names + 1] = kind
+        end
+    end
+    if #names > 0 then
+        local values = redis.call('HMGET', k.types, unpack(names))
+        for i, kind in ipairs(names) do
+            st.costs[kind] = tonumber(values[i] or '') or false
+        end
+    end
+end
+
+-- The living jobs among popped ids; the ids of finished ones are dropped here.
+local function read_jobs(k, st)
+    local recs, metas = redis.call('HMGET', k.jobs, unpack(st.ids)), redis.call('HMGET', k.meta, unpack(st.ids))
+    local jobs, kinds, n = {}, {}, 0
+    for i, raw in ipairs(st.ids) do
+        local rec, packed = recs[i], metas[i]
         local m = packed and meta.unpack(packed)
         if rec == '' or (m and m[M.status]) then
+            local s = st.src[i].share or st.src[i]
             done.unqueue(k, raw, rec, m)
+            queued.add(st.t.queued, s.org, 0, 0, -1)
         elseif record.is_record(rec) then
-            local token = m and id.token(raw, m[M.fence] + 1) or raw .. '1'
-            c[n + 1], c[n + 2], c[n + 3] = token, packed or '', rec
-            n = n + 3
-            r[#r + 1], r[#r + 2] = token, s.held
-            s.valid = s.valid + 1
-        end
-    end
-end
-
--- Pops the ids of the shares.
-local function pop(k, st, shares, leave)
-    local levels = levels_of(k, shares)
-    local ids, share_of = {}, {}
-    for i, s in ipairs(shares) do
-        st.visits = st.visits + 1
-        s.valid, s.got = 0, 0
-        if st.empty[s.org] then
-            -- It ran empty in this call and came up again: only now does it leave the ring, so
-            -- that an org cannot win by emptying and refilling its list.
-            leave[#leave + 1] = s.org
-            st.n_empty = st.n_empty - 1
+            local kind, has_options = record.peek(rec)
+            local job = { raw = raw, rec = rec, packed = packed, m = m, kind = kind, src = st.src[i], name = '', marks = '' }
+            if has_options then
+                job.head = record.decode(rec)
+                local o = job.head[4] or {}
+                job.name, job.marks = o.g or '', o.ku == 'd' and 'u' or ''
+                job.frees_key = o.ku == 'q'
+            end
+            kinds[kind] = true
+            n = n + 1
+            jobs[n] = job
         else
-            s.held = st.now_text .. s.org
-            s.got = ready.take(k, s.org, levels and levels[i] or nil, s.n, ids)
-            for j = #share_of + 1, #ids do
-                share_of[j] = s
-            end
-            if s.got == 0 then
-                leave[#leave + 1] = s.org
+            event.count(k, 'damaged', 1)
+        end
+    end
+    learn_costs(k, st, kinds)
+    return jobs
+end
+
+-- Turns popped ids into claims.
+local function accept(k, st)
+    local c, r, n = st.claimed, st.run, #st.claimed
+    for _, job in ipairs(read_jobs(k, st)) do
+        local s = job.src.share or job.src
+        if not st.x or is_admitted(k, st, s, job) then
+            local h = held_of(st, s, job.kind, job.name, job.marks)
+            local token = job.m and id.token(job.raw, job.m[M.fence] + 1) or job.raw .. '1'
+            c[n + 1], c[n + 2], c[n + 3] = token, job.packed or '', job.rec
+            n = n + 3
+            r[#r + 1], r[#r + 2] = token, h.value
+            s.valid, s.spent = s.valid + 1, s.spent + h.cost
+            tally.claimed(st.t, s.org, #job.rec)
+            if job.frees_key then
+                unique.release(k, job.raw, job.head)
             end
         end
     end
-    return ids, share_of
 end
 
--- One pass over the orgs with the lowest virtual times. Returns false when the ring is empty.
-local function pass(k, st)
-    local ring = redis.call('ZRANGE', k.ring, 0, math.min(st.need, claim.window) - 1, 'WITHSCORES')
+-- Jobs of blocked types at the head of the org's first list are set aside in one go, so that the
+-- org's other jobs need not wait for as many calls.
+local function skip_blocked(k, st, s)
+    local first = s.view.order[1]
+    if first.kind ~= 'list' or st.asides >= claim.asides then
+        return
+    end
+    local key = keys.ready(k, s.org, first.level)
+    local ids = redis.pcall('LRANGE', key, 0, claim.scan - 1)
+    if ids.err or #ids == 0 then
+        return
+    end
+    local recs, count, flat = redis.call('HMGET', k.jobs, unpack(ids)), 0, {}
+    for i, raw in ipairs(ids) do
+        if not record.is_record(recs[i]) then
+            break
+        end
+        local kind = record.peek(recs[i])
+        if limit.pair_room(st.x, s.org, kind) > 0 then
+            break
+        end
+        flat[kind] = flat[kind] or {}
+        table.insert(flat[kind], raw)
+        table.insert(flat[kind], recs[i])
+        count = i
+    end
+    if count == 0 then
+        return
+    end
+    for kind, list in pairs(flat) do
+        local metas, keep = redis.call('HMGET', k.meta, unpack(aside.ids(list))), {}
+        for i = 1, #list, 2 do
+            local m = metas[(i + 1) / 2] and meta.unpack(metas[(i + 1) / 2])
+            if m and m[M.status] then
+                done.unqueue(k, list[i], list[i + 1], m)
+                queued.add(st.t.queued, s.org, 0, 0, -1)
+            else
+                keep[#keep + 1], keep[#keep + 2] = list[i], list[i + 1]
+            end
+        end
+        if #keep > 0 then
+            aside.put(k, s.org, kind, keep)
+        end
+    end
+    redis.call('LPOP', key, count)
+    st.asides = st.asides + count
+end
+
+-- Takes from what was set aside as much as the types admit now.
+local function take_asides(k, st, s, n)
+    local got = 0
+    for _, kind in ipairs(s.view.asides) do
+        local room = limit.pair_room(st.x, s.org, kind)
+        if room > 0 and got < n then
+            got = got + aside.take(k, s.org, kind, math.min(n - got, room), st, s)
+        end
+    end
+    return got
+end
+
+-- Without settings nothing is held back any more.
+local function take_all_asides(k, st, s, n)
+    local got = 0
+    for _, kind in ipairs(s.view.asides) do
+        if got < n then
+            got = got + aside.take(k, s.org, kind, n - got, st, s)
+        end
+    end
+    return got
+end
+
+-- Pops the ids of a share: s.got of s.wanted. An org that got less has nothing more to run now.
+local function pop(k, st, s)
+    local n = s.n
+    if st.x then
+        local room, at = limit.org_room(st.x, s.org)
+        if room <= 0 then
+            parked.add(k, st.x.now, 'org/' .. s.org, at)
+            s.wanted = 1
+            return
+        end
+        n = math.min(n, room)
+    end
+    if #s.view.asides > 0 then
+        s.got = st.x and take_asides(k, st, s, n) or take_all_asides(k, st, s, n)
+    end
+    if s.got < n then
+        s.got = s.got + ready.take(k, s, n - s.got, st)
+    end
+    s.wanted = n
+end
+
+-- The org has nothing to run but what its types hold back: it waits for them.
+local function wait_for_types(k, st, s)
+    for _, kind in ipairs(levels.of(k, s.org).asides) do
+        local room, at, holder = limit.pair_room(st.x, s.org, kind)
+        if room > 0 then
+            parked.recheck(k, 'org/' .. s.org)
+        elseif holder == 'org' then
+            parked.add(k, st.x.now, 'org/' .. s.org, at)
+        else
+            redis.call('ZADD', k.waiting_ .. kind, fair.text(s.v), s.org)
+            parked.add(k, st.x.now, 'type/' .. kind, at)
+        end
+    end
+end
+
+local function shares_of(k, st)
+    local ring = redis.call('ZRANGE', k.ring, 0, math.min(st.need + st.n_skip, claim.window) - 1, 'WITHSCORES')
     if #ring == 0 then
-        return false
+        return nil
     end
-    local shares = fair.shares(ring, fair.weights(k, ring), st.need)
-    local move, leave = { 'ZADD', k.ring, 'XX' }, { 'ZREM', k.ring }
-    local ids, share_of = pop(k, st, shares, leave)
-    if #ids > 0 then
-        accept(k, st, ids, share_of)
+    local flat, orgs = {}, {}
+    for i = 1, #ring, 2 do
+        if not st.skip[ring[i]] then
+            flat[#flat + 1], flat[#flat + 2] = ring[i], ring[i + 1]
+            orgs[#orgs + 1] = ring[i]
+        end
     end
+    if #orgs == 0 then
+        return {}
+    end
+    local shares = fair.shares(flat, fair.weights(k, orgs), st.need, st.cost)
+    local names = {}
+    for i, s in ipairs(shares) do
+        names[i] = s.org
+    end
+    local views, known = levels.many(k, names), st.t.known
+    queued.read(k, names, known)
+    for i, s in ipairs(shares) do
+        s.view = views and views[i] or levels.view('')
+        s.valid, s.got, s.spent, s.put = 0, 0, 0, {}
+    end
+    return shares
+end
+
+local function skip(st, org)
+    if not st.skip[org] then
+        st.skip[org], st.n_skip = true, st.n_skip + 1
+    end
+end
+
+-- Nothing of the org waits any more, as far as P:queued knows: that saves the visit which would tell.
+local function has_nothing(st, org)
+    local jobs, _, stale = queued.parse(st.t.known[org])
+    local c = st.t.queued[org] or { 0, 0, 0 }
+    return jobs + c[1] <= 0 and stale + c[3] <= 0
+end
+
+-- After the pops: what was set aside is stored, virtual times move, and who has nothing left leaves.
+local function settle(k, st, shares)
+    local move, leave = { 'ZADD', k.ring, 'XX' }, {}
     for _, s in ipairs(shares) do
-        if s.got > 0 then
-            move[#move + 1], move[#move + 2] = string.format('%.17g', s.v + s.valid / s.w), s.org
-            st.delta[s.org] = (st.delta[s.org] or 0) + s.valid
-            st.need = st.need - s.valid
-            if s.got < s.n then
-                st.empty[s.org], st.n_empty = true, st.n_empty + 1
+        for i = 1, #s.put do
+            aside.put(k, s.org, s.put[i], s.put[s.put[i]])
+        end
+        st.need = st.need - s.valid
+        local v = fair.text(s.v + s.spent / s.w)
+        local is_done = has_nothing(st, s.org)
+        if is_done and s.view ~= levels.view('') then
+            redis.call('HDEL', k.levels, s.org)
+        end
+        if is_done or s.got < s.wanted then
+            leave[#leave + 1], leave[#leave + 2] = v, s.org
+            if st.x and #s.view.asides + #s.put > 0 then
+                wait_for_types(k, st, s)
+            end
+        else
+            move[#move + 1], move[#move + 2] = v, s.org
+            if #s.put > 0 then
+                skip_blocked(k, st, s)
+                if s.valid == 0 and st.asides >= claim.asides then
+                    skip(st, s.org)
+                end
             end
         end
     end
     if #move > 3 then
         redis.call(unpack(move))
     end
-    if #leave > 2 then
-        redis.call(unpack(leave))
+    if #leave > 0 then
+        fair.leave(k, leave)
+    end
+end
+
+-- One pass over the orgs with the lowest virtual times. Returns false when there are none.
+local function pass(k, st)
+    local shares = shares_of(k, st)
+    if not shares then
+        return false
+    end
+    st.ids, st.src = {}, {}
+    for _, s in ipairs(shares) do
+        st.visits = st.visits + 1
+        pop(k, st, s)
+    end
+    if #st.ids > 0 then
+        accept(k, st)
+    end
+    settle(k, st, shares)
+    if #shares == 0 then
+        st.visits = math.huge
     end
     return true
 end
 
--- Returns claimed (flat), and whether work is probably left. delta as in finish.
-function claim.take(k, now, worker, want, delta)
-    local st = {
-        need = want, visits = 0, empty = {}, n_empty = 0, delta = delta,
-        claimed = {}, run = {}, now_text = string.format('%.0f ', now),
+local function new_state(k, now, want, t)
+    local mean = redis.call('HGET', k.types, tally.mean)
+    return {
+        need = want, visits = 0, t = t, claimed = {}, run = {}, costs = {},
+        skip = {}, n_skip = 0, asides = 0, now_text = string.format('%.0f ', now),
+        cost = math.max(tonumber(mean or '') or 1, 0.1),
     }
-    local more = true
+end
+
+-- Returns claimed (flat), and whether work is probably left. t: the call's tally.
+function claim.take(k, now, worker, want, t)
+    local st = new_state(k, now, want, t)
+    if t.L then
+        st.x = limit.open(k, now, t.L, t.active)
+        local room, at = limit.queue_room(st.x)
+        if room <= 0 then
+            parked.add(k, now, 'queue', at)
+            return {}, false
+        end
+        st.need = math.min(want, room)
+    end
+    local wanted, more = st.need, true
     while st.need > 0 and st.visits < claim.visits + want do
         more = pass(k, st)
         if not more then
@@ -111,8 +362,16 @@ function claim.take(k, now, worker, want, delta)
         redis.call('HSET', k.run_ .. worker, unpack(st.run))
         event.count(k, 'claimed', #st.run / 2)
     end
+    if st.x then
+        limit.close(st.x)
+        if wanted < want and st.need == 0 then
+            local _, at = limit.queue_room(st.x)
+            parked.add(k, now, 'queue', at or 'inf')
+            return st.claimed, false
+        end
+    end
     if more then
-        more = redis.call('ZCARD', k.ring) > st.n_empty
+        more = redis.call('EXISTS', k.ring) == 1
     end
     return st.claimed, more
 end

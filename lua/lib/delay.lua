@@ -19,7 +19,7 @@ end
 -- Milliseconds to the earliest member of a sorted set of times, 0 when due, -1 when empty.
 function delay.next_in(key, now)
     local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-    if not first then
+    if not first or first == 'inf' then
         return -1
     end
     return math.max(0, tonumber(first) - now)

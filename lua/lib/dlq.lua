@@ -23,6 +23,7 @@ function dlq.add(k, now, raw, rec, m)
     put(e, 'entity_type', o.et)
     put(e, 'entity_id', o.ei)
     put(e, 'traceparent', o.tp)
+    put(e, 'group', o.g)
     put(e, 'worker', m[M.worker])
     put(e, 'enqueued_at', clock.iso(enqueued))
     put(e, 'started_at', m[M.started_at] and clock.iso(m[M.started_at]))
@@ -34,19 +35,11 @@ function dlq.add(k, now, raw, rec, m)
     put(e, 'history', meta.history_json(m))
     put(e, 'payload', payload)
     local entry = redis.call(unpack(e))
+    unique.release(k, raw, head)
     redis.call('HSET', k.jobs, raw, 'D' .. entry)
     redis.call('HDEL', k.meta, raw)
     event.add(k, 'dead', raw, head, { 'category', m[M.category] or 'error' })
     event.count(k, 'dead_total', 1)
-end
-
--- Flat fields -> table.
-function dlq.fields(flat)
-    local f = {}
-    for i = 1, #flat, 2 do
-        f[flat[i]] = flat[i + 1]
-    end
-    return f
 end
 
 function dlq.matches(f, filter)
@@ -78,6 +71,7 @@ function dlq.revive(k, now, entry, raw, f)
     option('et', f.entity_type)
     option('ei', f.entity_id)
     option('tp', f.traceparent)
+    option('g', f.group)
     if any then
         head[4] = options
     end
@@ -85,7 +79,8 @@ function dlq.revive(k, now, entry, raw, f)
     local m = meta.new()
     m[M.fence] = tonumber(f.fence) or 0
     m[M.next_retry_at] = now
-    ready.push(k, raw, head, false) -- first: it alone can fail
+    ready.push(k, raw, rec, head, false) -- first: it alone can fail
+    queued.change(k, head[2], 1, #rec)
     redis.call('HSET', k.jobs, raw, rec)
     meta.put(k, raw, m)
     redis.call('XDEL', k.dlq, entry)

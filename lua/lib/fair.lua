@@ -1,13 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who comes next: start-time fair queueing (Goyal, Vin, Cheng 1996) over the ring, in batches.
--- Instead of serving the org with the lowest virtual time again and again, the level is
--- computed to which `need` jobs raise the lowest virtual times (water-filling), and each
--- org below it takes its share at once.
+-- Who comes next: start-time fair queueing (Goyal, Vin, Cheng 1996) over a ring, in batches.
+-- Virtual time is worker time (ms) over weight. Instead of serving the member with the lowest
+-- virtual time again and again, the level is computed to which `need` jobs raise the lowest
+-- ones (water-filling), and each member below it takes its share at once.
+-- What a member was charged at its claim is corrected at the finish (fair.correct).
 local fair = {}
 
--- ring: flat {org, virtual time, …} ascending. weights: org -> number or nil. Returns an
--- array of {org, v, w, n}: n jobs to take; their sum is need (or less when ring is empty).
-function fair.shares(ring, weights, need)
+-- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
+-- job is expected to take. Returns an array of {org, v, w, n}: n jobs to take; their sum is need (or
+-- less when ring is empty).
+function fair.shares(ring, weights, need, cost)
     local list, sum_w, sum_wv, level = {}, 0, 0, 0
     for i = 1, #ring, 2 do
         local v, w = tonumber(ring[i + 1]), weights and weights[ring[i]] or 1
@@ -16,11 +18,11 @@ function fair.shares(ring, weights, need)
         end
         list[#list + 1] = { org = ring[i], v = v, w = w }
         sum_w, sum_wv = sum_w + w, sum_wv + w * v
-        level = (need + sum_wv) / sum_w
+        level = (need * cost + sum_wv) / sum_w
     end
     local left = need
     for i, s in ipairs(list) do
-        s.n = math.min(left, math.ceil((level - s.v) * s.w - 1e-9))
+        s.n = math.min(left, math.ceil((level - s.v) * s.w / cost - 1e-9))
         if s.n < 1 then
             s.n = math.min(left, 1)
         end
@@ -35,14 +37,10 @@ function fair.shares(ring, weights, need)
     return list
 end
 
--- Weights of the orgs in ring, nil when none are set.
-function fair.weights(k, ring)
+-- Weights of these orgs, nil when none are set.
+function fair.weights(k, orgs)
     if redis.call('EXISTS', k.weights) == 0 then
         return nil
-    end
-    local orgs = {}
-    for i = 1, #ring, 2 do
-        orgs[#orgs + 1] = ring[i]
     end
     local values, weights = redis.call('HMGET', k.weights, unpack(orgs)), {}
     for i, org in ipairs(orgs) do
@@ -50,4 +48,67 @@ function fair.weights(k, ring)
         weights[org] = w and w >= 0.001 and w <= 1000 and w or 1
     end
     return weights
+end
+
+-- The virtual time at which a member enters a ring.
+function fair.floor(ring)
+    return redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2] or '0'
+end
+
+function fair.text(v)
+    return string.format('%.17g', v)
+end
+
+-- Orgs that have something to run enter the ring: at its lowest virtual time, or where they left it
+-- when that is higher. Those that are in it stay where they are.
+function fair.enter(k, orgs)
+    local floor = fair.floor(k.ring)
+    local left = redis.call('ZMSCORE', k.left, unpack(orgs))
+    local add, lowest = { 'ZADD', k.ring, 'NX' }, tonumber(floor)
+    for i, org in ipairs(orgs) do
+        local v = left[i] and tonumber(left[i]) or 0
+        add[#add + 1], add[#add + 2] = v > lowest and left[i] or floor, org
+    end
+    redis.call(unpack(add))
+end
+
+-- Orgs leave the ring: flat {virtual time, org, …} goes to P:left. When nobody is left in the ring
+-- nobody is owed anything: a new round begins.
+function fair.leave(k, flat)
+    local orgs = {}
+    for i = 2, #flat, 2 do
+        orgs[#orgs + 1] = flat[i]
+    end
+    redis.call('ZREM', k.ring, unpack(orgs))
+    if redis.call('EXISTS', k.ring) == 1 then
+        redis.call('ZADD', k.left, unpack(flat))
+    else
+        redis.call('DEL', k.left)
+    end
+end
+
+-- Adds to virtual times what finished claims took beyond their charge. owed: array of orgs, ms by
+-- org. One that is not in the ring is remembered in P:left when it owes.
+function fair.correct(k, orgs, ms)
+    local weights, put, out, extra = fair.weights(k, orgs), { 'ZADD', k.ring, 'XX' }, {}, {}
+    for i, v in ipairs(redis.call('ZMSCORE', k.ring, unpack(orgs))) do
+        local org = orgs[i]
+        extra[org] = ms[org] / (weights and weights[org] or 1)
+        if v then
+            put[#put + 1], put[#put + 2] = fair.text(math.max(0, tonumber(v) + extra[org])), org
+        elseif extra[org] > 0 then
+            out[#out + 1] = org
+        end
+    end
+    if #put > 3 then
+        redis.call(unpack(put))
+    end
+    if #out > 0 and redis.call('EXISTS', k.ring) == 1 then
+        local floor, add = tonumber(fair.floor(k.ring)), { 'ZADD', k.left }
+        for i, v in ipairs(redis.call('ZMSCORE', k.left, unpack(out))) do
+            add[#add + 1] = fair.text(math.max(tonumber(v or 0), floor) + extra[out[i]])
+            add[#add + 1] = out[i]
+        end
+        redis.call(unpack(add))
+    end
 end

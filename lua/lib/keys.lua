@@ -3,18 +3,11 @@
 -- names; they share its hash tag, hence one Cluster slot.
 local keys = { cache = {}, n = 0, registry = 'wh:{registry}' }
 
--- The fixed keys of a partition, and the command that tells each one's length (and fails for a
--- key of another type). No loop makes these: a library has no pairs() while it loads.
-local ALL = {
-    'jobs', 'meta', 'levels', 'weights', 'info', 'active', 'stats', 'ctl',
-    'ring', 'delayed', 'expiry', 'workers', 'idle', 'done', 'dlq', 'events',
-}
-local LENGTH = {
-    jobs = 'HLEN', meta = 'HLEN', levels = 'HLEN', weights = 'HLEN',
-    info = 'HLEN', active = 'HLEN', stats = 'HLEN', ctl = 'HLEN',
-    ring = 'ZCARD', delayed = 'ZCARD', expiry = 'ZCARD', workers = 'ZCARD', idle = 'ZCARD', done = 'ZCARD',
-    dlq = 'XLEN', events = 'XLEN',
-}
+-- The fixed keys of a partition by type. No loop makes these: a library has no pairs() while it loads.
+local SETS = { 'ring', 'left', 'parked', 'cronat', 'delayed', 'expiry', 'workers', 'idle', 'done' }
+local HASHES = { 'jobs', 'meta', 'levels', 'weights', 'active', 'limits', 'load', 'types', 'queued', 'info' }
+local RARE = { 'stats', 'ctl', 'cron' } -- hashes that a cycle does not touch or reads first
+local STREAMS = { 'dlq', 'events' }
 
 function keys.of(KEYS)
     local p = KEYS[1]
@@ -27,12 +20,22 @@ function keys.of(KEYS)
         args.fail('WHBADARG the key must be one partition, wh:{region:queue}')
     end
     k = { p = p, region = region, queue = queue }
-    for _, name in ipairs(ALL) do
-        k[name] = p .. ':' .. name
+    for _, list in ipairs({ SETS, HASHES, RARE, STREAMS }) do
+        for _, name in ipairs(list) do
+            k[name] = p .. ':' .. name
+        end
     end
+    -- Looks at all sorted sets at once; the last key never exists, so that there is nothing to compare.
+    k.look_at_sets = { 'ZINTERCARD', #SETS + 1 }
+    for i, name in ipairs(SETS) do
+        k.look_at_sets[2 + i] = k[name]
+    end
+    k.look_at_sets[#SETS + 3] = p .. ':none'
     k.ready_, k.run_ = p .. ':ready:', p .. ':run:'
     k.bell_, k.command_ = p .. ':bell:', p .. ':command:'
     k.unique_, k.log_ = p .. ':unique:', p .. ':log:'
+    k.groups_, k.soonest_, k.aside_ = p .. ':groups:', p .. ':soonest:', p .. ':aside:'
+    k.waiting_, k.breaker_, k.ratelimit_ = p .. ':waiting:', p .. ':breaker:', p .. ':ratelimit:'
     if keys.n >= 10000 then
         keys.cache, keys.n = {}, 0
     end
@@ -40,12 +43,25 @@ function keys.of(KEYS)
     return k
 end
 
+local function look_at_hashes(k, names)
+    for i = 1, #names do
+        redis.call('HLEN', k[names[i]])
+    end
+end
+
+-- What a cycle needs of the guard below: it runs for every claim.
+function keys.guard_cycle(k)
+    look_at_hashes(k, HASHES)
+    redis.call(unpack(k.look_at_sets))
+    redis.call('XLEN', k.dlq)
+    redis.call('XLEN', k.events)
+end
+
 -- Fails before the first write if one of the fixed keys was overwritten with another type: a
 -- write that failed half-way could not be undone.
 function keys.guard(k)
-    for i = 1, #ALL do
-        redis.call(LENGTH[ALL[i]], k[ALL[i]])
-    end
+    keys.guard_cycle(k)
+    look_at_hashes(k, RARE)
 end
 
 function keys.ready(k, org, level)

@@ -1,97 +1,111 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Ready lists, their levels, and the ring of orgs.
--- Invariant: an org with a non-empty list is in the ring; a non-empty list of a level other
--- than 5 has its digit in P:levels.
-local ready = { default_level = '5' }
+-- Puts jobs into their places and takes them out again.
+-- Invariant: an org with a ready job is in the ring, or parked, or waits for a type; each place
+-- other than the list of level 5 has its mark in P:levels.
+local ready = {}
 
--- The virtual time at which an org enters the ring.
-function ready.floor(k)
-    local lowest = redis.call('ZRANGE', k.ring, 0, 0, 'WITHSCORES')
-    return lowest[2] or '0'
+-- The time by which a job must start.
+local function deadline(rec, head)
+    return record.enqueued_at(rec) + (head[4].xp or LIMIT.delay)
 end
 
-function ready.note_level(k, org, level)
-    if level == ready.default_level then
-        return
+local function mark(k, p)
+    levels.add(k, p.org, p.mark)
+    if p.ring then
+        redis.call('ZADD', p.ring, 'NX', fair.floor(p.ring), p.group)
     end
-    local levels = string.gsub(redis.call('HGET', k.levels, org) or '', '[^0-46-9]', '')
-    if not string.find(levels, level, 1, true) then
-        local digits = {}
-        for c in string.gmatch(levels .. level, '.') do
-            digits[#digits + 1] = c
+end
+
+-- Puts one job back: at the head (it had its turn already) or at the tail.
+function ready.push(k, raw, rec, head, at_head)
+    local p = place.of(k, head)
+    if p.kind == 'soonest' then
+        redis.call('ZADD', p.key, deadline(rec, head), raw)
+    else
+        redis.call(at_head and 'LPUSH' or 'RPUSH', p.key, raw)
+    end
+    mark(k, p)
+    fair.enter(k, { p.org })
+end
+
+-- For ready.push_all: adds a job to the entry of its place in list.
+function ready.gather(list, p, raw, rec, head)
+    local g = list[p.key]
+    if not g then
+        g = { place = p, ids = {}, flat = {} }
+        list[p.key], list[#list + 1] = g, g
+    end
+    g.ids[#g.ids + 1] = raw
+    if p.kind == 'soonest' then
+        g.flat[#g.flat + 1], g.flat[#g.flat + 2] = deadline(rec, head), raw
+    end
+end
+
+local function push_some(g)
+    if g.place.ring then
+        local reply = redis.pcall('ZCARD', g.place.ring)
+        if type(reply) == 'table' then
+            return reply
         end
-        table.sort(digits, function(a, b)
-            return a > b
-        end)
-        redis.call('HSET', k.levels, org, table.concat(digits))
+    end
+    if g.place.kind == 'soonest' then
+        return redis.pcall('ZADD', g.place.key, unpack(g.flat))
+    end
+    return redis.pcall('RPUSH', g.place.key, unpack(g.ids))
+end
+
+local function take_back(g)
+    if g.place.kind == 'soonest' then
+        redis.call('ZREM', g.place.key, unpack(g.ids))
+    else
+        redis.call('RPOP', g.place.key, #g.ids)
     end
 end
 
--- May ids be pushed there? A list that somebody overwrote must be found before the first write.
-function ready.is_sound(k, org, level)
-    return type(redis.pcall('LLEN', keys.ready(k, org, level))) == 'number'
-end
-
--- Puts one id back: at the head (it had its turn already) or at the tail.
-function ready.push(k, raw, head, at_head)
-    local org, level = head[2], string.format('%d', head[3])
-    redis.call(at_head and 'LPUSH' or 'RPUSH', keys.ready(k, org, level), raw)
-    ready.note_level(k, org, level)
-    redis.call('ZADD', k.ring, 'NX', ready.floor(k), org)
-end
-
--- Pushes many ids, groups: array of {org, level, ids}. All or nothing: a list of a wrong type
--- fails before anything else was written, and what was pushed is taken back.
-function ready.push_groups(k, groups)
-    for i, g in ipairs(groups) do
-        local reply = redis.pcall('RPUSH', keys.ready(k, g.org, g.level), unpack(g.ids))
+-- Pushes what was gathered. All or nothing: a key of a wrong type fails before anything else was
+-- written, and what was pushed is taken back.
+function ready.push_all(k, list)
+    for i, g in ipairs(list) do
+        local reply = push_some(g)
         if type(reply) == 'table' and reply.err then
             for j = 1, i - 1 do
-                local b = groups[j]
-                redis.call('RPOP', keys.ready(k, b.org, b.level), #b.ids)
+                take_back(list[j])
             end
             args.fail(args.WRONG_TYPE)
         end
     end
-    local floor = ready.floor(k)
-    local add = { 'ZADD', k.ring, 'NX' }
-    for _, g in ipairs(groups) do
-        ready.note_level(k, g.org, g.level)
-        add[#add + 1], add[#add + 2] = floor, g.org
+    local orgs, seen = {}, {}
+    for _, g in ipairs(list) do
+        if g.place.mark ~= levels.default then
+            mark(k, g.place)
+        end
+        if not seen[g.place.org] then
+            seen[g.place.org], orgs[#orgs + 1] = true, g.place.org
+        end
     end
-    redis.call(unpack(add))
+    fair.enter(k, orgs)
 end
 
--- Levels of an org in the order in which they run; extra: its digits besides 5.
-function ready.order(extra)
-    if not extra or extra == '' then
-        return ready.default_level
-    end
-    local higher, lower = string.match(extra, '^([6-9]*)([0-4]*)$')
-    return (higher or '') .. ready.default_level .. (lower or '')
-end
-
--- Takes up to n ids of an org by level, appends them to out; returns how many. The levels that
--- ran empty leave P:levels.
-function ready.take(k, org, extra, n, out)
-    local got, order = 0, ready.order(extra)
-    for level in string.gmatch(order, '.') do
-        local want = n - got
-        local popped = redis.pcall('LPOP', keys.ready(k, org, level), want)
-        local count = 0
-        if popped and not popped.err then
-            count = #popped
-            for i = 1, count do
-                out[#out + 1] = popped[i]
-            end
+-- Takes up to n ids of an org, in the order in which they run; returns how many. source: what the
+-- caller wants to know of each id. Marks of what ran empty go.
+function ready.take(k, s, n, st)
+    local got = 0
+    for _, e in ipairs(s.view.order) do
+        local want, count = n - got, 0
+        if e.kind == 'list' then
+            count = place.pop(keys.ready(k, s.org, e.level), want, st, s)
+        elseif e.kind == 'soonest' then
+            count = place.pop_soonest(k, s.org, e.level, want, st, s)
+        else
+            count = group.take(k, s, e, want, st)
         end
         got = got + count
-        if count < want and level ~= ready.default_level then
-            extra = string.gsub(extra, level, '')
-            if extra == '' then
-                redis.call('HDEL', k.levels, org)
-            else
-                redis.call('HSET', k.levels, org, extra)
+        if count < want and e.mark ~= levels.default then
+            if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
+                levels.drop(k, s.org, e.mark)
+                if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
+                    levels.add(k, s.org, e.level)
+                end
             end
         end
         if got == n then
@@ -101,11 +115,33 @@ function ready.take(k, org, extra, n, out)
     return got
 end
 
--- Ready ids of an org, over all its levels.
+-- Calls fn(key, command to read a part of it, its length) for each place of an org with ready jobs.
+function ready.each(k, org, fn)
+    for _, e in ipairs(levels.of(k, org).order) do
+        if e.kind == 'soonest' then
+            local key = k.soonest_ .. org .. ':' .. e.level
+            fn(key, 'ZRANGE', redis.call('ZCARD', key))
+        else
+            local key = keys.ready(k, org, e.level)
+            fn(key, 'LRANGE', redis.call('LLEN', key))
+            if e.kind == 'groups' then
+                for _, g in ipairs(group.all(k, org, e.level)) do
+                    fn(key .. ':' .. g, 'LRANGE', redis.call('LLEN', key .. ':' .. g))
+                end
+            end
+        end
+    end
+    for _, t in ipairs(levels.of(k, org).asides) do
+        local key = aside.key(k, org, t)
+        fn(key, 'ZRANGE', redis.call('ZCARD', key))
+    end
+end
+
+-- Ready ids of an org, over all its places.
 function ready.length(k, org)
     local n = 0
-    for level in string.gmatch(ready.order(redis.call('HGET', k.levels, org) or nil), '.') do
-        n = n + redis.call('LLEN', keys.ready(k, org, level))
-    end
+    ready.each(k, org, function(_, _, length)
+        n = n + length
+    end)
     return n
 end

@@ -14,7 +14,13 @@ local OPTION = {
     ei = { 'string', 1, LIMIT.entity },
     tp = { 'string', 1, LIMIT.traceparent },
     k = { 'string', 1, LIMIT.key },
+    ku = { 'string', 1, 1 },
+    kc = { 'string', 1, 1 },
+    g = { 'string', 1, 64 },
+    rf = { 'number', 1, LIMIT.delay },
+    eo = { 'number', 1, 1 },
 }
+local WORD = { ku = '^[dq]$', kc = '^[rel]$', g = '^[%w_.-]+$', k = '^[\33-\126]+$' }
 
 function record.stamp(ms)
     return struct.pack('>BI8', 0xcf, ms)
@@ -34,6 +40,16 @@ function record.dlq_entry(v)
         return string.sub(v, 2)
     end
     return nil
+end
+
+-- The type of a record, and whether its head has options, without decoding it.
+function record.peek(rec)
+    local array, first = string.byte(rec, 10, 11)
+    if first and first >= 0xa1 and first <= 0xbf then
+        return string.sub(rec, 12, first - 0xa0 + 11), array ~= 0x93
+    end
+    local head = record.decode(rec)
+    return head[1], true
 end
 
 -- The head and, with want_payload, the payload. A head that somebody overwrote by hand reads as
@@ -58,8 +74,11 @@ local function check_option(name, value)
     if size < rule[2] or size > rule[3] or (rule[1] == 'number' and value % 1 ~= 0) then
         args.fail('WHBADARG head: an option is out of range')
     end
-    if name == 'k' and not string.find(value, '^[\33-\126]+$') then
-        args.fail('WHBADARG the idempotency key must be printable ASCII without blanks')
+    if WORD[name] and not string.find(value, WORD[name]) then
+        args.fail(
+            name == 'k' and 'WHBADARG the idempotency key must be printable ASCII without blanks'
+                or 'WHBADARG head: an option has no such value'
+        )
     end
 end
 
@@ -133,4 +152,13 @@ end
 
 function record.decimal(v)
     return v and string.format('%.0f', v) or nil
+end
+
+-- Flat fields -> table.
+function record.fields(flat)
+    local f = {}
+    for i = 1, #flat, 2 do
+        f[flat[i]] = flat[i + 1]
+    end
+    return f
 end

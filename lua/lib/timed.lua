@@ -6,50 +6,55 @@ local function due_ids(key, now, batch)
     return redis.call('ZRANGE', key, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, batch)
 end
 
--- The due ids by the list they belong to. One whose list has a wrong type waits a minute more, so
+-- The due ids by the place they belong to. One whose place has a wrong type waits a minute more, so
 -- that it does not block the others.
-local function due_groups(k, now, ids)
+local function due_places(k, now, ids)
     local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local groups, by_name, later, n = {}, {}, { 'ZADD', k.delayed }, 0
+    local list, sound, later, n = {}, {}, { 'ZADD', k.delayed }, 0
     for i, raw in ipairs(ids) do
         if record.is_record(recs[i]) then
             local head = record.decode(recs[i])
-            local level = string.format('%d', head[3])
-            local name = head[2] .. ':' .. level
-            local g = by_name[name]
-            if not g then
-                g = { org = head[2], level = level, ids = {}, sound = ready.is_sound(k, head[2], level) }
-                by_name[name] = g
-                groups[#groups + 1] = g.sound and g or nil
+            local p = place.of(k, head)
+            if sound[p.key] == nil then
+                sound[p.key] = place.is_sound(p)
             end
-            if g.sound then
-                g.ids[#g.ids + 1] = raw
+            if sound[p.key] then
+                ready.gather(list, p, raw, recs[i], head)
                 n = n + 1
             else
                 later[#later + 1], later[#later + 2] = now + timed.postpone, raw
             end
         end
     end
-    return groups, later, n
+    return list, later, n
 end
 
--- Moves up to batch due ids to their ready lists, in order of their due times.
+-- Moves up to batch due ids to where they are ready, in order of their due times.
 function timed.promote(k, now, batch)
     local ids = due_ids(k.delayed, now, batch)
     if #ids == 0 then
         return 0
     end
-    local groups, later, n = due_groups(k, now, ids)
+    local list, later, n = due_places(k, now, ids)
     redis.call('ZREM', k.delayed, unpack(ids))
     if #later > 2 then
         redis.call(unpack(later))
     end
     if n > 0 then
-        ready.push_groups(k, groups)
+        ready.push_all(k, list)
         bell.ring(k, now)
     end
     event.count(k, 'promoted', n)
     return n
+end
+
+-- Milliseconds to what comes first: a delayed job, or something parked. -1: nothing.
+function timed.next_in(k, now)
+    local due, free = delay.next_in(k.delayed, now), delay.next_in(k.parked, now)
+    if due < 0 or free < 0 then
+        return math.max(due, free)
+    end
+    return math.min(due, free)
 end
 
 -- Must this job end now? Not one that runs, ran or ended; nor one that only has the id of an earlier
@@ -79,6 +84,8 @@ function timed.expire(k, now, batch, keep)
             local overdue, delayed, head = is_overdue(k, now, raw, recs[i], m)
             if overdue then
                 redis.call('ZREM', k.delayed, raw)
+                queued.change(k, head[2], -1, -#recs[i], delayed and 0 or 1)
+                unique.release(k, raw, head)
                 done.finish(k, now, raw, m, 'expired', not delayed, keep)
                 event.add(k, 'expired', raw, head)
                 n = n + 1

@@ -4,7 +4,7 @@ local view = {}
 
 local DLQ_AS_IS = {
     'type', 'org', 'region', 'queue', 'error_category', 'error_message', 'error_context', 'attempts', 'max_attempts',
-    'recoveries', 'priority', 'entity_type', 'entity_id', 'traceparent', 'worker', 'enqueued_at_ms', 'started_at_ms',
+    'recoveries', 'priority', 'entity_type', 'entity_id', 'traceparent', 'group', 'worker', 'enqueued_at_ms', 'started_at_ms',
     'finished_at_ms', 'timeout_ms', 'fence', 'history',
 }
 
@@ -56,7 +56,7 @@ function view.record(k, raw, rec, m, full, at)
     local started = m[M.started_at]
     local fence = m[M.fence]
     if held then
-        started = finish.held(held)
+        started = tally.parse(held).at
         fence = fence + 1
     end
     local out = { 'id', id.text(raw), 'type', head[1], 'org', head[2], 'region', k.region, 'queue', k.queue }
@@ -76,6 +76,9 @@ function view.record(k, raw, rec, m, full, at)
     record.put(out, 'progress', record.decimal(m[M.progress]))
     record.put(out, 'progress_message', m[M.progress_message])
     record.put(out, 'traceparent', o.tp)
+    record.put(out, 'group', o.g)
+    record.put(out, 'idempotency_key', o.k)
+    record.put(out, 'retry_for_ms', record.decimal(o.rf))
     record.put(out, 'worker', worker or m[M.worker])
     record.put(out, 'timeout_ms', record.decimal(o.to))
     record.put(out, 'expires_at_ms', o.xp and record.decimal(enqueued + o.xp))
@@ -96,7 +99,7 @@ function view.job(k, raw)
         if #found == 0 then
             return nil
         end
-        return view.dead(entry, dlq.fields(found[1][2]), true)
+        return view.dead(entry, record.fields(found[1][2]), true)
     end
     if not record.is_record(rec) then
         return nil

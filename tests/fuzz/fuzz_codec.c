@@ -28,6 +28,9 @@ static void check_job(const wh_job *job, const wh_codec_claim *claim)
     check_slice(job, job->entity_type, claim->record.n);
     check_slice(job, job->entity_id, claim->record.n);
     check_slice(job, job->payload, claim->record.n);
+    check_slice(job, job->group, claim->record.n);
+    WH_ASSERT(job->group.n == 0 || wh_job_name_ok(job->group.p, job->group.n));
+    WH_ASSERT(job->retry_for_ms >= 0);
     WH_ASSERT(job->payload.p[job->payload.n] == '\0');
     WH_ASSERT(wh_job_name_ok(job->type, strlen(job->type)));
     WH_ASSERT(wh_job_name_ok(job->org, strlen(job->org)));
@@ -43,11 +46,17 @@ static void check_repacked(const wh_job *job)
 {
     wh_buf record = {0};
     wh_job *again = NULL;
+    char group[WH_JOB_NAME_MAX + 1] = "";
+    if (job->group.n > 0) {
+        memcpy(group, job->group.p, job->group.n);
+    }
     const wh_job_spec spec = {.type = job->type,
                               .org = job->org,
                               .priority_plus1 = job->priority + 1,
                               .max_attempts = job->max_attempts,
-                              .timeout_ms = job->timeout_ms};
+                              .timeout_ms = job->timeout_ms,
+                              .group = group[0] != '\0' ? group : NULL,
+                              .retry_for_ms = job->retry_for_ms};
     wh_buf_add(&record, "\xcf\0\0\0\0\0\0\0\0", 9);
     WH_ASSERT(wh_job_spec_check(&spec, 0, NULL) == WH_OK);
     WH_ASSERT(wh_codec_pack_head(&spec, &record) == WH_OK);
@@ -59,6 +68,10 @@ static void check_repacked(const wh_job *job)
     WH_ASSERT(again->priority == job->priority && again->fence == job->fence);
     WH_ASSERT(again->max_attempts == job->max_attempts);
     WH_ASSERT(again->timeout_ms == job->timeout_ms);
+    WH_ASSERT(again->retry_for_ms == job->retry_for_ms);
+    WH_ASSERT(again->group.n == job->group.n);
+    WH_ASSERT(memcmp(again->group.n > 0 ? again->group.p : "", group, job->group.n) ==
+              0);
     WH_ASSERT(again->payload.n == job->payload.n);
     WH_ASSERT(memcmp(again->payload.p, job->payload.p, job->payload.n) == 0);
     wh_job_free(again);

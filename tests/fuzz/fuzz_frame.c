@@ -24,6 +24,11 @@ static void try_reply(const wh_frame *f, wh_buf *again)
     static wh_frame_ready ready;
     wh_frame_result result;
     wh_frame_note note;
+    uint32_t for_ms = 0;
+    if (f->op == WH_FRAME_BUSY && wh_frame_read_busy(f, &for_ms) == WH_OK) {
+        wh_frame_add_busy(again, for_ms);
+        check_same(f, again);
+    }
     if (f->op == WH_FRAME_READY && wh_frame_read_ready(f, &ready) == WH_OK) {
         wh_frame_add_ready(again, &ready);
         check_same(f, again);
@@ -78,7 +83,8 @@ static void try_text(const char *p, size_t n)
             return;
         }
         WH_ASSERT(used <= n && used <= WH_EXEC_FRAME_HEADER_MAX);
-        WH_ASSERT(f.body_len <= WH_EXEC_FRAME_BODY_MAX && f.delay_ms >= -1);
+        WH_ASSERT(f.body_len <= WH_EXEC_FRAME_BODY_MAX && f.delay_ms >= -1 &&
+                  f.for_ms >= 0);
         size_t skip = f.body_len < n - used ? f.body_len : n - used;
         wh_exec_frame_fini(&f);
         p += used + skip;

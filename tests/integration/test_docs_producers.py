@@ -18,7 +18,7 @@ from docs import BIN, DocsTest, blocks, need, wait_for
 PAGE = "docs/producers.md"
 PARTITION = "wh:{eu:default}"
 URL_OF_THE_PAGE = "redis://127.0.0.1:6379"
-RUN = ("redis-cli", "redis-cli-file", "python", "node")  # every name has a test below
+RUN = ("redis-cli", "redis-cli-file", "redis-cli-unique", "python", "node")  # every name has a test below
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 
@@ -123,6 +123,13 @@ class Producers(DocsTest):
         record = self.job_of(self.run_text(["bash", "-ec"], self.example("redis-cli-file")))
         self.assertEqual((record["type"], record["payload"]), ("mail.send", payload))
         self.assertEqual(self.fleet.stats()["pending"], 1)
+
+    def test_redis_cli_with_a_key(self):
+        output = self.run_text(["bash", "-ec"], self.example("redis-cli-unique"))
+        first, created, second, extended = output.split()
+        self.assertEqual((created, extended, first), ("created", "extended", second))
+        record = self.job_of(output)
+        self.assertEqual((record["status"], record["group"]), ("scheduled", "docs"))
 
     def test_python(self):
         python = python_with_redis()

@@ -36,6 +36,8 @@ def handle(job):
     if job.type == "fail": raise Fail('no "way"', category="not_found")
     if job.type == "retry": raise Retry("later", category="rate_limited", delay_ms=1500)
     if job.type == "snooze": raise Snooze(5000, "not now")
+    if job.type == "limited": raise Snooze(7000, "later", category="rate_limited")
+    if job.type == "busy": return job.busy(2500)
     if job.type == "error": raise ValueError("bad")
     if job.type == "big": return b"x" * 65537
     if job.type == "report":
@@ -58,6 +60,8 @@ run(async (job) => {
     case 'fail': throw new Fail('no "way"', { category: 'not_found' });
     case 'retry': throw new Retry('later', { category: 'rate_limited', delayMs: 1500 });
     case 'snooze': throw new Snooze(5000, 'not now');
+    case 'limited': throw new Snooze(7000, 'later', { category: 'rate_limited' });
+    case 'busy': return job.busy(2500);
     case 'error': JSON.parse('{'); break;
     case 'big': return 'x'.repeat(65537);
     case 'report':
@@ -80,6 +84,8 @@ handle() {
     fail) wherry_fail not_found 'no "way"' ;;
     retry) wherry_retry 1500 later rate_limited ;;
     snooze) wherry_snooze 5000 "not now" ;;
+    limited) wherry_snooze 7000 later rate_limited ;;
+    busy) wherry_busy 2500 ;;
     error) echo bad >&2; exit 65 ;;
     big) head -c 65537 /dev/zero ;;
     report) wherry_progress 40 half; wherry_log warn 'a "quoted" line' ;;
@@ -200,6 +206,11 @@ def check_results(child):
     child.expect(id="2", status="retry", category="rate_limited", message="later", delay_ms=1500)
     child.job("3", "snooze")
     child.expect(id="3", status="snooze", delay_ms=5000, message="not now")
+    child.job("3a", "limited")
+    child.expect(id="3a", status="snooze", delay_ms=7000, category="rate_limited")
+    child.job("3b", "busy")
+    child.expect(op="busy", for_ms=2500)
+    child.expect(op="result", id="3b", status="ok", body=b"")
     child.job("4", "error")
     got = child.expect(id="4", status="retry")
     assert got["category"] in ("ValueError", "SyntaxError", "invalid"), got

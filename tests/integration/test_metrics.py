@@ -142,6 +142,8 @@ class Metrics(DocsTest):
         # What nobody handles may or may not count as handed to a handler.
         self.assertIn(m.sum("region_worker_job_started_total"),
                       (FINE + MISSING, FINE + failed))
+        for reason in ("slots", "memory", "busy", "redis"):
+            self.assertEqual(m.sum("wherry_worker_backpressure_reason", reason=reason), 0, reason)
         rate = m.sum("region_worker_error_rate")
         self.assertTrue(0 < rate < 1, rate)
         self.assertEqual(m.sum("wherry_job_run_seconds_count", type="noop"), FINE)
@@ -200,6 +202,9 @@ class Metrics(DocsTest):
                 self.assertEqual(process.http("/metrics")[0], 200)
             wait_for(lambda: scrape(self.worker).sum("wherry_redis_up") == 0,
                      "the worker's metrics to say so")
+            held = scrape(self.worker)
+            self.assertEqual(held.sum("wherry_worker_backpressure_reason", reason="redis"), 1)
+            self.assertEqual(held.sum("region_worker_backpressure"), 1)
         finally:
             self.fleet.redis_process.send(signal.SIGCONT)
         for process in (self.worker, self.scheduler):

@@ -38,6 +38,25 @@ for line in os.fdopen(3, "rb", 0):
     elif header["op"] == "shutdown":
         break
 """
+# Says what the payload tells it to: a busy frame, other fields of the result, which is its process id.
+OBEDIENT = """
+import json, os
+pipe = os.fdopen(3, "rb")
+def tell(body=b"", **fields):
+    os.write(4, json.dumps({**fields, "body_len": len(body)}).encode() + b"\\n" + body)
+for line in pipe:
+    header = json.loads(line)
+    body = pipe.read(header.get("body_len", 0))
+    if header["op"] == "hello":
+        tell(op="ready", version=1, concurrency=1)
+    elif header["op"] == "job":
+        order = json.loads(body)
+        if "busy" in order:
+            tell(op="busy", for_ms=order.pop("busy"))
+        tell(str(os.getpid()).encode(), **{"op": "result", "id": header["id"], "status": "ok", **order})
+    elif header["op"] == "shutdown":
+        break
+"""
 
 
 class Ordinary(FaultTest):
@@ -169,6 +188,86 @@ class Ordinary(FaultTest):
         job = self.one("talk")
         self.wait_status(job, "completed")
         self.assertEqual(self.fleet.fcall("wh1_log", job), [b"one", b"two"])
+
+    def info_of(self, name):
+        workers = self.fleet.fcall("wh1_workers")
+        return next((json.loads(info) for info in workers[4::5] if json.loads(info)["name"] == name), {})
+
+    def obedient(self):
+        script = os.path.join(self.fleet.folder, "obey.py")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(OBEDIENT)
+        return f"exec:python3 {script}"
+
+    def test_retry_after(self):
+        """The handler's own delay wins over the policy, and its category goes along."""
+        self.fleet.start_worker("w", {"obey": {"run": self.obedient(), "retry": "fixed:1s"}})
+        limited = self.fleet.enqueue_one(
+            "obey", b'{"status":"retry","category":"429","delay_ms":3600000}')
+        snoozed = self.fleet.enqueue_one(
+            "obey", b'{"status":"snooze","category":"429","delay_ms":3600000}')
+        for job, attempts in ((limited, "1"), (snoozed, "0")):
+            self.wait_status(job, "scheduled")
+            record = self.fleet.job(job)
+            self.assertEqual(record["attempts"], attempts)
+            self.assertGreater(int(record["next_retry_at_ms"]),
+                               int(record["enqueued_at_ms"]) + 3599000)
+        self.assertEqual(self.fleet.job(limited)["error_category"], "rate_limited")
+
+    def reason(self, worker, name):
+        label = f'wherry_worker_backpressure_reason{{region="eu",reason="{name}"}}'
+        return re.search(re.escape(label) + r" (\d)", worker.http("/metrics")[1]).group(1) == "1"
+
+    def test_memory_limit(self):
+        """Over it nothing is claimed, and Redis does not count on this worker."""
+        config = self.fleet.worker_config({"noop": NOOP})
+        with open(config, "a", encoding="utf-8") as file:
+            file.write("memory_limit: 64KiB\n")
+        full = self.fleet.start("wherry-worker", "full", "-c", config, "--region", "eu")
+        full.wait_event("worker.memory_high")
+        wait_for(lambda: self.info_of("full").get("backpressure") == "memory", "it to say so")
+        self.assertEqual(full.metric("region_worker_backpressure"), 1)
+        self.assertTrue(self.reason(full, "memory"))
+        self.assertFalse(self.reason(full, "slots") or self.reason(full, "busy"))
+        jobs = [self.one("noop") for _ in range(3)]
+        self.fleet.start_worker("w", {"noop": NOOP})
+        for job in jobs:
+            self.wait_status(job, "completed")
+        self.assertEqual(full.metric("region_worker_processed_total"), 0)
+        os.rename(self.fleet.worker_config({"noop": NOOP}), config)
+        full.send(signal.SIGHUP)
+        full.wait_event("config.reloaded")
+        self.assertFalse(self.reason(full, "memory"))
+        wait_for(lambda: "backpressure" not in self.info_of("full"), "it to say no more")
+
+    def test_a_busy_handler(self):
+        """It stops all claims, until its time is over or its process is gone."""
+        worker = self.fleet.start_worker("w", {"obey": self.obedient(), "noop": NOOP})
+        job = self.fleet.enqueue_one("obey", b'{"busy":600000}')
+        self.wait_status(job, "completed")
+        worker.wait_event("worker.busy")
+        self.assertTrue(self.reason(worker, "busy"))
+        self.assertEqual(worker.metric("region_worker_backpressure"), 1)
+        wait_for(lambda: self.info_of("w").get("backpressure") == "busy", "it to say so")
+        other = self.one("noop")
+        self.assertEqual(self.fleet.job(other)["status"], "pending")
+        os.kill(int(self.fleet.job(job)["result"]), signal.SIGKILL)
+        self.wait_status(other, "completed")
+        self.assertFalse(self.reason(worker, "busy"))
+        self.fleet.enqueue_one("obey", b'{"busy":200}')  # this time it ends by itself
+        self.wait_status(self.one("noop"), "completed")
+
+    def test_retry_for(self):
+        """A retry that would come too late is none: dead with the handler's own words."""
+        self.fleet.start_worker("w", {"bad": {"run": "command:sh -c 'echo no luck >&2; exit 69'",
+                                              "retry": "fixed:1h"}})
+        job = self.one("bad", "RETRYFOR", "60000", "GROUP", "g1")
+        self.wait_status(job, "failed")
+        record = self.fleet.job(job)
+        self.assertEqual((record["error_category"], record["attempts"]), ("unavailable", "1"))
+        self.assertRegex(record["error_message"], r"^no retry: .*60000 ms.*: no luck")
+        later = self.one("bad", "RETRYFOR", "86400000")
+        self.wait_status(later, "scheduled")
 
     def test_dump(self):
         worker = self.fleet.start_worker("w", {"*": exec_handler()})

@@ -15,7 +15,8 @@
 /* The keys that every change needs: nothing changes while one of them is wrong. */
 static const char *const needed[] = {
     "jobs", "meta",    "levels", "weights", "info", "active", "stats", "ctl",
-    "ring", "delayed", "expiry", "workers", "idle", "done",   "dlq",   "events"};
+    "ring", "delayed", "expiry", "workers", "idle", "done",   "dlq",   "events",
+    "left", "parked",  "cronat", "cron",    "load", "types",  "queued", "limits"};
 /* One worker, job or org only. */
 static const char *const partial[] = {"ready:acme:5", "run:w",   "run:lost",
                                       "command:w",    "bell:w",  "bell:scheduler",
@@ -59,6 +60,9 @@ static const struct change changes[] = {
     {"wh1_configure", "keep_ms 5"},
     {"wh1_weight", "acme 3"},
     {"wh1_quiet", "w"},
+    {"wh1_limit", "active:org/acme 1"},
+    {"wh1_cron_set", "nightly def 5"},
+    {"wh1_cron_fire", "nightly 5 6"},
 };
 
 static const struct change reads[] = {
@@ -75,6 +79,9 @@ static const struct change reads[] = {
     {"wh1_workers", ""},
     {"wh1_orgs", "0 10"},
     {"wh1_audit", "1000"},
+    {"wh1_limits", ""},
+    {"wh1_explain", "I2"},
+    {"wh1_cron_list", ""},
 };
 
 static redisReply *run(const struct change *c)
@@ -166,6 +173,13 @@ static int check(const struct change *c, const char *key)
     return refused;
 }
 
+/* A cycle does not look at what it never touches, or only counts in. */
+static int may_do_without(const struct change *c, const char *name)
+{
+    return strcmp(c->fn, "wh1_cycle") == 0 &&
+           (strcmp(name, "stats") == 0 || strcmp(name, "cron") == 0);
+}
+
 static void a_needed_key_stops_every_change(void **state)
 {
     char key[128];
@@ -179,7 +193,11 @@ static void a_needed_key_stops_every_change(void **state)
             if (check(&changes[i], key)) {
                 continue;
             }
-            fail_msg("%s should refuse, %s is poisoned", changes[i].fn, key);
+            if (!may_do_without(&changes[i], needed[k])) {
+                fail_msg("%s should refuse, %s is poisoned", changes[i].fn, key);
+            }
+            prepare(); /* it did its work: begin again */
+            poison(key);
         }
         for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
             check(&reads[i], key);

@@ -317,6 +317,16 @@ static void command_stats(const wh_executor *e, wh_executor_stats *out)
     }
 }
 
+static int64_t command_memory(const wh_executor *e)
+{
+    int64_t bytes = 0;
+    for (const wh_command_job *j = const_command_of(e)->jobs; j != NULL; j = j->next) {
+        int64_t rss = wh_child_rss(j->process);
+        bytes += rss > 0 ? rss : 0;
+    }
+    return bytes;
+}
+
 static void command_set_slots(wh_executor *e, unsigned slots)
 {
     command *c = command_of(e);
@@ -414,4 +424,5 @@ const wh_executor_kind wh_command_kind = {
     .stats = command_stats,
     .free = command_free,
     .set_slots = command_set_slots,
+    .memory = command_memory,
 };

@@ -198,6 +198,9 @@ static wh_err take_frame(wh_pool_child *c, const wh_exec_frame *f, wh_slice body
     case WH_EXEC_FRAME_PONG:
         state_of(c)->awaits_pong = false;
         return WH_OK;
+    case WH_EXEC_FRAME_BUSY:
+        wh_pool_child_busy(c, f->for_ms);
+        return WH_OK;
     case WH_EXEC_FRAME_UNKNOWN:
         return WH_OK;
     }
@@ -327,4 +330,6 @@ const wh_executor_kind wh_exec_kind = {
     .stats = wh_pool_stats,
     .free = wh_pool_free,
     .set_slots = wh_pool_set_slots,
+    .busy_until_us = wh_pool_busy_until,
+    .memory = wh_pool_memory,
 };

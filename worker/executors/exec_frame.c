@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #define DELAY_MAX_MS INT64_C(315360000000)
+#define BUSY_DEFAULT_MS 5000
 
 /* ------------------------------------------------------------------ parsing */
 
@@ -166,12 +167,20 @@ static wh_err read_progress(wh_exec_frame *f, wh_errbuf *eb)
     return err;
 }
 
+static wh_err read_busy(wh_exec_frame *f, wh_errbuf *eb)
+{
+    f->for_ms = BUSY_DEFAULT_MS;
+    wh_err err = read_int(f, "for_ms", &f->for_ms, eb);
+    f->for_ms = f->for_ms < 0 ? 0 : f->for_ms;
+    return err;
+}
+
 static wh_err read_op(wh_exec_frame *f, wh_errbuf *eb)
 {
     static const char *const words[] = {
         [WH_EXEC_FRAME_READY] = "ready", [WH_EXEC_FRAME_PROGRESS] = "progress",
         [WH_EXEC_FRAME_LOG] = "log",     [WH_EXEC_FRAME_RESULT] = "result",
-        [WH_EXEC_FRAME_PONG] = "pong",
+        [WH_EXEC_FRAME_PONG] = "pong",   [WH_EXEC_FRAME_BUSY] = "busy",
     };
     wh_slice text;
     wh_err err = read_text(f, "op", &text, eb);
@@ -215,6 +224,8 @@ static wh_err read_fields(wh_exec_frame *f, wh_errbuf *eb)
     case WH_EXEC_FRAME_RESULT:
         err = read_result(f, eb);
         break;
+    case WH_EXEC_FRAME_BUSY:
+        return read_busy(f, eb);
     case WH_EXEC_FRAME_PONG:
     case WH_EXEC_FRAME_UNKNOWN:
         return WH_OK;

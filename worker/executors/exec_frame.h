@@ -21,6 +21,7 @@ typedef enum wh_exec_frame_op {
     WH_EXEC_FRAME_LOG,
     WH_EXEC_FRAME_RESULT,
     WH_EXEC_FRAME_PONG,
+    WH_EXEC_FRAME_BUSY,
     WH_EXEC_FRAME_UNKNOWN /* of a later version: ignored with its body */
 } wh_exec_frame_op;
 
@@ -29,6 +30,7 @@ typedef struct wh_exec_frame {
     wh_exec_frame_op op;
     uint8_t id[WH_UUID_BYTES];
     int64_t version, concurrency; /* ready */
+    int64_t for_ms;               /* busy */
     int percent;                  /* progress */
     wh_result_status status;      /* result: OK, RETRY, FAIL or SNOOZE */
     wh_errclass category;

@@ -90,6 +90,8 @@ typedef struct wh_executor_stats {
     char why[160]; /* when not healthy */
 } wh_executor_stats;
 
+#define WH_EXECUTOR_BUSY_MAX_MS 600000
+
 typedef struct wh_executor wh_executor;
 typedef struct wh_executor_kind {
     const char *name; /* "native" */
@@ -111,6 +113,11 @@ typedef struct wh_executor_kind {
     /* The worker's slots changed: with `processes: 0` so many children may be. Children
      * that are there stay. May call on_capacity, nothing else. */
     void (*set_slots)(wh_executor *e, unsigned slots);
+    /* Until when (wh_clock_mono_us) a child says that it is busy; 0 none does. When that
+     * changes there is an on_capacity. NULL: its children can't say such a thing. */
+    int64_t (*busy_until_us)(const wh_executor *e);
+    /* Resident memory of its children, in bytes. Reads /proc. */
+    int64_t (*memory)(const wh_executor *e);
 } wh_executor_kind;
 
 struct wh_executor {

@@ -78,7 +78,7 @@ static reader reader_of(const wh_frame *f)
 static bool is_op(uint64_t op)
 {
     return (op >= WH_FRAME_JOB && op <= WH_FRAME_SHUTDOWN) ||
-           (op >= WH_FRAME_READY && op <= WH_FRAME_SKIPPED);
+           (op >= WH_FRAME_READY && op <= WH_FRAME_BUSY);
 }
 
 wh_err wh_frame_parse(const char *p, size_t n, size_t max_body, wh_frame *out,
@@ -172,6 +172,13 @@ wh_err wh_frame_read_note(const wh_frame *f, wh_frame_note *out)
     out->percent = (int32_t)take_int(&r, 1);
     out->text = take_text(&r);
     return out->percent > 100 ? WH_EPROTO : done(&r);
+}
+
+wh_err wh_frame_read_busy(const wh_frame *f, uint32_t *for_ms)
+{
+    reader r = reader_of(f);
+    *for_ms = (uint32_t)take_int(&r, 4);
+    return done(&r);
 }
 
 wh_err wh_frame_read_refuse(const wh_frame *f, wh_frame_text *out)
@@ -298,6 +305,13 @@ void wh_frame_add_note(wh_buf *b, wh_frame_op op, const wh_frame_note *note)
     put_int(b, note->seq, 8);
     put_int(b, (uint64_t)(note->percent & 0xff), 1);
     put_text(b, note->text);
+    end(b, at);
+}
+
+void wh_frame_add_busy(wh_buf *b, uint32_t for_ms)
+{
+    size_t at = begin(b, WH_FRAME_BUSY);
+    put_int(b, for_ms, 4);
     end(b, at);
 }
 

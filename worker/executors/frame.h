@@ -30,7 +30,8 @@ typedef enum wh_frame_op {
     WH_FRAME_RESULT,
     WH_FRAME_PROGRESS,
     WH_FRAME_LOG,
-    WH_FRAME_SKIPPED /* a job that was recalled before it started */
+    WH_FRAME_SKIPPED, /* a job that was recalled before it started */
+    WH_FRAME_BUSY     /* u32: claim nothing for so many ms, 0: no longer */
 } wh_frame_op;
 
 /* Borrowed text; p[n] is a NUL. */
@@ -83,6 +84,7 @@ wh_err wh_frame_read_job(const wh_frame *f, wh_frame_job *out) WH_MUSTCHECK;
 wh_err wh_frame_read_ready(const wh_frame *f, wh_frame_ready *out) WH_MUSTCHECK;
 wh_err wh_frame_read_result(const wh_frame *f, wh_frame_result *out) WH_MUSTCHECK;
 wh_err wh_frame_read_note(const wh_frame *f, wh_frame_note *out) WH_MUSTCHECK;
+wh_err wh_frame_read_busy(const wh_frame *f, uint32_t *for_ms) WH_MUSTCHECK;
 wh_err wh_frame_read_refuse(const wh_frame *f, wh_frame_text *out) WH_MUSTCHECK;
 
 /* Appending; texts over their length field are cut. Check wh_buf_ok(b). */
@@ -91,6 +93,7 @@ void wh_frame_add_ready(wh_buf *b, const wh_frame_ready *ready);
 void wh_frame_add_result(wh_buf *b, const wh_frame_result *r);
 /* op: WH_FRAME_PROGRESS, _LOG or _SKIPPED */
 void wh_frame_add_note(wh_buf *b, wh_frame_op op, const wh_frame_note *note);
+void wh_frame_add_busy(wh_buf *b, uint32_t for_ms);
 void wh_frame_add_refuse(wh_buf *b, const char *reason);
 void wh_frame_add_shutdown(wh_buf *b);
 

@@ -341,4 +341,6 @@ const wh_executor_kind wh_native_kind = {
     .stats = wh_pool_stats,
     .free = wh_pool_free,
     .set_slots = wh_pool_set_slots,
+    .busy_until_us = wh_pool_busy_until,
+    .memory = wh_pool_memory,
 };

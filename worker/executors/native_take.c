@@ -141,6 +141,16 @@ static wh_err take_note(wh_pool_child *c, const wh_frame *f, wh_errbuf *eb)
     return WH_OK;
 }
 
+static wh_err take_busy(wh_pool_child *c, const wh_frame *f, wh_errbuf *eb)
+{
+    uint32_t for_ms = 0;
+    if (wh_frame_read_busy(f, &for_ms) != WH_OK) {
+        return wh_err_set(eb, WH_EPROTO, "a malformed busy frame");
+    }
+    wh_pool_child_busy(c, for_ms);
+    return WH_OK;
+}
+
 static wh_err take_frame(wh_pool_child *c, const wh_frame *f, wh_errbuf *eb)
 {
     wh_frame_text text;
@@ -157,6 +167,8 @@ static wh_err take_frame(wh_pool_child *c, const wh_frame *f, wh_errbuf *eb)
     case WH_FRAME_LOG:
     case WH_FRAME_SKIPPED:
         return take_note(c, f, eb);
+    case WH_FRAME_BUSY:
+        return take_busy(c, f, eb);
     case WH_FRAME_JOB:
     case WH_FRAME_SHUTDOWN:
         break;

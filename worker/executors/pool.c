@@ -271,6 +271,27 @@ void wh_pool_set_slots(wh_executor *e, unsigned slots)
     }
 }
 
+int64_t wh_pool_busy_until(const wh_executor *e)
+{
+    int64_t until_us = 0;
+    for (const wh_pool_child *c = const_pool_of(e)->children; c != NULL; c = c->next) {
+        if (c->phase != WH_POOL_KILLED && c->busy_until_us > until_us) {
+            until_us = c->busy_until_us;
+        }
+    }
+    return until_us;
+}
+
+int64_t wh_pool_memory(const wh_executor *e)
+{
+    int64_t bytes = 0;
+    for (const wh_pool_child *c = const_pool_of(e)->children; c != NULL; c = c->next) {
+        int64_t rss = wh_child_rss(c->process);
+        bytes += rss > 0 ? rss : 0;
+    }
+    return bytes;
+}
+
 void wh_pool_announce(wh_pool *pool)
 {
     if (!pool->is_creating && pool->events.on_capacity != NULL) {

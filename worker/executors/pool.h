@@ -83,10 +83,11 @@ struct wh_pool_child {
     size_t in_used, out_sent;
     wh_lines *printed, *complained; /* stdout, stderr */
     wh_run_list runs;               /* in the order sent */
-    unsigned at_once;     /* jobs that it runs at a time (not when they queue) */
-    unsigned recalled;    /* taken back, and the child has not said so yet */
-    uint64_t sent, ended; /* jobs */
-    int64_t deadline_us;  /* to be ready, or to be gone once told to end or closed */
+    unsigned at_once;      /* jobs that it runs at a time (not when they queue) */
+    unsigned recalled;     /* taken back, and the child has not said so yet */
+    uint64_t sent, ended;  /* jobs */
+    int64_t busy_until_us; /* it said so: claim nothing for now */
+    int64_t deadline_us;   /* to be ready, or to be gone once told to end or closed */
     bool told_to_end, is_recycled, is_parsing;
     bool has_news; /* results were handed out since on_capacity was called */
     void *state;   /* the driver's */
@@ -130,6 +131,8 @@ void wh_pool_drain(wh_executor *e);
 void wh_pool_stats(const wh_executor *e, wh_executor_stats *out);
 void wh_pool_free(wh_executor *e);
 void wh_pool_set_slots(wh_executor *e, unsigned slots);
+int64_t wh_pool_busy_until(const wh_executor *e);
+int64_t wh_pool_memory(const wh_executor *e);
 /* Tells the dispatcher that capacity or health may have changed. */
 void wh_pool_announce(wh_pool *pool);
 
@@ -141,6 +144,8 @@ void wh_pool_child_spawn(wh_pool *pool);
 void wh_pool_child_await_ready(wh_pool_child *c, int64_t timeout_ms);
 /* For drivers: the child said that it can work, at_once jobs at a time. */
 void wh_pool_child_ready(wh_pool_child *c, unsigned at_once);
+/* For drivers: it said that it is busy, for so long at most; 0: no longer. */
+void wh_pool_child_busy(wh_pool_child *c, int64_t for_ms);
 /* Kills it; what becomes of its jobs is decided when it is reaped. */
 void wh_pool_child_kill(wh_pool_child *c, wh_pool_fate fate, const char *why);
 /* Says goodbye when it is ENDING and has nothing to do. */

@@ -435,6 +435,13 @@ void wh_pool_child_ready(wh_pool_child *c, unsigned at_once)
     }
 }
 
+void wh_pool_child_busy(wh_pool_child *c, int64_t for_ms)
+{
+    int64_t ms = for_ms > WH_EXECUTOR_BUSY_MAX_MS ? WH_EXECUTOR_BUSY_MAX_MS : for_ms;
+    c->busy_until_us = ms > 0 ? wh_clock_mono_us() + ms * 1000 : 0;
+    c->has_news = true;
+}
+
 /* ----------------------------------------------------------------- respawn */
 
 void wh_pool_child_ensure(wh_pool *pool)

@@ -5,7 +5,8 @@
  *     cc enqueue.c $(pkg-config --cflags --libs wherry) -o enqueue
  *     ./enqueue redis://localhost mail.send '{"to": "someone@example.org"}'
  *
- * Exit status: 0 the job completed, 1 it did not, 2 wrong usage, 69 Redis can't be reached.
+ * Exit status: 0 the job completed, 1 it did not, 2 wrong usage, 69 Redis can't be reached,
+ * 75 the queue is full for now.
  */
 #include <stdio.h>
 #include <string.h>
@@ -54,8 +55,15 @@ int main(int argc, char **argv)
 
     wh_client_job job = wh_client_job_make(argv[2], argv[3], strlen(argv[3]));
     job.priority = WH_PRIORITY(7);
+    job.group = "example"; /* groups of one org take turns */
     int status = 1;
-    if (wh_client_enqueue(client, NULL, &job, &enqueued) != WHERRY_OK) {
+    int err = wh_client_enqueue(client, NULL, &job, &enqueued);
+    if (err == WHERRY_EBACKPRESSURE) {
+        /* A real producer would hold back for so long, or leave out what can be left out. */
+        fprintf(stderr, "try again in %lld ms\n",
+                (long long)wh_client_retry_after_ms(client));
+        status = 75;
+    } else if (err != WHERRY_OK) {
         fprintf(stderr, "enqueue: %s\n", wh_client_error(client));
     } else {
         printf("%s %s\n", enqueued.created ? "created" : "exists", enqueued.id);

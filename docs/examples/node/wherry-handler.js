@@ -30,9 +30,9 @@ class Retry extends Error {
 
 /** Not now: runs again after delayMs, no attempt used. */
 class Snooze extends Error {
-  constructor(delayMs, message = '') {
+  constructor(delayMs, message = '', { category = '' } = {}) {
     super(message);
-    Object.assign(this, { status: 'snooze', delayMs });
+    Object.assign(this, { status: 'snooze', category, delayMs });
   }
 }
 
@@ -56,10 +56,10 @@ class Job {
 
   /** Aborted when the job is cancelled; its reason is the worker's. */
   get signal() { return this.#abort.signal; }
-
   cancel(reason) { this.#abort.abort(reason); }
-
   json() { return JSON.parse(this.payload.toString('utf8')); }
+
+  busy(forMs) { this.#send({ op: 'busy', for_ms: Math.trunc(forMs) }); } // claim nothing so long
 
   progress(percent, message = '') {
     const bounded = Math.max(0, Math.min(100, Math.trunc(percent) || 0));

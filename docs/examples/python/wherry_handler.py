@@ -16,10 +16,7 @@ import sys
 import threading
 import traceback
 
-HEADER_MAX = 16384
-RESULT_MAX = 65536
-MESSAGE_MAX = 1024
-CONTEXT_MAX = 4096
+HEADER_MAX, RESULT_MAX, MESSAGE_MAX, CONTEXT_MAX = 16384, 65536, 1024, 4096
 EX_PROTOCOL = 76
 
 
@@ -42,9 +39,9 @@ class Retry(Exception):
 class Snooze(Exception):
     """Not now: runs again after delay_ms, no attempt used."""
 
-    def __init__(self, delay_ms, message=""):
+    def __init__(self, delay_ms, message="", category=""):
         super().__init__(message)
-        self.delay_ms = delay_ms
+        self.category, self.delay_ms = category, delay_ms
 
 
 def _cut(text, limit):
@@ -71,6 +68,9 @@ class Job:
     def progress(self, percent, message=""):
         self._send({"op": "progress", "id": self.header["id"],
                     "percent": max(0, min(100, int(percent))), "message": _cut(message, 256)})
+
+    def busy(self, for_ms):  # the worker claims nothing for so long; 0: it may again
+        self._send({"op": "busy", "for_ms": int(for_ms)})
 
     def log(self, level, message):
         self._send({"op": "log", "id": self.header["id"], "level": level,
@@ -128,7 +128,7 @@ class _Loop:
             return {"status": "ok"}, bytes(value)
         except Snooze as e:
             return {"status": "snooze", "delay_ms": int(e.delay_ms),
-                    "message": _cut(e, MESSAGE_MAX)}, b""
+                    "category": e.category, "message": _cut(e, MESSAGE_MAX)}, b""
         except (Fail, Retry) as e:
             result = {"status": "fail" if isinstance(e, Fail) else "retry",
                       "category": e.category, "message": _cut(e, MESSAGE_MAX)}

@@ -6,25 +6,24 @@
 #   . wherry-handler.sh
 #   handle() { wherry_progress 50 "half way"; tr a-z A-Z; }
 #   wherry_run handle
-#
 # The function runs in a subshell per job: the payload on stdin, WHERRY_JOB_ID,
 # WHERRY_ATTEMPT … in the environment. Its stdout is the result (64 KiB at most), its
 # stderr (logged when it ends) its error message. Exit status 0 is ok, 64 65 66 67 77 are
 # permanent, others are retried; wherry_fail, wherry_retry, wherry_snooze say more.
-# Needs bash 4 and the usual core utilities. The protocol (FLP/1): docs/handlers.md.
-# Inside: a reader takes frames from fd 3 and jobs run in the background; both tell the
-# main loop with short lines in a FIFO, so that one process alone writes to fd 4.
+# Needs bash 4 and coreutils. The protocol (FLP/1): docs/handlers.md. Inside: a reader takes
+# frames and jobs run in the background; both tell the one writer by lines in a FIFO.
 
 wherry_progress() { wherry_tell progress "${1:-0}" "${2-}"; } # PERCENT [MESSAGE]
 wherry_log() { wherry_tell log "${1:-info}" "${2-}"; }        # LEVEL MESSAGE
+wherry_busy() { wherry_tell busy "${1:-0}"; } # FOR_MS: the worker claims nothing; 0: it may
 wherry_tell() { # one line, short enough to be written in one piece
     local text=${3:0:800}
     printf '%s %s %s %s\n' "$1" "$WHERRY_JOB_ID" "$2" "${text//$'\n'/ }" >&"$wherry_events"
 }
-# CATEGORY [MESSAGE]; DELAY_MS [MESSAGE [CATEGORY]]; DELAY_MS [MESSAGE]: end the job.
+# CATEGORY [MESSAGE]; DELAY_MS [MESSAGE [CATEGORY]], twice: end the job.
 wherry_fail() { wherry_end fail "" "${1:-invalid}" "${2-}"; }
 wherry_retry() { wherry_end retry "${1-}" "${3:-error}" "${2-}"; }
-wherry_snooze() { wherry_end snooze "${1:-0}" "" "${2-}"; }
+wherry_snooze() { wherry_end snooze "${1:-0}" "${3-}" "${2-}"; }
 wherry_end() {
     printf '%s\n' "$@" >"$wherry_dir/$WHERRY_JOB_ID.end"
     exit 1
@@ -184,6 +183,7 @@ wherry_run() { # FUNCTION [CONCURRENCY]
                 printf '{"op":"progress","id":"%s","percent":%d,"message":%s}\n' \
                     "$id" "$((10#$a > 100 ? 100 : 10#$a))" "$REPLY" >&4
             ;;
+        busy) [[ $a =~ ^[0-9]{1,6}$ ]] && printf '{"op":"busy","for_ms":%d}\n' "$((10#$a))" >&4 ;;
         log)
             wherry_quote "$b"
             printf '{"op":"log","id":"%s","level":"%s","message":%s}\n' \

@@ -79,6 +79,9 @@ def work(job, body):
         send(op="result", id=ident, status="retry", category="TimeoutError", permanent=True)
     elif word == "snooze":
         send(op="result", id=ident, status="snooze", delay_ms=2500.0)
+    elif word == "busy":
+        send(op="busy", for_ms=int(rest))
+        send(**ok)
     elif word == "talk":
         print("on stdout", flush=True)
         print("on stderr", file=sys.stderr, flush=True)

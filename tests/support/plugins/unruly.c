@@ -207,6 +207,17 @@ static int run_leak(wh_task *t, const void *p, size_t n)
     return kept[size - 1] == 'x' ? WH_TASK_OK : WH_TASK_FAIL;
 }
 
+/* Busy for as many ms as the payload says. */
+static int run_busy(wh_task *t, const void *p, size_t n)
+{
+    (void)n;
+    if (!WH_TASK_HAS(t, busy)) {
+        return WH_TASK_FAIL;
+    }
+    t->busy(t, strtoll(p, NULL, 10));
+    return WH_TASK_OK;
+}
+
 static int run_pid(wh_task *t, const void *p, size_t n)
 {
     char text[32];
@@ -223,6 +234,7 @@ static const wh_handler handlers[] = {
     {"talk", run_talk},       {"sleep", run_sleep}, {"die", run_die},
     {"garbage", run_garbage}, {"close", run_close}, {"flood", run_flood},
     {"fork", run_fork},       {"leak", run_leak},   {"pid", run_pid},
+    {"busy", run_busy},
 };
 
 WH_PLUGIN("unruly", "1.0", handlers)

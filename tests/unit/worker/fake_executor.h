@@ -23,6 +23,7 @@ static struct fake {
     wh_job *cancelled;
     wh_cancel_reason why;
     bool is_drained, is_freed, is_sick;
+    int64_t busy_until_us, memory;
 } fakes[FAKE_KINDS];
 static unsigned n_fakes;
 
@@ -100,6 +101,16 @@ static void fake_set_slots(wh_executor *e, unsigned slots)
     fake_of(e)->slots = slots;
 }
 
+static int64_t fake_busy_until_us(const wh_executor *e)
+{
+    return fake_of(e)->busy_until_us;
+}
+
+static int64_t fake_memory(const wh_executor *e)
+{
+    return fake_of(e)->memory;
+}
+
 static const wh_executor_kind fake_kind = {.name = "fake",
                                            .create = fake_create,
                                            .capacity = fake_capacity,
@@ -108,7 +119,9 @@ static const wh_executor_kind fake_kind = {.name = "fake",
                                            .drain = fake_drain,
                                            .stats = fake_stats,
                                            .free = fake_free,
-                                           .set_slots = fake_set_slots};
+                                           .set_slots = fake_set_slots,
+                                           .busy_until_us = fake_busy_until_us,
+                                           .memory = fake_memory};
 
 static const wh_executor_kind *fake_kind_of(const char *run, const char **rest,
                                             wh_errbuf *eb)

@@ -192,6 +192,33 @@ static void test_room_follows_capacity(void **state)
     assert_int_equal(wh_dispatch_room(dispatch), 0);
 }
 
+/* 64 s for retries from its enqueue at 1 s; the claim was at 5 s. */
+static void test_retries_end_with_their_time(void **state)
+{
+    (void)state;
+    const wh_job_spec spec = {.type = "mail", .retry_for_ms = 64000};
+    wh_result r = {.status = WH_RESULT_RETRY, .delay_ms = 30000};
+
+    claim_spec('a', &spec);
+    claim_spec('b', &spec);
+    claim_spec('c', &spec);
+    wh_dispatch_pump(dispatch);
+    report(&fakes[0], 0, r);
+    assert_int_equal(pending_outcome(), WH_STORE_RETRY);
+    confirm_all();
+    r.delay_ms = 61000;
+    report(&fakes[0], 0, r);
+    assert_int_equal(pending_outcome(), WH_STORE_DEAD);
+    confirm_all();
+    /* Time that it ran counts. */
+    wh_slot *slot = wh_slots_of_job(slots, fakes[0].jobs[0]);
+    slot->claimed_us -= INT64_C(40000000);
+    r.delay_ms = 30000;
+    report(&fakes[0], 0, r);
+    assert_int_equal(pending_outcome(), WH_STORE_DEAD);
+    assert_memory_equal(part->pending.first->finish.message.p, "no retry", 8);
+}
+
 static void test_cancel(void **state)
 {
     (void)state;
@@ -365,6 +392,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_happy_path),
         TEST(test_room_follows_capacity),
+        TEST(test_retries_end_with_their_time),
         TEST(test_cancel),
         TEST(test_lost_results_are_dropped),
         TEST(test_gone),

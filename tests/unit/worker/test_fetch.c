@@ -58,6 +58,25 @@ static void test_no_claims_after_stop(void **state)
     assert_int_equal(case_counter("claimed"), 1);
 }
 
+/* While it is held back it stands in no idle list, so that others are called; then it asks
+ * by itself. */
+static void test_hold(void **state)
+{
+    (void)state;
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "ZCARD " KEY ":idle") == 1);
+    wh_fetch_hold(w.fetch, true);
+    WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "ZCARD " KEY ":idle") == 0);
+    case_enqueue("a");
+    unsigned before = wh_fetch_epoch(w.fetch, w.p);
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, wh_fetch_epoch(w.fetch, w.p) != before &&
+                            wh_fetch_in_flight(w.fetch) == 0);
+    assert_int_equal(case_counter("claimed"), 0);
+    wh_fetch_hold(w.fetch, false);
+    WH_WAIT_FOR(w.loop, fakes[0].n == 1);
+}
+
 /* One finish that Redis refuses: the others are confirmed, it ends as dead. */
 static void test_refused_finish_is_isolated(void **state)
 {
@@ -175,6 +194,7 @@ int main(void)
         TEST(test_claims_and_finishes),
         TEST(test_never_more_than_there_is_room_for),
         TEST(test_no_claims_after_stop),
+        TEST(test_hold),
         TEST(test_refused_finish_is_isolated),
         TEST(test_resync_gives_back_the_unknown),
         TEST(test_resync_tells_what_is_gone),

@@ -17,7 +17,9 @@ static wh_retry_policy policy;
 static wh_store_finish decide(int attempt, wh_slot_cancel cancel, wh_result r)
 {
     wh_job job = {.attempt = attempt};
-    wh_outcome_question q = {.job = &job, .policy = &policy, .cancel = cancel};
+    char room[WH_OUTCOME_ROOM];
+    wh_outcome_question q = {
+        .job = &job, .policy = &policy, .cancel = cancel, .room = room};
     wh_store_finish f;
 
     memset(&f, 0x5a, sizeof f); /* everything must be set */
@@ -90,6 +92,54 @@ static void test_retry(void **state)
     assert_int_equal(decide(1, WH_SLOT_KEEP, r).outcome, WH_STORE_DEAD);
 }
 
+/* The policy says 7 s; the job's time for retries decides whether that is too late. */
+static void test_retry_for(void **state)
+{
+    (void)state;
+    static char room[WH_OUTCOME_ROOM], longest[WH_JOB_MESSAGE_MAX + 50];
+    wh_job job = {.attempt = 1, .enqueued_at_ms = 100000, .retry_for_ms = 60000};
+    wh_outcome_question q = {
+        .job = &job, .policy = &policy, .now_ms = 153000, .room = room};
+    wh_result r = {.status = WH_RESULT_RETRY,
+                   .category = WH_ERRCLASS_CONNECTION,
+                   .delay_ms = -1,
+                   .message = {"refused", 7},
+                   .context = {"ctx", 3}};
+    wh_store_finish f;
+
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_RETRY); /* at the last moment */
+    q.now_ms++;
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_DEAD);
+    assert_string_equal(f.category, "connection");
+    assert_int_equal(f.delay_ms, 0);
+    assert_int_equal(f.context.n, 3);
+    assert_int_equal(f.message.n, strlen(f.message.p));
+    assert_string_equal(f.message.p,
+                        "no retry: more than 60000 ms (retry_for) after its "
+                        "enqueue: refused");
+    r.delay_ms = 0; /* the handler's own wish is in time */
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_RETRY);
+    r.delay_ms = INT64_MAX;
+    memset(longest, 'x', sizeof longest);
+    r.message = (wh_slice){longest, sizeof longest};
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_DEAD);
+    assert_true(f.message.n > WH_JOB_MESSAGE_MAX && f.message.n < WH_OUTCOME_ROOM);
+    r.message = (wh_slice){NULL, 0};
+    wh_outcome_of_result(&q, &r, &f);
+    assert_string_equal(f.message.p,
+                        "no retry: more than 60000 ms (retry_for) after its enqueue");
+    r.status = WH_RESULT_SNOOZE; /* is no retry */
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_SNOOZE);
+    wh_outcome_no_handler(&q, &f);
+    assert_int_equal(f.outcome, WH_STORE_DEAD);
+    assert_string_equal(f.category, "no_handler");
+}
+
 static void test_fail_is_for_good(void **state)
 {
     (void)state;
@@ -113,6 +163,9 @@ static void test_snooze(void **state)
     assert_int_equal(decide(9, WH_SLOT_KEEP, r).delay_ms, 0);
     r.delay_ms = INT64_MAX;
     assert_int_equal(decide(9, WH_SLOT_KEEP, r).delay_ms, INT64_C(315360000000));
+    assert_null(decide(9, WH_SLOT_KEEP, r).category); /* it said none */
+    r.category = WH_ERRCLASS_RATE_LIMITED;
+    assert_string_equal(decide(9, WH_SLOT_KEEP, r).category, "rate_limited");
 }
 
 static void test_asked_to_stop(void **state)
@@ -156,10 +209,10 @@ static void test_no_handler(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_success),    cmocka_unit_test(test_oversize),
-        cmocka_unit_test(test_retry),      cmocka_unit_test(test_fail_is_for_good),
-        cmocka_unit_test(test_snooze),     cmocka_unit_test(test_asked_to_stop),
-        cmocka_unit_test(test_no_handler),
+        cmocka_unit_test(test_success),          cmocka_unit_test(test_oversize),
+        cmocka_unit_test(test_retry_for),        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_fail_is_for_good), cmocka_unit_test(test_snooze),
+        cmocka_unit_test(test_asked_to_stop),    cmocka_unit_test(test_no_handler),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

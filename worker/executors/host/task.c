@@ -123,6 +123,14 @@ static void log_line(wh_task *t, const char *line)
     wh_host_post(r->host);
 }
 
+static void busy(wh_task *t, int64_t for_ms)
+{
+    running *r = running_of(t);
+    int64_t ms = for_ms < UINT32_MAX ? for_ms : UINT32_MAX; /* bounded by the worker */
+    wh_frame_add_busy(&r->host->scratch, ms > 0 ? (uint32_t)ms : 0);
+    wh_host_post(r->host);
+}
+
 static int is_cancelled(wh_task *t)
 {
     const running *r = running_of(t);
@@ -159,6 +167,7 @@ static void fill(running *r, wh_host *h, const wh_frame_job *job, int64_t starte
         .progress = progress,
         .log = log_line,
         .is_cancelled = is_cancelled,
+        .busy = busy,
     };
 }
 

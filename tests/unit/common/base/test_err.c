@@ -40,6 +40,8 @@ static void test_exit_and_transient(void **state)
     assert_int_equal(wh_err_exit(WH_ESTATE), WH_EXIT_CONFLICT);
     assert_int_equal(wh_err_exit(WH_ECONN), WH_EXIT_UNAVAILABLE);
     assert_int_equal(wh_err_exit(WH_ECONFIG), WH_EXIT_CONFIG);
+    assert_int_equal(wh_err_exit(WH_EBACKPRESSURE), WH_EXIT_TEMPFAIL);
+    assert_true(wh_err_is_transient(WH_EBACKPRESSURE));
     assert_true(wh_err_is_transient(WH_EBUSY));
     assert_true(wh_err_is_transient(WH_ECONN));
     assert_false(wh_err_is_transient(WH_EINVAL));
@@ -50,10 +52,11 @@ static void test_exit_and_transient(void **state)
 static void test_set(void **state)
 {
     (void)state;
-    wh_errbuf eb = {.sys = 7};
+    wh_errbuf eb = {.sys = 7, .retry_after_ms = 9};
     assert_int_equal(wh_err_set(&eb, WH_ESTATE, "job %d is %s", 5, "done"), WH_ESTATE);
     assert_int_equal(eb.code, WH_ESTATE);
     assert_int_equal(eb.sys, 0);
+    assert_true(eb.retry_after_ms == 0);
     assert_string_equal(eb.text, "job 5 is done");
     assert_int_equal(wh_err_set(NULL, WH_EPROTO, "%s", "x"), WH_EPROTO);
 

@@ -53,13 +53,77 @@ static void test_status_words(void **state)
     assert_false(wh_job_status_parse(NULL, &status));
 }
 
+static void test_mode_words(void **state)
+{
+    (void)state;
+    wh_job_unique unique = WH_JOB_UNIQUE_TTL;
+    wh_job_conflict conflict = WH_JOB_CONFLICT_KEEP;
+    for (int i = 0; i < WH_JOB_UNIQUE_COUNT; i++) {
+        assert_true(wh_job_unique_parse(wh_job_unique_name((wh_job_unique)i), &unique));
+        assert_int_equal(unique, i);
+    }
+    for (int i = 0; i < WH_JOB_CONFLICT_COUNT; i++) {
+        const char *word = wh_job_conflict_name((wh_job_conflict)i);
+        assert_true(wh_job_conflict_parse(word, &conflict));
+        assert_int_equal(conflict, i);
+    }
+    assert_string_equal(wh_job_unique_name(WH_JOB_UNIQUE_QUEUED), "queued");
+    assert_string_equal(wh_job_conflict_name(WH_JOB_CONFLICT_KEEP_LAST), "keep_last");
+    assert_string_equal(wh_job_unique_name(WH_JOB_UNIQUE_COUNT), "unknown");
+    assert_false(wh_job_unique_parse("keep", &unique));
+    assert_false(wh_job_conflict_parse(NULL, &conflict));
+}
+
+typedef struct spec_row {
+    wh_job_spec spec;
+    const char *field; /* what the refusal begins with; NULL: accepted */
+} spec_row;
+
+static void check_row(const spec_row *row)
+{
+    wh_errbuf eb = {0};
+    wh_err err = wh_job_spec_check(&row->spec, 0, &eb);
+    assert_int_equal(err, row->field == NULL ? WH_OK : WH_EINVAL);
+    if (row->field != NULL) {
+        assert_memory_equal(eb.text, row->field, strlen(row->field));
+    }
+    assert_int_equal(wh_job_spec_check(&row->spec, 0, NULL), err);
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    static const spec_row rows[] = {
+        {{.type = "t", .key = X256}, NULL},
+        {{.type = "t", .key = X256 "x"}, "key has 257"},
+        {{.type = "t", .key = ""}, "key is empty"},
+        {{.type = "t", .key = "!~"}, NULL},
+        {{.type = "t", .key = "a b"}, "key \"a b\""},
+        {{.type = "t", .key = "a\x7f"}, "key \"a?\""},
+        {{.type = "t", .key = "\xc3\xa4"},
+         "key \"?"
+         "?\""},
+        {{.type = "t", .key = "k", .key_ttl_ms = 1}, NULL},
+        {{.type = "t", .key = "k", .key_ttl_ms = -1}, "key_ttl_ms"},
+        {{.type = "t", .key_ttl_ms = 1}, "key_ttl_ms"},
+        {{.type = "t", .key = "k", .unique = WH_JOB_UNIQUE_QUEUED}, NULL},
+        {{.type = "t", .unique = WH_JOB_UNIQUE_DONE}, "unique is set without key"},
+        {{.type = "t", .key = "k", .unique = (wh_job_unique)3}, "unique is 3"},
+        {{.type = "t", .unique = (wh_job_unique)-1}, "unique is -1"},
+        {{.type = "t", .key = "k", .conflict = WH_JOB_CONFLICT_KEEP_LAST}, NULL},
+        {{.type = "t", .conflict = WH_JOB_CONFLICT_EXTEND},
+         "conflict is set without key"},
+        {{.type = "t", .key = "k", .conflict = (wh_job_conflict)4}, "conflict is 4"},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        check_row(&rows[i]);
+    }
+}
+
 static void test_specs(void **state)
 {
     (void)state;
-    static const struct {
-        wh_job_spec spec;
-        const char *field; /* what the refusal begins with; NULL: accepted */
-    } rows[] = {
+    static const spec_row rows[] = {
         {{.type = "t"}, NULL},
         {{.type = NULL}, "type"},
         {{.type = ""}, "type"},
@@ -85,18 +149,13 @@ static void test_specs(void **state)
         {{.type = "t", .max_attempts = 1000}, NULL},
         {{.type = "t", .max_attempts = 1001}, "max_attempts"},
         {{.type = "t", .max_attempts = -5}, "max_attempts"},
-        {{.type = "t", .key = X256}, NULL},
-        {{.type = "t", .key = X256 "x"}, "key has 257"},
-        {{.type = "t", .key = ""}, "key is empty"},
-        {{.type = "t", .key = "!~"}, NULL},
-        {{.type = "t", .key = "a b"}, "key \"a b\""},
-        {{.type = "t", .key = "a\x7f"}, "key \"a?\""},
-        {{.type = "t", .key = "\xc3\xa4"},
-         "key \"?"
-         "?\""},
-        {{.type = "t", .key = "k", .key_ttl_ms = 1}, NULL},
-        {{.type = "t", .key = "k", .key_ttl_ms = -1}, "key_ttl_ms"},
-        {{.type = "t", .key_ttl_ms = 1}, "key_ttl_ms"},
+        {{.type = "t", .group = X64}, NULL},
+        {{.type = "t", .group = X64 "x"}, "group"},
+        {{.type = "t", .group = ""}, "group is empty"},
+        {{.type = "t", .group = "a/b"}, "group \"a/b\""},
+        {{.type = "t", .retry_for_ms = TEN_YEARS}, NULL},
+        {{.type = "t", .retry_for_ms = TEN_YEARS + 1}, "retry_for_ms"},
+        {{.type = "t", .retry_for_ms = -1}, "retry_for_ms"},
         {{.type = "t", .entity_type = X256, .entity_id = X256}, NULL},
         {{.type = "t", .entity_type = X256 "x"}, "entity_type"},
         {{.type = "t", .entity_id = X256 "x"}, "entity_id"},
@@ -104,13 +163,7 @@ static void test_specs(void **state)
         {{.type = "t", .traceparent = X256 "x"}, "traceparent"},
     };
     for (size_t i = 0; i < LEN(rows); i++) {
-        wh_errbuf eb = {0};
-        wh_err err = wh_job_spec_check(&rows[i].spec, 0, &eb);
-        assert_int_equal(err, rows[i].field == NULL ? WH_OK : WH_EINVAL);
-        if (rows[i].field != NULL) {
-            assert_memory_equal(eb.text, rows[i].field, strlen(rows[i].field));
-        }
-        assert_int_equal(wh_job_spec_check(&rows[i].spec, 0, NULL), err);
+        check_row(&rows[i]);
     }
 }
 
@@ -147,6 +200,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_mode_words),
+        cmocka_unit_test(test_keys),
         cmocka_unit_test(test_specs),
         cmocka_unit_test(test_payload_bound),
         cmocka_unit_test(test_refusal_is_printable),

@@ -53,14 +53,20 @@ static const struct {
     {"timeout_ms", "30000"},
     {"expires_at_ms", "1700000009000"},
     {"fence", "3"},
+    {"group", "batch-9"},
+    {"idempotency_key", "order-17"},
+    {"unique", "done"},
+    {"conflict", "keep_last"},
+    {"retry_for_ms", "7200000"},
     {"dlq_entry", "1700000002000-0"},
     {"history", "[[\"2023-11-14T22:13:22.000Z\",\"connection\",\"no route\"]]"},
     {"a_field_to_come", "x"},
 };
 
 static const char full_json[] =
-    "{\"id\":\"" ID "\",\"type\":\"mail.send\",\"org\":\"acme\",\"region\":\"eu\","
-    "\"queue\":\"default\",\"status\":\"failed\",\"entity_type\":\"order\","
+    "{\"id\":\"" ID "\",\"type\":\"mail.send\",\"org\":\"acme\","
+    "\"group\":\"batch-9\",\"region\":\"eu\",\"queue\":\"default\",\"status\":"
+    "\"failed\",\"entity_type\":\"order\","
     "\"entity_id\":\"17\",\"payload\":\"{\\\"to\\\":\\\"a\\\"}\",\"result\":\"\","
     "\"priority\":5,\"attempts\":2,\"max_attempts\":5,\"recoveries\":1,"
     "\"enqueued_at_ms\":1700000000000,\"enqueued_at\":\"2023-11-14T22:13:20.000Z\","
@@ -71,7 +77,8 @@ static const char full_json[] =
     "\"error_context\":\"{\\\"host\\\":\\\"a\\\"}\",\"progress\":40,"
     "\"progress_message\":\"half\",\"traceparent\":\"00-01\",\"worker\":\"w.1\","
     "\"timeout_ms\":30000,\"expires_at_ms\":1700000009000,"
-    "\"expires_at\":\"2023-11-14T22:13:29.000Z\",\"fence\":3,"
+    "\"expires_at\":\"2023-11-14T22:13:29.000Z\",\"fence\":3,\"retry_for_ms\":7200000,"
+    "\"idempotency_key\":\"order-17\",\"unique\":\"done\",\"conflict\":\"keep_last\","
     "\"dlq_entry\":\"1700000002000-0\",\"history\":[[\"2023-11-14T22:13:22.000Z\","
     "\"connection\",\"no route\"]]}";
 
@@ -139,6 +146,7 @@ static void test_refused(void **state)
         {"enqueued_at_ms", "9007199254740992"},
         {"fence", "99999999999999999999"},
         {"timeout_ms", "x"},
+        {"retry_for_ms", "-1"},
     };
     for (size_t i = 0; i < LEN(rows); i++) {
         wh_job_record r;

@@ -140,6 +140,8 @@ static void test_error_words(void **state)
         {"-WHNOTFOUND no such job\r\n", WH_ENOTFOUND, "no such job"},
         {"-WHSTATE it runs\r\n", WH_ESTATE, "it runs"},
         {"-WHBADDATA key\r\n", WH_EBADDATA, "key"},
+        {"-WHBACKPRESSURE 1500 quota of the org\r\n", WH_EBACKPRESSURE,
+         "quota of the org (try again in 1500 ms)"},
         {"-WRONGTYPE Operation\r\n", WH_EBADDATA, "WRONGTYPE Operation"},
         {"-OOM command not allowed\r\n", WH_EFULL, "OOM command not allowed"},
         {"-MISCONF x\r\n", WH_EFULL, "MISCONF x"},
@@ -175,6 +177,33 @@ static void test_error_words(void **state)
         freeReplyObject(r);
     }
     assert_int_equal(wh_call_error(NULL, NULL), WH_EPROTO);
+}
+
+static void test_backpressure(void **state)
+{
+    static const struct {
+        const char *resp;
+        int64_t ms;
+    } cases[] = {
+        {"-WHBACKPRESSURE 1500 x\r\n", 1500},
+        {"-WHBACKPRESSURE 0 x\r\n", 0},
+        {"-WHBACKPRESSURE 7\r\n", 7},
+        {"-WHBACKPRESSURE x\r\n", 0},
+        {"-WHBACKPRESSURE\r\n", 0},
+        {"-WHBACKPRESSURE 99999999999999999999 x\r\n", INT64_C(999999999999999)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        redisReply *r = parse_text(cases[i].resp);
+        wh_errbuf eb = {.retry_after_ms = -1};
+
+        assert_int_equal(wh_call_error(r, &eb), WH_EBACKPRESSURE);
+        assert_int_equal(eb.code, WH_EBACKPRESSURE);
+        assert_true(eb.retry_after_ms == cases[i].ms);
+        assert_int_equal(wh_call_error(r, NULL), WH_EBACKPRESSURE);
+        freeReplyObject(r);
+    }
 }
 
 static const char sample[] =
@@ -267,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_command_and_numbers),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_error_words),
+        cmocka_unit_test(test_backpressure),
         cmocka_unit_test(test_view_and_copy),
         cmocka_unit_test(test_copy_out_of_memory),
         cmocka_unit_test(test_numbers_that_are_none),

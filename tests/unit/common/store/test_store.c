@@ -30,6 +30,8 @@ typedef struct fixture {
     int calls; /* callbacks so far */
     wh_err err;
     char text[320];
+    int64_t retry_after_ms;
+    wh_store_enqueue_fate fate;
     size_t count, count2;
     int64_t number;
     bool flag;
@@ -86,6 +88,7 @@ static void note(fixture *f, wh_err err, const wh_errbuf *eb)
     f->calls++;
     f->err = err;
     snprintf(f->text, sizeof f->text, "%s", err == WH_OK ? "" : eb->text);
+    f->retry_after_ms = err == WH_OK ? 0 : eb->retry_after_ms;
 }
 
 static void on_reply(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
@@ -106,6 +109,7 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
     if (err == WH_OK) {
         f->count = e->created;
         f->count2 = e->n_existing;
+        f->fate = e->fate;
         f->number = e->n_existing > 0 ? (int64_t)e->existing[0] : -1;
     }
 }
@@ -256,6 +260,46 @@ static void test_life_of_jobs(void **state)
     assert_int_equal(f->err, WH_OK);
 }
 
+/* Who may replace a job hears what became of it; a full queue is refused with a time. */
+static void test_one_job(void **state)
+{
+    fixture *f = *state;
+    uint8_t ids[3][WH_UUID_BYTES];
+    wh_job_spec spec = {.type = "mail",
+                        .payload = "body",
+                        .payload_len = 4,
+                        .org = "o",
+                        .key = "k",
+                        .conflict = WH_JOB_CONFLICT_REPLACE};
+    wh_store_enqueue_args args = {.partition = P, .specs = &spec, .n = 1};
+
+    ready(f);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(wh_rng_uuid7(ids[i]), WH_OK);
+        spec.id = ids[i];
+        assert_int_equal(wh_store_do_enqueue(f->store, &args, on_enqueued, f, NULL),
+                         WH_OK);
+        await(f, i + 1);
+        assert_int_equal(f->err, WH_OK);
+        assert_int_equal(f->count, i == 0 ? 1 : 0);
+        assert_int_equal(f->count2, i == 0 ? 0 : 1);
+        assert_int_equal(f->fate, i == 0 ? WH_STORE_EXISTING : WH_STORE_REPLACED);
+    }
+    wh_call call;
+    wh_call_init(&call, "wh1_limit", false, P);
+    wh_call_args(&call, "jobs:org/o");
+    wh_call_args(&call, "1");
+    assert_int_equal(wh_store_call(f->store, &call, on_reply, f), WH_OK);
+    await(f, 3);
+    assert_int_equal(f->err, WH_OK);
+    assert_int_equal(wh_rng_uuid7(ids[2]), WH_OK);
+    spec = (wh_job_spec){.type = "mail", .org = "o", .id = ids[2]};
+    assert_int_equal(wh_store_do_enqueue(f->store, &args, on_enqueued, f, NULL), WH_OK);
+    await(f, 4);
+    assert_int_equal(f->err, WH_EBACKPRESSURE);
+    assert_true(f->retry_after_ms > 0);
+}
+
 static void test_long_texts_are_cut(void **state)
 {
     static char text[WH_JOB_CONTEXT_MAX * 2];
@@ -372,9 +416,8 @@ static void test_resync_and_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_life_of_jobs),
-        WITH_SERVER(test_long_texts_are_cut),
-        WITH_SERVER(test_refused_up_front),
+        WITH_SERVER(test_life_of_jobs),       WITH_SERVER(test_one_job),
+        WITH_SERVER(test_long_texts_are_cut), WITH_SERVER(test_refused_up_front),
         WITH_SERVER(test_resync_and_cancel),
     };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exec.c and the pool with a real child that speaks the protocol, well and badly. */
+#include "common/base/clock.h"
 #include "tests/support/executor_case.h"
 #include "tests/support/loop_wait.h"
 
@@ -108,6 +109,32 @@ static void test_output_and_progress(void **state)
     WH_WAIT_FOR(c.loop, strstr(wh_buf_str(&c.log), "on stderr\n") != NULL);
     assert_non_null(strstr(wh_buf_str(&c.log), "on stdout\n"));
     assert_non_null(strstr(wh_buf_str(&c.log), "by log\n"));
+}
+
+static int64_t busy_ms(void)
+{
+    int64_t until_us = c.executor->kind->busy_until_us(c.executor);
+    return until_us == 0 ? 0 : (until_us - wh_clock_mono_us()) / 1000;
+}
+
+/* A child says so, says that it is over, and says no more when it is dead. */
+static void test_busy(void **state)
+{
+    (void)state;
+    create();
+    assert_int_equal(run("echo x")->status, WH_RESULT_OK);
+    assert_true(busy_ms() == 0);
+    unsigned told = c.n_capacity;
+    assert_int_equal(run("busy 60000")->status, WH_RESULT_OK);
+    assert_in_range(busy_ms(), 30000, 60000);
+    WH_WAIT_FOR(c.loop, c.n_capacity > told);
+    assert_int_equal(run("busy 0")->status, WH_RESULT_OK);
+    assert_true(busy_ms() == 0);
+    assert_int_equal(run("busy 99999999999")->status, WH_RESULT_OK);
+    assert_in_range(busy_ms(), 1, WH_EXECUTOR_BUSY_MAX_MS);
+    assert_int_equal(run("exit 1")->status, WH_RESULT_RETRY);
+    assert_true(busy_ms() == 0);
+    WH_WAIT_FOR(c.loop, c.executor->kind->memory(c.executor) > 100000);
 }
 
 static void test_result_sizes(void **state)
@@ -268,6 +295,7 @@ int main(void)
         CASE(test_handler_sees_the_job),
         CASE(test_failures_are_told),
         CASE(test_output_and_progress),
+        CASE(test_busy),
         CASE(test_result_sizes),
         CASE(test_several_at_once),
         CASE(test_protocol_errors),

@@ -72,6 +72,16 @@ static void test_other_ops(void **state)
     assert_int_equal(f.concurrency, 1);
     assert_int_equal(f.version, 1);
     wh_exec_frame_fini(&f);
+    f = accepted("{\"op\":\"busy\",\"for_ms\":2500}\n");
+    assert_int_equal(f.op, WH_EXEC_FRAME_BUSY);
+    assert_int_equal(f.for_ms, 2500);
+    wh_exec_frame_fini(&f);
+    f = accepted("{\"op\":\"busy\"}\n");
+    assert_int_equal(f.for_ms, 5000);
+    wh_exec_frame_fini(&f);
+    f = accepted("{\"op\":\"busy\",\"for_ms\":-1}\n");
+    assert_int_equal(f.for_ms, 0);
+    wh_exec_frame_fini(&f);
     f = accepted("{\"op\":\"progress\",\"id\":\"" ID "\",\"percent\":133.7}\n");
     assert_int_equal(f.percent, 100);
     wh_exec_frame_fini(&f);
@@ -95,6 +105,7 @@ static void test_refused(void **state)
     refused("{\"op\":\"pong\",\"body_len\":4294967295}\n", "body_len 4294967295");
     refused("{\"op\":\"pong\",\"body_len\":\"5\"}\n", "body_len is no number");
     refused("{\"op\":\"ready\",\"concurrency\":0}\n", "concurrency 0");
+    refused("{\"op\":\"busy\",\"for_ms\":true}\n", "for_ms is no number");
     refused("{\"op\":\"log\",\"id\":\"" ID "\",\"message\":5}\n",
             "message is no string");
 }

@@ -96,6 +96,13 @@ static void test_other_frames(void **state)
     assert_int_equal(wh_frame_read_note(&f, &note), WH_OK);
     assert_int_equal(note.percent, 100);
     wh_buf_clear(&b);
+    wh_frame_add_busy(&b, 600000);
+    f = only_frame(&b);
+    uint32_t for_ms = 0;
+    assert_int_equal(f.op, WH_FRAME_BUSY);
+    assert_int_equal(wh_frame_read_busy(&f, &for_ms), WH_OK);
+    assert_int_equal(for_ms, 600000);
+    wh_buf_clear(&b);
     wh_frame_add_refuse(&b, "because");
     f = only_frame(&b);
     assert_int_equal(wh_frame_read_refuse(&f, &reason), WH_OK);
@@ -107,6 +114,7 @@ static void test_other_frames(void **state)
     f = only_frame(&b);
     assert_int_equal(wh_frame_read_ready(&f, &ready), WH_OK);
     assert_int_equal(ready.n_types, 1);
+    assert_int_equal(wh_frame_read_busy(&f, &for_ms), WH_EPROTO);
     assert_int_equal(wh_frame_read_refuse(&f, &reason), WH_EPROTO);
     wh_buf_clear(&b);
     wh_frame_add_shutdown(&b);

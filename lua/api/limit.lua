@@ -1,0 +1,105 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Limits, pauses, quotas, breakers of a partition (docs/protocol.md section 10), changed at run time.
+--   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
+--   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker
+-- Errors WHBADARG WHBADDATA. O(pairs · log parked); counting what is in flight: O(claims).
+local USAGE = 'WHBADARG usage: setting value ...'
+
+-- All claims that there are.
+local function claims(k)
+    local list = {}
+    for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
+        for _, value in ipairs(redis.call('HVALS', k.run_ .. worker)) do
+            list[#list + 1] = tally.parse(value)
+        end
+    end
+    return list
+end
+
+-- The counters of the caps that now hold: no cap begins wrong.
+local function recount(k, L, list)
+    local load = {}
+    for _, h in ipairs(list) do
+        for _, name in ipairs(limit.loads(L, h.org, h.kind or '', h.group)) do
+            load[name] = (load[name] or 0) + 1
+        end
+    end
+    redis.call('DEL', k.load)
+    for name, n in pairs(load) do
+        redis.call('HSET', k.load, name, n)
+    end
+end
+
+-- Who was kept out by a setting is looked at again.
+local function recheck(k, kind, scope)
+    local org = string.match(scope, '^org/([^/*]+)')
+    if kind == 'org' and org then
+        parked.recheck(k, 'org/' .. org)
+    elseif kind == 'type' and not string.find(scope, '*', 1, true) then
+        parked.recheck(k, scope)
+    else
+        parked.recheck(k)
+    end
+end
+
+args.register('wh1_limit', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    if #ARGV == 0 or #ARGV % 2 ~= 0 or #ARGV > 200 then
+        args.fail(USAGE)
+    end
+    local list = {}
+    for i = 1, #ARGV, 2 do
+        local what, scope, value, kind = limit.parse(ARGV[i], ARGV[i + 1])
+        if not what then
+            args.fail('WHBADARG no such setting, or its value is malformed or out of range')
+        end
+        list[#list + 1] = { setting = ARGV[i], text = ARGV[i + 1], value = value, kind = kind, scope = scope }
+    end
+    keys.guard(k)
+    local t, running = redis.call('TIME'), claims(k)
+    for _, c in ipairs(list) do
+        if c.value then
+            redis.call('HSET', k.limits, c.setting, c.text)
+        else
+            redis.call('HDEL', k.limits, c.setting)
+        end
+    end
+    if redis.call('EXISTS', k.limits) == 1 then
+        redis.call('HSET', k.ctl, 'limits', t[1] .. '.' .. t[2] .. '.' .. redis.call('HINCRBY', k.ctl, 'seq', 1))
+    else
+        redis.call('HDEL', k.ctl, 'limits')
+    end
+    recount(k, limit.now(k) or limit.nothing(), running)
+    for _, c in ipairs(list) do
+        recheck(k, c.kind, c.scope)
+        event.add(k, 'limit', nil, nil, { 'setting', c.setting, 'value', c.text })
+    end
+    bell.ring(k, clock.now())
+    return redis.status_reply('OK')
+end, { 'allow-oom' })
+
+local function breaker_states(k, now, L, out)
+    local x, seen = limit.open(k, now, L, {}), {}
+    local kinds = redis.call('HKEYS', k.types)
+    for scope in pairs(L.breaker) do
+        kinds[#kinds + 1] = string.match(scope, '^type/(.+)$')
+    end
+    for _, kind in ipairs(kinds) do
+        if args.is_name(kind) and not seen[kind] and (L.breaker['type/' .. kind] or L.breaker['type/*']) then
+            seen[kind] = true
+            local b = breaker.load(x, kind)
+            local left = b.state == 'open' and string.format(' %.0f', math.max(0, b.at - now)) or ''
+            out[#out + 1], out[#out + 2] = 'state:type/' .. kind, b.state .. left
+        end
+    end
+end
+
+args.register('wh1_limits', function(KEYS, ARGV)
+    local k = keys.of(KEYS)
+    args.count(ARGV, 0, 'WHBADARG no arguments')
+    local out, L = redis.call('HGETALL', k.limits), limit.now(k)
+    if L then
+        breaker_states(k, clock.now(), L, out)
+    end
+    return out
+end, { 'no-writes' })

@@ -1,0 +1,205 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The core of all functions that create jobs: checks against what exists, quotas, then all writes.
+local enqueue = {}
+
+-- What P:ctl says: payload_max, paused, limits (parsed settings or nil), order, keep.
+function enqueue.settings(k)
+    local ctl = redis.call('HMGET', k.ctl, 'payload_max', 'paused', 'limits', 'order', 'keep_count')
+    return {
+        payload_max = args.stored(ctl[1], LIMIT.payload),
+        paused = ctl[2] == '1',
+        limits = limit.of(k, ctl[3]),
+        by_deadline = ctl[4] == 'deadline',
+        keep = args.stored(ctl[5], done.keep_count),
+    }
+end
+
+-- What to do with a job whose key is taken: leaves job.existing (an id text) when it creates nothing,
+-- job.old when it changes or supersedes that job.
+local function meet_holder(k, job, holder)
+    local h = job.head
+    local conflict = h.options.kc
+    local old = conflict and unique.waiting(k, holder)
+    if conflict == 'l' then
+        job.old = old
+        return
+    end
+    job.existing = holder
+    if old then
+        if not unique.same_place(k, old.head, h) then
+            args.fail('WHBADARG CONFLICT replace and extend need the same type, org, priority and group')
+        end
+        job.old = old
+    end
+end
+
+-- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
+-- one without raw gets a fresh id (behind the look at the keys, which may refuse all).
+local function find_existing(k, now, jobs)
+    local ids, holders, seen, mine = {}, {}, {}, {}
+    for _, job in ipairs(jobs) do
+        local key = job.head.options.k
+        if key and holders[key] == nil then
+            holders[key] = redis.call('GET', k.unique_ .. key)
+        end
+    end
+    for i, job in ipairs(jobs) do
+        job.raw = job.raw or id.make(k, now)
+        ids[i] = job.raw
+    end
+    local known = redis.call('HMGET', k.jobs, unpack(ids))
+    for i, job in ipairs(jobs) do
+        local key = job.head.options.k
+        if known[i] or seen[job.raw] then
+            job.existing = id.text(job.raw)
+        elseif key then
+            if holders[key] and not mine[key] then
+                meet_holder(k, job, holders[key])
+            elseif holders[key] then
+                job.existing = holders[key] -- by an earlier job of this call
+            end
+            if not job.existing then
+                holders[key], mine[key] = id.text(job.raw), true
+            end
+        end
+        if not job.existing then
+            seen[job.raw] = true
+        end
+    end
+end
+
+-- The head as it is stored: with by_deadline, a job that expires says so.
+local function bytes_of(head, by_deadline)
+    if not by_deadline or not head.options.xp or head.options.g then
+        return head.bytes, head.options
+    end
+    local options = { eo = 1 }
+    for name, value in pairs(head.options) do
+        options[name] = value
+    end
+    return record.pack_head({ head.type, head.org, tonumber(head.level), options }), options
+end
+
+local function add_to_plan(k, now, plan, job, settings)
+    local head, raw = job.head, job.raw
+    local bytes, o = bytes_of(head, settings.by_deadline)
+    local rec = plan.stamp .. bytes .. job.payload
+    plan.set[#plan.set + 1], plan.set[#plan.set + 2] = raw, rec
+    plan.created = plan.created + 1
+    queued.add(plan.queued, head.org, 1, #rec)
+    if o.dl and o.dl > 0 then
+        local due = now + o.dl
+        plan.delayed[#plan.delayed + 1], plan.delayed[#plan.delayed + 2] = due, raw
+        plan.earliest = math.min(plan.earliest or due, due)
+    else
+        local p = plan.place_of[head] or place.make(k, head.org, head.level, o)
+        plan.place_of[head] = p
+        ready.gather(plan.ready, p, raw, rec, { head.type, head.org, 0, o })
+    end
+    if o.xp then
+        plan.expiry[#plan.expiry + 1], plan.expiry[#plan.expiry + 2] = now + o.xp, raw
+    end
+    if o.k then
+        plan.keys[#plan.keys + 1] = { o.k, id.text(raw), o.kt or unique.ttl }
+    end
+end
+
+local function make_plan(k, now, jobs, settings)
+    local plan = {
+        stamp = record.stamp(now), place_of = {}, ready = {}, set = {}, delayed = {}, expiry = {}, keys = {}, queued = {},
+        created = 0,
+    }
+    for _, job in ipairs(jobs) do
+        if not job.existing then
+            add_to_plan(k, now, plan, job, settings)
+        end
+    end
+    return plan
+end
+
+-- Writes everything; the lists first, since only they can still fail and be taken back.
+local function write_plan(k, now, plan)
+    if #plan.ready > 0 then
+        ready.push_all(k, plan.ready)
+    end
+    redis.call('HSET', k.jobs, unpack(plan.set))
+    queued.settle(k, plan.queued)
+    if #plan.delayed > 0 then
+        delay.add_all(k, plan.delayed, plan.earliest)
+    end
+    if #plan.expiry > 0 then
+        redis.call('ZADD', k.expiry, unpack(plan.expiry))
+    end
+    for _, u in ipairs(plan.keys) do
+        redis.call('SET', k.unique_ .. u[1], u[2], 'PX', string.format('%.0f', u[3]))
+    end
+    event.count(k, 'enqueued', plan.created)
+    if #plan.ready > 0 then
+        bell.ring(k, now)
+    end
+end
+
+-- One plain job, and no org has another: a waiting worker may get it at once. Nobody's turn is
+-- taken. The case whose price is latency, hence no plan and no guard: each write comes first,
+-- follows a read of the same key, or can be taken back.
+local function hand_off(k, now, job)
+    local h = job.head
+    if next(h.options) or h.level ~= levels.default or redis.call('ZCARD', k.ring) > 0 then
+        return false
+    end
+    if not bell.hand_off(k, now, job.raw, record.stamp(now) .. h.bytes .. job.payload, h) then
+        return false
+    end
+    event.count(k, 'handed', 1)
+    return true
+end
+
+local function change_old(k, now, jobs, settings)
+    for _, job in ipairs(jobs) do
+        if job.old and job.existing then
+            unique.replace(k, now, job.old, job)
+        elseif job.old then
+            unique.supersede(k, now, job.old, settings.keep)
+        end
+    end
+end
+
+-- Jobs from the triples (id, head, payload) of a call, from argv[from] on.
+function enqueue.triples(argv, from, settings)
+    local jobs, n = {}, (#argv - from + 1) / 3
+    if n % 1 ~= 0 then
+        args.fail('WHBADARG jobs must be triples of id, head, payload')
+    end
+    if n > LIMIT.batch then
+        args.fail('WHTOOBIG more than 1000 jobs in one call')
+    end
+    for i = 1, n do
+        local at = from + 3 * (i - 1)
+        local raw, head, payload = argv[at], argv[at + 1], argv[at + 2]
+        if #payload > settings.payload_max then
+            args.fail('WHTOOBIG a payload is over the limit of this partition (payload_max)')
+        end
+        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = record.parse_head(head), payload = payload }
+    end
+    return jobs
+end
+
+-- Heads are checked; payloads are within bounds. free: no quota refuses it. Returns the number of
+-- created jobs.
+function enqueue.run(k, now, jobs, settings, free)
+    local is_plain = not settings.paused and not settings.limits
+    if #jobs == 1 and jobs[1].raw and is_plain and hand_off(k, now, jobs[1]) then
+        return 1
+    end
+    keys.guard(k)
+    find_existing(k, now, jobs)
+    local plan = make_plan(k, now, jobs, settings)
+    if settings.limits and plan.created > 0 and not free then
+        quota.check(k, now, settings.limits, plan.queued)
+    end
+    if plan.created > 0 then
+        write_plan(k, now, plan)
+    end
+    change_old(k, now, jobs, settings)
+    return plan.created
+end

@@ -1,0 +1,382 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Settings of P:limits (docs/protocol.md section 10), and how much they admit now. A session x lives
+-- for one call: it reads each bucket and counter once, and limit.close writes what was used.
+-- Rates are GCRA in its virtual scheduling form (ITU-T I.371): one number per bucket, the
+-- theoretical arrival time.
+local limit = {}
+
+local function whole(v, lo, hi)
+    if not v or #v > 15 or not string.find(v, '^%d+$') then
+        return nil
+    end
+    local n = tonumber(v)
+    return n >= lo and n <= hi and n or nil
+end
+
+local parse = {}
+
+function parse.rate(v)
+    local n, period, burst = string.match(v, '^(%d+)/(%d+)/(%d+)$')
+    n, period, burst = whole(n, 1, 1e6), whole(period, 1, 86400000), whole(burst, 1, 1e6)
+    return n and period and burst and { pace = period / n, burst = burst }
+end
+
+function parse.active(v)
+    return whole(v, 1, 1e6)
+end
+
+function parse.pause(v)
+    return v == '1' and 1
+end
+
+function parse.jobs(v)
+    return whole(v, 1, 1e15 - 1)
+end
+parse.bytes = parse.jobs
+
+function parse.memory(v)
+    return whole(v, 1, 100)
+end
+
+function parse.breaker(v)
+    local percent, volume, window, cooldown, probes = string.match(v, '^(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
+    local c = {
+        percent = whole(percent, 1, 100),
+        volume = whole(volume, 1, 1e6),
+        window = whole(window, 100, 86400000),
+        cooldown = whole(cooldown, 1, 86400000),
+        probes = whole(probes, 1, 1000),
+    }
+    return c.percent and c.volume and c.window and c.cooldown and c.probes and c
+end
+
+function parse.adaptive(v)
+    local min, max, step = string.match(v, '^([%d.]+)/([%d.]+)/([%d.]+)$')
+    min, max, step = tonumber(min or ''), tonumber(max or ''), tonumber(step or '')
+    if not (min and max and step) or min < 0.001 or max > 1e6 or min > max or step <= 0 or step > 1e6 then
+        return nil
+    end
+    return { min = min, max = max, step = step }
+end
+
+local SCOPES = {
+    rate = { queue = true, org = true, type = true, org_type = true },
+    active = { queue = true, org = true, type = true, group = true, org_group = true },
+    pause = { named_org = true, named_type = true },
+    jobs = { queue = true, org = true },
+    bytes = { queue = true, org = true },
+    memory = { queue = true },
+    breaker = { type = true },
+    adaptive = { named_type = true },
+}
+
+local function is_name_or_any(v)
+    return v == '*' or args.is_name(v)
+end
+
+-- Kind of a scope, nil when it is none.
+local function scope_kind(scope, allowed)
+    if scope == 'queue' or scope == 'group' then
+        return allowed[scope] and scope
+    end
+    local org, kind = string.match(scope, '^org/([^/]+)/type/([^/]+)$')
+    if org then
+        return allowed.org_type and is_name_or_any(org) and args.is_name(kind) and 'org_type'
+    end
+    local holder, name = string.match(scope, '^org/([^/]+)/group/([^/]+)$')
+    if holder then
+        return allowed.org_group and args.is_name(holder) and args.is_name(name) and 'org_group'
+    end
+    local what, rest = string.match(scope, '^(%a+)/([^/]+)$')
+    if what ~= 'org' and what ~= 'type' then
+        return nil
+    end
+    if allowed['named_' .. what] then
+        return args.is_name(rest) and what
+    end
+    return allowed[what] and is_name_or_any(rest) and what
+end
+
+-- what, scope, value (parsed) and kind of a setting; nil when it is malformed. An empty value is false.
+function limit.parse(setting, value)
+    if #setting > 256 or #value > 100 then
+        return nil
+    end
+    local what, scope = string.match(setting, '^(%a+):(.+)$')
+    local kind = what and SCOPES[what] and scope_kind(scope, SCOPES[what])
+    if not kind then
+        return nil
+    end
+    local parsed = value ~= '' and parse[what](value)
+    if value ~= '' and not parsed then
+        return nil
+    end
+    return what, scope, parsed, kind
+end
+
+local function empty(version)
+    local L = { version = version }
+    for what in pairs(SCOPES) do
+        L[what] = {}
+    end
+    return L
+end
+
+-- All settings under a version, parsed once for each version; nil when there are none.
+function limit.of(k, version)
+    if not version then
+        return nil
+    end
+    if k.parsed and k.parsed.version == version then
+        return k.parsed
+    end
+    local L = empty(version)
+    local flat = redis.call('HGETALL', k.limits)
+    for i = 1, #flat, 2 do
+        local what, scope, value, kind = limit.parse(flat[i], flat[i + 1])
+        if value then -- a malformed one was put there by hand
+            L[what][scope] = value
+            L['has_' .. kind] = true
+            L[what .. '_' .. kind] = true
+        end
+    end
+    L.by_type = L.has_type or L.has_org_type
+    L.by_group = L.has_group or L.has_org_group
+    k.parsed = L
+    return L
+end
+
+-- The settings of a partition that has none, for what was parked under earlier ones.
+function limit.nothing()
+    return empty('')
+end
+
+-- For callers that have not read P:ctl.
+function limit.now(k)
+    return limit.of(k, redis.call('HGET', k.ctl, 'limits'))
+end
+
+-- active: changes of P:active in this call that are not written yet.
+function limit.open(k, now, L, active)
+    return { k = k, now = now, L = L, active = active, buckets = {}, loads = {}, breakers = {}, types = {}, orgs = {} }
+end
+
+-- The setting of a named scope or of its '*'.
+local function pick(table_of, what, name)
+    return table_of[what .. '/' .. name] or table_of[what .. '/*']
+end
+
+-- A bucket by its key's end; what a slower rate left behind is cut to the burst.
+local function bucket(x, name, rate)
+    local b = x.buckets[name]
+    if not b then
+        local stored = redis.pcall('GET', x.k.ratelimit_ .. name)
+        local tat = type(stored) == 'string' and tonumber(stored) or 0
+        b = { tat = math.min(math.max(tat, x.now), x.now + rate.pace * rate.burst), rate = rate, used = 0 }
+        x.buckets[name] = b
+    end
+    return b
+end
+
+local function bucket_room(x, b)
+    return math.floor((b.rate.pace * b.rate.burst - (b.tat - x.now)) / b.rate.pace + 1e-9)
+end
+
+-- When it admits one more.
+local function bucket_next(b)
+    return b.tat + b.rate.pace - b.rate.pace * b.rate.burst
+end
+
+local function bucket_spend(b, n)
+    b.tat, b.used = b.tat + n * b.rate.pace, b.used + n
+end
+
+local function load_of(x, name)
+    local l = x.loads[name]
+    if not l then
+        l = { n = tonumber(redis.call('HGET', x.k.load, name) or 0) or 0, used = 0 }
+        x.loads[name] = l
+    end
+    return l
+end
+
+-- The smallest of several rooms, with its time and reason.
+local function narrow(r, room, at, reason)
+    if room < r.room then
+        r.room, r.at, r.reason = room, at, reason
+    end
+end
+
+local function narrow_rate(x, r, name, rate, reason)
+    if rate then
+        local b = bucket(x, name, rate)
+        narrow(r, bucket_room(x, b), bucket_next(b), reason)
+    end
+end
+
+-- How many jobs the queue admits now; when more; why not.
+function limit.queue_room(x)
+    local r = { room = math.huge }
+    if x.L.active.queue then
+        narrow(r, x.L.active.queue - load_of(x, 'queue').n, 'inf', 'queue_cap')
+    end
+    narrow_rate(x, r, ':', x.L.rate.queue, 'queue_rate')
+    return r.room, r.at, r.reason
+end
+
+-- Jobs of an org in flight, this call's finishes and claims included.
+local function active_of(x, org)
+    if not x.orgs[org] then
+        x.orgs[org] = tonumber(redis.call('HGET', x.k.active, org) or 0) or 0
+    end
+    return x.orgs[org] + (x.active[org] or 0)
+end
+
+function limit.org_room(x, org)
+    local r, L = { room = math.huge }, x.L
+    if L.pause['org/' .. org] then
+        return 0, 'inf', 'org_paused'
+    end
+    local cap = pick(L.active, 'org', org)
+    if cap then
+        narrow(r, cap - active_of(x, org), 'inf', 'org_cap')
+    end
+    narrow_rate(x, r, org .. ':', pick(L.rate, 'org', org), 'org_rate')
+    return r.room, r.at, r.reason
+end
+
+-- What holds for a type in all orgs.
+function limit.type_room(x, kind)
+    local r, L = { room = math.huge }, x.L
+    if L.pause['type/' .. kind] then
+        return 0, 'inf', 'type_paused'
+    end
+    local cap = pick(L.active, 'type', kind)
+    if cap then
+        narrow(r, cap - load_of(x, 'type/' .. kind).n, 'inf', 'type_cap')
+    end
+    local c = pick(L.breaker, 'type', kind)
+    if c then
+        local room, at = breaker.room(x, kind, c)
+        narrow(r, room, at, 'breaker_open')
+    end
+    narrow_rate(x, r, ':' .. kind, pick(L.rate, 'type', kind), 'type_rate')
+    narrow_rate(x, r, '/' .. kind, limit.adaptive(x, kind), 'type_rate')
+    return r.room, r.at, r.reason
+end
+
+-- The adaptive rate of a type as a rate whose bucket lives in the breaker's state.
+function limit.adaptive(x, kind)
+    local c = x.L.adaptive['type/' .. kind]
+    if not c then
+        return nil
+    end
+    local name = '/' .. kind
+    if not x.buckets[name] then
+        local per_s, b = breaker.rate(x, kind, c), breaker.load(x, kind)
+        local rate = { pace = 1000 / per_s, burst = math.max(1, math.floor(per_s / 10)) }
+        x.buckets[name] = { tat = math.max(b.tat, x.now), rate = rate, used = 0, kind = kind }
+    end
+    return x.buckets[name].rate
+end
+
+-- Milliseconds between two jobs that the type's rates admit; 1,000 when none is set.
+function limit.type_pace(x, kind)
+    local rate = pick(x.L.rate, 'type', kind) or limit.adaptive(x, kind)
+    return rate and rate.pace or 1000
+end
+
+-- A type in one org: also returns whether it is the type ('type') or the pair ('org') that holds it.
+function limit.pair_room(x, org, kind)
+    local room, at, reason = limit.type_room(x, kind)
+    local L = x.L
+    local rate = L.rate['org/' .. org .. '/type/' .. kind] or L.rate['org/*/type/' .. kind]
+    if rate then
+        local r = { room = room, at = at, reason = reason }
+        narrow_rate(x, r, org .. ':' .. kind, rate, 'org_type_rate')
+        if r.reason == 'org_type_rate' then
+            return r.room, r.at, 'org', r.reason
+        end
+    end
+    return room, at, 'type', reason
+end
+
+function limit.group_cap(L, org, name)
+    return L.active['org/' .. org .. '/group/' .. name] or L.active.group
+end
+
+function limit.group_room(x, org, name)
+    local cap = limit.group_cap(x.L, org, name)
+    if not cap then
+        return math.huge
+    end
+    return cap - load_of(x, 'org/' .. org .. '/group/' .. name).n
+end
+
+local function use_bucket(x, name, rate)
+    if rate then
+        bucket_spend(bucket(x, name, rate), 1)
+    end
+end
+
+local function use_load(x, name)
+    local l = load_of(x, name)
+    l.n, l.used = l.n + 1, l.used + 1
+end
+
+-- One job is claimed: takes its part of everything that limits it.
+function limit.spend(x, org, kind, name)
+    local L = x.L
+    use_bucket(x, ':', L.rate.queue)
+    use_bucket(x, org .. ':', pick(L.rate, 'org', org))
+    use_bucket(x, ':' .. kind, pick(L.rate, 'type', kind))
+    use_bucket(x, org .. ':' .. kind, L.rate['org/' .. org .. '/type/' .. kind] or L.rate['org/*/type/' .. kind])
+    if limit.adaptive(x, kind) then
+        bucket_spend(x.buckets['/' .. kind], 1)
+    end
+    for _, load_name in ipairs(limit.loads(L, org, kind, name)) do
+        use_load(x, load_name)
+    end
+    local c = pick(L.breaker, 'type', kind)
+    if c then
+        breaker.spend(x, kind, c, 1)
+    end
+end
+
+-- The counters of P:load that a claim is part of.
+function limit.loads(L, org, kind, name)
+    local out = {}
+    if L.active.queue then
+        out[#out + 1] = 'queue'
+    end
+    if L.active_type and pick(L.active, 'type', kind) then
+        out[#out + 1] = 'type/' .. kind
+    end
+    if name ~= '' and L.by_group and limit.group_cap(L, org, name) then
+        out[#out + 1] = 'org/' .. org .. '/group/' .. name
+    end
+    return out
+end
+
+-- Writes what the call used.
+function limit.close(x)
+    for name, b in pairs(x.buckets) do
+        if b.used > 0 and b.kind then
+            local state = breaker.load(x, b.kind)
+            state.tat, state.changed = b.tat, true
+        elseif b.used > 0 and b.tat > x.now then
+            local ttl = string.format('%.0f', math.ceil(b.tat - x.now))
+            redis.call('SET', x.k.ratelimit_ .. name, string.format('%.3f', b.tat), 'PX', ttl)
+        end
+    end
+    local set = { 'HSET', x.k.load }
+    for name, l in pairs(x.loads) do
+        if l.used > 0 then
+            set[#set + 1], set[#set + 2] = name, string.format('%d', l.n)
+        end
+    end
+    if #set > 2 then
+        redis.call(unpack(set))
+    end
+    breaker.save(x)
+end

@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The places where ready jobs wait: per org and level a list, one list per group, or a set by
+-- deadline.
+local place = {}
+
+-- The place of a job: {kind, org, level, key, mark, group, ring}.
+function place.make(k, org, level, options)
+    local p = { kind = 'list', org = org, level = level, mark = level }
+    if options and options.eo then
+        p.kind, p.key = 'soonest', k.soonest_ .. org .. ':' .. level
+        p.mark = string.char(65 + tonumber(level))
+    elseif options and options.g then
+        p.kind, p.group = 'groups', options.g
+        p.key = keys.ready(k, org, level) .. ':' .. options.g
+        p.ring = k.groups_ .. org .. ':' .. level
+        p.mark = string.char(97 + tonumber(level))
+    else
+        p.key = keys.ready(k, org, level)
+    end
+    return p
+end
+
+function place.of(k, head)
+    return place.make(k, head[2], string.format('%d', head[3]), head[4])
+end
+
+-- May ids be pushed there? A key that somebody overwrote must be found before the first write.
+function place.is_sound(p)
+    if p.kind == 'soonest' then
+        return type(redis.pcall('ZCARD', p.key)) == 'number'
+    end
+    local sound = type(redis.pcall('LLEN', p.key)) == 'number'
+    if sound and p.ring then
+        sound = type(redis.pcall('ZCARD', p.ring)) == 'number'
+    end
+    return sound
+end
+
+-- Pops up to n ids of a list, appends them to st.ids with their source.
+function place.pop(key, n, st, source)
+    local popped = redis.pcall('LPOP', key, n)
+    if not popped or popped.err then
+        return 0
+    end
+    local ids, src, at = st.ids, st.src, #st.ids
+    for i = 1, #popped do
+        ids[at + i], src[at + i] = popped[i], source
+    end
+    return #popped
+end
+
+function place.pop_soonest(k, org, level, n, st, source)
+    local popped = redis.pcall('ZPOPMIN', k.soonest_ .. org .. ':' .. level, n)
+    if popped.err then
+        return 0
+    end
+    for i = 1, #popped, 2 do
+        st.ids[#st.ids + 1], st.src[#st.src + 1] = popped[i], source
+    end
+    return #popped / 2
+end

@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Idempotency keys that end before their time (UNIQUE done, queued), and what a second job with a
+-- taken key does (CONFLICT replace, extend, keep_last).
+local unique = { ttl = 86400000 }
+
+-- The job ends (or, scope 'q', is claimed): its key is free again, unless another has it.
+function unique.release(k, raw, head)
+    local o = head[4]
+    if not o or not o.k or not o.ku then
+        return
+    end
+    local key = k.unique_ .. o.k
+    if redis.pcall('GET', key) == id.text(raw) then
+        redis.call('DEL', key)
+    end
+end
+
+function unique.release_all(k, ids)
+    for i, rec in ipairs(redis.call('HMGET', k.jobs, unpack(ids))) do
+        if record.is_record(rec) then
+            unique.release(k, ids[i], (record.decode(rec)))
+        end
+    end
+end
+
+-- The job that holds a key, if it still waits: {raw, rec, head, m, due}; else nil. Reads only.
+function unique.waiting(k, text)
+    local raw = id.parse(text)
+    local rec = raw and redis.call('HGET', k.jobs, raw)
+    if not record.is_record(rec) then
+        return nil
+    end
+    local m = meta.get(k, raw)
+    local status, due = view.status(k, raw, m)
+    if status ~= 'pending' and status ~= 'scheduled' then
+        return nil
+    end
+    return { raw = raw, rec = rec, head = record.decode(rec), m = m, due = due }
+end
+
+-- The same place: what is replaced keeps it.
+function unique.same_place(k, old, h)
+    local a, b = place.of(k, old), place.make(k, h.org, h.level, h.options)
+    return old[1] == h.type and a.key == b.key
+end
+
+-- The waiting job gets the new payload and options and keeps id, place and enqueue time.
+function unique.replace(k, now, old, job)
+    local h = job.head
+    local o = h.options
+    local before = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
+    local rec = string.sub(before, 1, record.stamp_len) .. h.bytes .. job.payload
+    redis.call('HSET', k.jobs, old.raw, rec)
+    queued.change(k, h.org, 0, #rec - #before, 0)
+    local enqueued = record.enqueued_at(rec)
+    if o.xp then
+        redis.call('ZADD', k.expiry, enqueued + o.xp, old.raw)
+    else
+        redis.call('ZREM', k.expiry, old.raw)
+    end
+    if o.kc == 'e' then
+        if old.due and o.dl and o.dl > 0 then
+            delay.add(k, old.raw, now + o.dl)
+        end
+        redis.call('PEXPIRE', k.unique_ .. o.k, string.format('%.0f', o.kt or unique.ttl))
+    end
+    job.existing, job.reply = id.text(old.raw), o.kc == 'e' and 'extended' or 'replaced'
+end
+
+-- The waiting job makes room for the new one.
+function unique.supersede(k, now, old, keep)
+    redis.call('ZREM', k.delayed, old.raw)
+    queued.change(k, old.head[2], -1, -#old.rec, old.due and 0 or 1)
+    done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
+    event.add(k, 'cancelled', old.raw, old.head)
+    event.count(k, 'cancelled', 1)
+end
+

@@ -1,0 +1,103 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Brings back what was parked: because its time came, a finish made room, or a setting changed.
+local wake = {}
+
+-- Does the org have anything to run? What it has is ready or set aside.
+local function has_jobs(k, org)
+    local found = false
+    ready.each(k, org, function(_, _, length)
+        found = found or length > 0
+    end)
+    return found
+end
+
+local function wake_group(k, org, level, name)
+    local ring = k.groups_ .. org .. ':' .. level
+    if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 1 then
+        redis.call('ZADD', ring, 'NX', fair.floor(ring), name)
+        levels.add(k, org, string.char(97 + tonumber(level)))
+        fair.enter(k, { org })
+        return true
+    end
+    return false
+end
+
+-- The type admits something again: as many of the orgs that wait for it as it admits jobs.
+local function wake_type(k, x, kind)
+    local room, at = limit.type_room(x, kind)
+    local key = k.waiting_ .. kind
+    if room <= 0 then
+        if redis.call('EXISTS', key) == 1 then
+            parked.add(k, x.now, 'type/' .. kind, at)
+        end
+        return false
+    end
+    local orgs = redis.call('ZRANGE', key, 0, math.min(room, 100) - 1)
+    if #orgs == 0 then
+        return false
+    end
+    redis.call('ZREM', key, unpack(orgs))
+    fair.enter(k, orgs)
+    if redis.call('EXISTS', key) == 1 then
+        parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or limit.type_pace(x, kind)))
+    end
+    return true
+end
+
+local function wake_one(k, x, member)
+    local org, level, name = string.match(member, '^org/([^/]+)/group/(%d)/(.*)$')
+    if org then
+        return wake_group(k, org, level, name)
+    end
+    org = string.match(member, '^org/([^/]+)$')
+    if org then
+        if has_jobs(k, org) then
+            fair.enter(k, { org })
+            return true
+        end
+        return false
+    end
+    local kind = string.match(member, '^type/(.+)$')
+    if kind then
+        return wake_type(k, x, kind)
+    end
+    return member == 'queue'
+end
+
+-- Lets these members go; returns whether any of them brought work.
+function wake.free(k, x, members)
+    local any = false
+    redis.call('ZREM', k.parked, unpack(members))
+    for _, member in ipairs(members) do
+        any = wake_one(k, x, member) or any
+    end
+    return any
+end
+
+-- Lets go what may run now, up to 100. t: the call's tally.
+function wake.due_now(k, now, t)
+    local due = redis.call('ZRANGE', k.parked, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, 100)
+    local x = limit.open(k, now, t.L or limit.nothing(), t.active)
+    if #due > 0 and wake.free(k, x, due) then
+        bell.ring(k, now)
+    end
+end
+
+-- Lets go those of these members that are parked.
+function wake.those(k, x, members)
+    if #members == 0 then
+        return
+    end
+    local found = {}
+    for from = 1, #members, 1000 do
+        local part = { unpack(members, from, math.min(from + 999, #members)) }
+        for i, at in ipairs(redis.call('ZMSCORE', k.parked, unpack(part))) do
+            if at then
+                found[#found + 1] = part[i]
+            end
+        end
+    end
+    if #found > 0 and wake.free(k, x, found) then
+        bell.ring(k, x.now)
+    end
+end
