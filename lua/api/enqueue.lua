@@ -52,7 +52,9 @@ local function group_for(plan, head)
 end
 
 local function make_plan(now, jobs)
-    local plan = { of_head = {}, by_name = {}, groups = {}, set = {}, delayed = {}, expiry = {}, keys = {}, created = 0 }
+    local plan = {
+        of_head = {}, by_name = {}, groups = {}, set = {}, delayed = {}, expiry = {}, keys = {}, created = 0,
+    }
     local stamp, set = record.stamp(now), plan.set
     for _, job in ipairs(jobs) do
         if not job.existing then
