@@ -4,6 +4,7 @@
  * nothing); HUP reloads the log level.
  */
 #include "common/base/conf.h"
+#include "common/base/conf_report.h"
 #include "common/base/err.h"
 #include "common/base/log.h"
 #include "common/io/loop.h"
@@ -22,22 +23,30 @@ typedef struct program {
     char **argv;
     wh_loop *loop;
     wh_conf *conf;
+    wh_conf_report report; /* of the last load */
 } program;
 
 static void set_up_log(const wh_scheduler_config *c)
 {
-    static const wh_log_level levels[] = {WH_LOG_LEVEL_DEBUG, WH_LOG_LEVEL_INFO,
-                                          WH_LOG_LEVEL_WARN, WH_LOG_LEVEL_ERROR};
-    bool text = c->log_format == 2 || (c->log_format == 0 && isatty(STDERR_FILENO));
-    wh_log_configure(levels[c->log_level],
-                     text ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON);
+    wh_log_options_apply(&c->log);
 }
 
-static wh_err load(const program *p, wh_conf **out, wh_errbuf *eb)
+static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
 {
-    const wh_conf_source src = {
-        .argc = p->argc, .argv = p->argv, .env = (const char *const *)environ};
-    return wh_conf_load(&wh_options_scheduler, &src, out, eb);
+    const wh_conf_source src = {.argc = p->argc,
+                                .argv = p->argv,
+                                .env = (const char *const *)environ,
+                                .report = &p->report};
+    wh_err err = wh_conf_load(&wh_options_scheduler, &src, out, eb);
+    if (!err && wh_conf_action_of(*out) != WH_CONF_HELP &&
+        wh_conf_action_of(*out) != WH_CONF_VERSION)
+        err = wh_options_scheduler_check(wh_conf_values(*out), eb);
+    if (err && *out) {
+        wh_conf_blame(*out, eb, &p->report);
+        wh_conf_free(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 static void on_signal(void *arg, int signo)
@@ -61,6 +70,7 @@ static void on_signal(void *arg, int signo)
     set_up_log(wh_conf_values(fresh));
     WH_LOG(INFO, "config.reloaded",
            WH_F_STR("file", wh_conf_file(fresh) ? wh_conf_file(fresh) : ""));
+    wh_conf_warn(fresh);
     wh_conf_free(
         fresh); /* the log level is all that may change; the rest stays p->conf */
 }
@@ -71,6 +81,7 @@ static bool answer(const wh_conf *conf)
     wh_buf out = {0};
     switch (wh_conf_action_of(conf)) {
     case WH_CONF_RUN:
+    case WH_CONF_CHECK:
         return false;
     case WH_CONF_HELP:
         wh_conf_help(&wh_options_scheduler, &out);
@@ -80,9 +91,6 @@ static bool answer(const wh_conf *conf)
         break;
     case WH_CONF_PRINT:
         wh_conf_print(conf, &out);
-        break;
-    case WH_CONF_CHECK:
-        wh_buf_adds(&out, "configuration ok\n");
         break;
     }
     fputs(wh_buf_str(&out), stdout);
@@ -97,6 +105,16 @@ static void log_config(const wh_conf *conf)
     WH_LOG(INFO, "scheduler.starting", WH_F_STR("version", WH_VERSION),
            WH_F_RAW("config", wh_buf_str(&json)));
     wh_buf_fini(&json);
+    wh_conf_warn(conf);
+}
+
+/* --check-config goes as far as the files of redis.*; nothing is connected. */
+static wh_err check(const wh_scheduler_config *c, wh_errbuf *eb)
+{
+    wh_conn_options conn = {0};
+    wh_err err = wh_redis_options_conn(&c->redis, &conn, eb);
+    wh_endpoint_fini(&conn.endpoint);
+    return err;
 }
 
 static wh_err run(program *p, wh_errbuf *eb)
@@ -125,15 +143,19 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     wh_err err = load(&p, &p.conf, &eb);
     if (err) {
-        fprintf(stderr, "wherry-scheduler: %s\n", eb.text);
+        wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
         return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
     }
     if (!answer(p.conf)) {
+        bool only_check = wh_conf_action_of(p.conf) == WH_CONF_CHECK;
         set_up_log(wh_conf_values(p.conf));
-        err = run(&p, &eb);
+        err = only_check ? check(wh_conf_values(p.conf), &eb) : run(&p, &eb);
+        if (err && !eb.text[0])
+            (void)wh_err_set(&eb, err, "%s", wh_err_text(err));
         if (err)
-            fprintf(stderr, "wherry-scheduler: %s\n",
-                    eb.text[0] ? eb.text : wh_err_text(err));
+            wh_conf_blame(p.conf, &eb, &p.report);
+        if (err || only_check)
+            wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
     }
     wh_conf_free(p.conf);
     return err ? (int)wh_err_exit(err) : WH_EXIT_OK;

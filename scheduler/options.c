@@ -4,51 +4,36 @@
  */
 #include "scheduler/options.h"
 
+#include "common/io/http.h"
+#include "common/job/job.h"
+
 #include <stddef.h>
+#include <string.h>
 
 #define AT(field) offsetof(wh_scheduler_config, field)
 
+wh_err wh_options_scheduler_partition(const char *text, char key[WH_KEYS_PARTITION_MAX],
+                                      wh_errbuf *eb)
+{
+    const char *colon = strchr(text, ':');
+    char region[WH_JOB_NAME_MAX + 1] = "";
+    wh_errbuf why = {0};
+    if (!colon || (size_t)(colon - text) >= sizeof region)
+        return wh_err_set(eb, WH_ECONFIG,
+                          "\"%.140s\" is no partition; write region:queue", text);
+    memcpy(region, text, (size_t)(colon - text));
+    if (wh_keys_partition(region, colon + 1, key, &why))
+        return wh_err_set(eb, WH_ECONFIG, "\"%.140s\": %s", text, why.text);
+    return WH_OK;
+}
+
+static wh_err check_partition(const char *text, wh_errbuf *eb)
+{
+    char key[WH_KEYS_PARTITION_MAX];
+    return wh_options_scheduler_partition(text, key, eb);
+}
+
 static const wh_opt opts[] = {
-    {.name = "redis.url",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_url),
-     .dflt = "redis://127.0.0.1:6379",
-     .env = "REDIS_URL",
-     .unit = "url",
-     .help =
-         "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path"},
-    {.name = "redis.user",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_user),
-     .help = "ACL user; wins over the URL's"},
-    {.name = "redis.password",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_password),
-     .flags = WH_OPT_SECRET,
-     .help = "its password; wins over the URL's"},
-    {.name = "redis.ca_file",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_ca_file),
-     .unit = "path",
-     .help = "CA bundle for rediss://; default: the system's"},
-    {.name = "redis.cert_file",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_cert_file),
-     .unit = "path",
-     .help = "client certificate"},
-    {.name = "redis.key_file",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_key_file),
-     .unit = "path",
-     .help = "client key"},
-    {.name = "redis.timeout",
-     .type = WH_OPT_DURATION,
-     .offset = AT(redis_timeout_ms),
-     .dflt = "10s",
-     .min = 100,
-     .max = 600000,
-     .help = "a call without an answer for so long counts as lost; the connection is "
-             "made anew"},
     {.name = "name",
      .type = WH_OPT_STRING,
      .offset = AT(name),
@@ -58,6 +43,7 @@ static const wh_opt opts[] = {
      .type = WH_OPT_LIST,
      .offset = AT(partitions),
      .unit = "region:queue,…",
+     .check = check_partition,
      .help = "partitions to serve besides those that workers registered"},
     {.name = "promote.interval",
      .type = WH_OPT_DURATION,
@@ -107,21 +93,16 @@ static const wh_opt opts[] = {
      .offset = AT(metrics_listen),
      .dflt = "127.0.0.1:9395",
      .unit = "address:port",
+     .check = wh_http_listen_check,
      .help = "/metrics, /livez, /readyz; port 0 picks one; empty: none"},
-    {.name = "log.level",
-     .type = WH_OPT_ENUM,
-     .offset = AT(log_level),
-     .dflt = "info",
-     .choices = "debug|info|warn|error",
-     .flags = WH_OPT_RELOAD,
-     .env = "LOG_LEVEL",
-     .help = "least level that is logged"},
-    {.name = "log.format",
-     .type = WH_OPT_ENUM,
-     .offset = AT(log_format),
-     .dflt = "auto",
-     .choices = "auto|json|text",
-     .help = "auto: text on a terminal, else JSON lines"},
+};
+
+static const wh_opt_group groups[] = {
+    {.opts = wh_redis_options_rows,
+     .n_opts = WH_REDIS_OPTIONS_COUNT,
+     .offset = AT(redis)},
+    {.opts = opts, .n_opts = sizeof opts / sizeof opts[0]},
+    {.opts = wh_log_options_rows, .n_opts = WH_LOG_OPTIONS_COUNT, .offset = AT(log)},
 };
 
 const wh_opt_table wh_options_scheduler = {
@@ -133,7 +114,12 @@ const wh_opt_table wh_options_scheduler = {
     .about = "Keeps time for the fleet: promotes delayed jobs, recovers those of lost "
              "workers, expires and trims. Any number may run; none is needed for "
              "correctness.",
-    .opts = opts,
-    .n_opts = sizeof opts / sizeof opts[0],
+    .groups = groups,
+    .n_groups = sizeof groups / sizeof groups[0],
     .size = sizeof(wh_scheduler_config),
 };
+
+wh_err wh_options_scheduler_check(const wh_scheduler_config *c, wh_errbuf *eb)
+{
+    return wh_redis_options_check(&c->redis, eb);
+}

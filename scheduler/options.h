@@ -7,22 +7,30 @@
 #define WH_SCHEDULER_OPTIONS_H
 
 #include "common/base/conf.h"
+#include "common/base/log_options.h"
+#include "common/io/redis_options.h"
+#include "common/store/keys.h"
 
 #include <stdint.h>
 
 typedef struct wh_scheduler_config {
-    char *redis_url, *redis_user, *redis_password, *redis_ca_file, *redis_cert_file,
-        *redis_key_file;
-    int64_t redis_timeout_ms;
+    wh_redis_options redis;
     char *name;
     wh_strlist partitions; /* "eu:default": besides those that workers registered */
     int64_t recover_ms, promote_ms, trim_ms, gauges_ms,
         discover_ms; /* longest pauses */
     int64_t batch;
     char *metrics_listen;
-    int log_level, log_format;
+    wh_log_options log;
 } wh_scheduler_config;
 
 extern const wh_opt_table wh_options_scheduler;
+
+/* "eu:default" -> the key of the partition. WH_ECONFIG. */
+wh_err wh_options_scheduler_partition(const char *text, char key[WH_KEYS_PARTITION_MAX],
+                                      wh_errbuf *eb) WH_MUSTCHECK;
+/* What the table can't check. WH_ECONFIG; the option's name comes first. */
+wh_err wh_options_scheduler_check(const wh_scheduler_config *c,
+                                  wh_errbuf *eb) WH_MUSTCHECK;
 
 #endif

@@ -213,21 +213,9 @@ static wh_err open_store(wh_scheduler *s, const char *suffix,
              c->name && *c->name ? c->name : host, suffix);
     wh_store_options o = {.on_ready = cb, .arg = s};
     o.conn.name = name;
-    o.conn.request_timeout_ms = c->redis_timeout_ms;
-    o.conn.ca_file = c->redis_ca_file;
-    o.conn.cert_file = c->redis_cert_file;
-    o.conn.key_file = c->redis_key_file;
-    wh_err err = wh_endpoint_parse(c->redis_url, &o.conn.endpoint, eb);
+    wh_err err = wh_redis_options_conn(&c->redis, &o.conn, eb);
     if (err)
-        return WH_ECONFIG;
-    if (c->redis_user && *c->redis_user) {
-        wh_free(o.conn.endpoint.user);
-        o.conn.endpoint.user = wh_strdup(c->redis_user);
-    }
-    if (c->redis_password && *c->redis_password) {
-        wh_free(o.conn.endpoint.password);
-        o.conn.endpoint.password = wh_strdup(c->redis_password);
-    }
+        return err;
     err = wh_store_new(s->loop, &o, out, eb);
     wh_endpoint_fini(&o.conn.endpoint);
     return err;
@@ -258,20 +246,14 @@ static void on_http(void *arg, const wh_http_request *rq, wh_http_response *rs)
 
 /* ---- life ---- */
 
-/* "eu:default" -> partition. */
 static wh_err add_configured(wh_scheduler *s, wh_errbuf *eb)
 {
     for (size_t i = 0; i < s->config->partitions.count; i++) {
-        const char *text = s->config->partitions.items[i], *colon = strchr(text, ':');
-        char region[WH_JOB_NAME_MAX + 1] = "", key[WH_KEYS_PARTITION_MAX];
-        if (!colon || (size_t)(colon - text) >= sizeof region)
-            return wh_err_set(eb, WH_ECONFIG,
-                              "partitions: \"%s\" is no partition; write region:queue",
-                              text);
-        memcpy(region, text, (size_t)(colon - text));
-        wh_err err = wh_keys_partition(region, colon + 1, key, eb);
+        const char *text = s->config->partitions.items[i];
+        char key[WH_KEYS_PARTITION_MAX];
+        wh_err err = wh_options_scheduler_partition(text, key, eb);
         if (err)
-            return WH_ECONFIG;
+            return err;
         err = add_partition(s, key);
         if (err)
             return wh_err_set(eb, err, "%s", wh_err_text(err));

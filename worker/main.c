@@ -5,6 +5,8 @@
  * configuration, handlers included, ends with status 78 before Redis is touched.
  */
 #include "common/base/clock.h"
+#include "common/base/conf_report.h"
+#include "common/base/log.h"
 #include "common/io/child.h"
 #include "generated/version.h"
 #include "worker/worker.h"
@@ -21,18 +23,22 @@ typedef struct program {
     wh_conf *conf;  /* of the start: the worker borrows from it */
     wh_conf *fresh; /* of the last reload */
     wh_worker *worker;
+    wh_conf_report report; /* of the last load */
 } program;
 
-static wh_err load(const program *p, wh_conf **out, wh_errbuf *eb)
+static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
 {
-    const wh_conf_source src = {
-        .argc = p->argc, .argv = p->argv, .env = (const char *const *)environ};
+    const wh_conf_source src = {.argc = p->argc,
+                                .argv = p->argv,
+                                .env = (const char *const *)environ,
+                                .report = &p->report};
     wh_err err = wh_conf_load(&wh_options_table, &src, out, eb);
 
     if (err == WH_OK && wh_conf_action_of(*out) != WH_CONF_HELP &&
         wh_conf_action_of(*out) != WH_CONF_VERSION) {
         err = wh_options_check(wh_conf_values(*out), eb);
         if (err != WH_OK) {
+            wh_conf_blame(*out, eb, &p->report);
             wh_conf_free(*out);
             *out = NULL;
         }
@@ -49,6 +55,9 @@ static void reload(program *p)
 
     if (err == WH_OK) {
         err = wh_worker_reload(p->worker, wh_conf_values(fresh), &eb);
+        if (err != WH_OK) {
+            wh_conf_blame(fresh, &eb, NULL);
+        }
     }
     if (err != WH_OK) {
         WH_LOG(ERROR, "config.reload_refused", WH_F_STR("error", eb.text));
@@ -61,6 +70,7 @@ static void reload(program *p)
     wh_buf_fini(&frozen);
     WH_LOG(INFO, "config.reloaded",
            WH_F_STR("file", wh_conf_file(fresh) == NULL ? "" : wh_conf_file(fresh)));
+    wh_conf_warn(fresh);
     wh_conf_free(p->fresh);
     p->fresh = fresh;
 }
@@ -95,7 +105,7 @@ static void log_config(const wh_conf *conf, const wh_options *o)
     char name[WH_JOB_NAME_MAX + 1];
     wh_buf json = {0};
 
-    wh_options_apply_log(o);
+    wh_log_options_apply(&o->log);
     wh_options_name(o, name);
     const wh_log_field common[] = {WH_F_STR("worker", name)};
     wh_log_set_common(common, sizeof common / sizeof common[0]);
@@ -103,6 +113,7 @@ static void log_config(const wh_conf *conf, const wh_options *o)
     WH_LOG(INFO, "worker.starting", WH_F_STR("version", WH_VERSION),
            WH_F_RAW("config", wh_buf_ok(&json) ? wh_buf_str(&json) : "null"));
     wh_buf_fini(&json);
+    wh_conf_warn(conf);
 }
 
 static wh_err set_up(program *p, wh_errbuf *eb)
@@ -119,6 +130,16 @@ static wh_err set_up(program *p, wh_errbuf *eb)
     return wh_child_setup(p->loop, eb);
 }
 
+/* A start logs worker.no_handlers. */
+static void warn_of_nothing(const wh_options *o)
+{
+    if (o->handlers.count == 0) {
+        fputs("wherry-worker: warning: handlers: there is none, so this worker would "
+              "claim nothing\n",
+              stderr);
+    }
+}
+
 /* --check-config goes as far as the handlers; nothing is connected. */
 static int run(program *p, bool only_check)
 {
@@ -131,7 +152,8 @@ static int run(program *p, bool only_check)
         err = wh_worker_new(p->loop, o, &p->worker, &eb);
     }
     if (err == WH_OK && only_check) {
-        puts("configuration ok");
+        warn_of_nothing(o);
+        wh_conf_report_tell(&p->report, "wherry-worker", &eb);
     } else if (err == WH_OK) {
         log_config(p->conf, o);
         err = wh_worker_start(p->worker, &eb);
@@ -141,8 +163,11 @@ static int run(program *p, bool only_check)
         }
     }
     if (err != WH_OK) {
-        fprintf(stderr, "wherry-worker: %s\n",
-                eb.text[0] != '\0' ? eb.text : wh_err_text(err));
+        if (eb.text[0] == '\0') {
+            (void)wh_err_set(&eb, err, "%s", wh_err_text(err));
+        }
+        wh_conf_blame(p->conf, &eb, &p->report);
+        wh_conf_report_tell(&p->report, "wherry-worker", &eb);
         status = wh_err_exit(err);
     }
     wh_worker_free(p->worker);
@@ -175,7 +200,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     wh_err err = load(&p, &p.conf, &eb);
     if (err != WH_OK) {
-        fprintf(stderr, "wherry-worker: %s\n", eb.text);
+        wh_conf_report_tell(&p.report, "wherry-worker", &eb);
         return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
     }
     wh_conf_action action = wh_conf_action_of(p.conf);

@@ -1,59 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables of the worker. Order is the order of --help.
+ * The tables of the worker, and the checks of single values. Order is the order of
+ * --help.
  */
 #include "worker/options.h"
 
+#include "common/io/http.h"
+#include "worker/executors/environ.h"
+
 #include <stddef.h>
+#include <string.h>
 
 #define AT(field) offsetof(wh_options, field)
 #define IN(field) offsetof(wh_handler_config, field)
 
+static wh_err check_name(const char *text, wh_errbuf *eb)
+{
+    if (wh_job_name_ok(text, strlen(text))) {
+        return WH_OK;
+    }
+    return wh_err_set(eb, WH_ECONFIG,
+                      "\"%.64s\" is no name; use 1 to 64 of A-Z a-z 0-9 _ . -", text);
+}
+
+/* Empty: the host's. */
+static wh_err check_own_name(const char *text, wh_errbuf *eb)
+{
+    return text[0] == '\0' ? WH_OK : check_name(text, eb);
+}
+
+static wh_err check_type(const char *text, wh_errbuf *eb)
+{
+    if (strcmp(text, "*") == 0 || wh_job_name_ok(text, strlen(text))) {
+        return WH_OK;
+    }
+    return wh_err_set(eb, WH_ECONFIG,
+                      "\"%.64s\": a job type is 1 to 64 of A-Z a-z 0-9 _ . -, or \"*\"",
+                      text);
+}
+
+static wh_err check_run(const char *text, wh_errbuf *eb)
+{
+    const char *rest = NULL;
+
+    return wh_executor_kind_of(text, &rest, eb) != NULL ? WH_OK : WH_ECONFIG;
+}
+
+static wh_err check_retry(const char *text, wh_errbuf *eb)
+{
+    wh_retry_policy policy;
+
+    wh_retry_default(&policy);
+    return text[0] == '\0' || wh_retry_parse(text, &policy, eb) == WH_OK ? WH_OK
+                                                                         : WH_ECONFIG;
+}
+
+static wh_err check_variable(const char *text, wh_errbuf *eb)
+{
+    return wh_environ_is_variable(text)
+               ? WH_OK
+               : wh_err_set(eb, WH_ECONFIG, "\"%.80s\" is not NAME=VALUE", text);
+}
+
 static const wh_opt opts[] = {
-    {.name = "redis.url",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_url),
-     .dflt = "redis://127.0.0.1:6379",
-     .env = "REDIS_URL",
-     .unit = "url",
-     .flags = WH_OPT_SECRET,
-     .help =
-         "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path"},
-    {.name = "redis.user",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_user),
-     .help = "ACL user; wins over the URL's"},
-    {.name = "redis.password",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_password),
-     .flags = WH_OPT_SECRET,
-     .help = "better given as redis.password_file"},
-    {.name = "redis.ca_file",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_ca_file),
-     .unit = "path",
-     .help = "CA bundle for rediss://; default: the system's"},
-    {.name = "redis.cert_file",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_cert_file),
-     .unit = "path",
-     .help = "client certificate"},
-    {.name = "redis.key_file",
-     .type = WH_OPT_STRING,
-     .offset = AT(redis_key_file),
-     .unit = "path",
-     .help = "client key"},
-    {.name = "redis.timeout",
-     .type = WH_OPT_DURATION,
-     .offset = AT(redis_timeout_ms),
-     .dflt = "10s",
-     .min = 100,
-     .max = 600000,
-     .help = "a request without answer for so long ends the connection"},
     {.name = "name",
      .type = WH_OPT_STRING,
      .offset = AT(name),
      .max = WH_JOB_NAME_MAX,
+     .check = check_own_name,
      .help = "name of this worker; default: the host's. Each start adds pid and a "
              "random part"},
     {.name = "region",
@@ -62,6 +76,7 @@ static const wh_opt opts[] = {
      .dflt = "any",
      .min = 1,
      .max = WH_JOB_NAME_MAX,
+     .check = check_name,
      .help = "region whose jobs this worker runs"},
     {.name = "also_any",
      .type = WH_OPT_BOOL,
@@ -128,21 +143,16 @@ static const wh_opt opts[] = {
      .offset = AT(metrics_listen),
      .dflt = "127.0.0.1:9394",
      .unit = "address:port",
+     .check = wh_http_listen_check,
      .help = "/metrics, /livez, /readyz; port 0 picks one; empty: none"},
-    {.name = "log.level",
-     .type = WH_OPT_ENUM,
-     .offset = AT(log_level),
-     .dflt = "info",
-     .choices = "debug|info|warn|error",
-     .flags = WH_OPT_RELOAD,
-     .env = "LOG_LEVEL",
-     .help = "least level that is logged"},
-    {.name = "log.format",
-     .type = WH_OPT_ENUM,
-     .offset = AT(log_format),
-     .dflt = "auto",
-     .choices = "auto|json|text",
-     .help = "auto: text on a terminal, else JSON lines"},
+};
+
+static const wh_opt_group groups[] = {
+    {.opts = wh_redis_options_rows,
+     .n_opts = WH_REDIS_OPTIONS_COUNT,
+     .offset = AT(redis)},
+    {.opts = opts, .n_opts = sizeof opts / sizeof opts[0]},
+    {.opts = wh_log_options_rows, .n_opts = WH_LOG_OPTIONS_COUNT, .offset = AT(log)},
 };
 
 static const wh_opt queue_opts[] = {
@@ -161,6 +171,7 @@ static const wh_opt handler_opts[] = {
      .type = WH_OPT_STRING,
      .offset = IN(run),
      .unit = "kind:what",
+     .check = check_run,
      .help =
          "native:FILE.so, exec:COMMAND (long-lived) or command:COMMAND (one per job)"},
     {.name = "timeout",
@@ -206,6 +217,7 @@ static const wh_opt handler_opts[] = {
      .type = WH_OPT_STRING,
      .offset = IN(retry),
      .flags = WH_OPT_RELOAD,
+     .check = check_retry,
      .help = "0s,1m,5m,15m,1h (default), fixed:30s, exp:1s:1h[:2] or none"},
     {.name = "max_attempts",
      .type = WH_OPT_INT,
@@ -232,6 +244,7 @@ static const wh_opt handler_opts[] = {
      .type = WH_OPT_LIST,
      .offset = IN(env),
      .unit = "NAME=VALUE,…",
+     .check = check_variable,
      .help = "more environment for the children"},
 };
 
@@ -242,6 +255,7 @@ static const wh_opt_section sections[] = {
      .item_size = sizeof(wh_options_queue),
      .opts = queue_opts,
      .n_opts = sizeof queue_opts / sizeof queue_opts[0],
+     .check_name = check_name,
      .help = "queues to serve, in order; default: the queue \"default\""},
     {.name = "handlers",
      .flag = "handler",
@@ -249,6 +263,7 @@ static const wh_opt_section sections[] = {
      .item_size = sizeof(wh_handler_config),
      .opts = handler_opts,
      .n_opts = sizeof handler_opts / sizeof handler_opts[0],
+     .check_name = check_type,
      .help = "job type -> what runs it; \"*\": all other types"},
 };
 
@@ -263,8 +278,8 @@ const wh_opt_table wh_options_table = {
         "Claims jobs of its region and queues, runs their handlers in child processes "
         "and reports to Redis. SIGTERM drains, a second one stops; SIGHUP reloads, "
         "SIGTSTP stops claiming, SIGUSR1 logs the state.",
-    .opts = opts,
-    .n_opts = sizeof opts / sizeof opts[0],
+    .groups = groups,
+    .n_groups = sizeof groups / sizeof groups[0],
     .sections = sections,
     .n_sections = sizeof sections / sizeof sections[0],
     .size = sizeof(wh_options),

@@ -6,8 +6,8 @@
 #define WH_WORKER_OPTIONS_H
 
 #include "common/base/conf.h"
-#include "common/base/log.h"
-#include "common/io/conn.h"
+#include "common/base/log_options.h"
+#include "common/io/redis_options.h"
 #include "worker/executors/executor.h"
 
 /* One item of `queues:`. name first: conf fills it. */
@@ -17,9 +17,7 @@ typedef struct wh_options_queue {
 } wh_options_queue;
 
 typedef struct wh_options {
-    char *redis_url, *redis_user, *redis_password;
-    char *redis_ca_file, *redis_cert_file, *redis_key_file;
-    int64_t redis_timeout_ms;
+    wh_redis_options redis;
     char *name;
     char *region;
     bool also_any;
@@ -29,23 +27,20 @@ typedef struct wh_options {
     int64_t lease_ms, heartbeat_ms, drain_timeout_ms;
     char *executor;
     char *metrics_listen;
-    int log_level, log_format;
+    wh_log_options log;
     wh_conf_items queues, handlers;
 } wh_options;
 
 extern const wh_opt_table wh_options_table;
 
-/* What the table can't check: names, lease against heartbeat, the Redis URL. WH_ECONFIG. */
+/* What the table can't check: lease against heartbeat, options that go together.
+ * WH_ECONFIG; the option's name comes first. */
 wh_err wh_options_check(const wh_options *o, wh_errbuf *eb) WH_MUSTCHECK;
-/* The Redis URL with user and password of their own options put in. */
-wh_err wh_options_endpoint(const wh_options *o, wh_endpoint *out,
-                           wh_errbuf *eb) WH_MUSTCHECK;
 /* The name, or the host's. */
 void wh_options_name(const wh_options *o, char out[WH_JOB_NAME_MAX + 1]);
 int64_t wh_options_heartbeat_ms(const wh_options *o);
 /* The executor program: the option, or wherry-executor beside this program. */
 wh_err wh_options_executor(const wh_options *o, char *out, size_t size) WH_MUSTCHECK;
-void wh_options_apply_log(const wh_options *o);
 
 size_t wh_options_queue_count(const wh_options *o);
 /* The i-th queue; "default" when none is configured. */

@@ -3,7 +3,6 @@
  * What the option table can't say: relations between options, and values that are made
  * of several or of the machine.
  */
-#include "common/base/alloc.h"
 #include "worker/options.h"
 
 #include <stdio.h>
@@ -63,59 +62,8 @@ wh_err wh_options_executor(const wh_options *o, char *out, size_t size)
                : WH_ETOOBIG;
 }
 
-static wh_err replace(char **text, const char *by)
-{
-    if (by == NULL || by[0] == '\0') {
-        return WH_OK;
-    }
-    char *copy = wh_strdup(by);
-    if (copy == NULL) {
-        return WH_ENOMEM;
-    }
-    wh_free(*text);
-    *text = copy;
-    return WH_OK;
-}
-
-wh_err wh_options_endpoint(const wh_options *o, wh_endpoint *out, wh_errbuf *eb)
-{
-    wh_errbuf inner = {0};
-
-    if (wh_endpoint_parse(o->redis_url, out, &inner) != WH_OK) {
-        return wh_err_set(eb, WH_ECONFIG, "redis.url: %s", inner.text);
-    }
-    if (replace(&out->user, o->redis_user) != WH_OK ||
-        replace(&out->password, o->redis_password) != WH_OK) {
-        wh_endpoint_fini(out);
-        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
-    }
-    return WH_OK;
-}
-
-static wh_err check_name(const char *what, const char *s, wh_errbuf *eb)
-{
-    if (wh_job_name_ok(s, strlen(s))) {
-        return WH_OK;
-    }
-    return wh_err_set(eb, WH_ECONFIG,
-                      "%s: \"%.64s\" is no name; use 1 to 64 of A-Z a-z 0-9 _ . -",
-                      what, s);
-}
-
 wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
 {
-    wh_endpoint e = {0};
-    wh_err err = check_name("region", o->region, eb);
-
-    for (size_t i = 0; i < wh_options_queue_count(o) && err == WH_OK; i++) {
-        err = check_name("queues", wh_options_queue_at(o, i).name, eb);
-    }
-    if (err == WH_OK && o->name != NULL && o->name[0] != '\0') {
-        err = check_name("name", o->name, eb);
-    }
-    if (err != WH_OK) {
-        return err;
-    }
     if (wh_options_heartbeat_ms(o) > o->lease_ms / 2) {
         return wh_err_set(
             eb, WH_ECONFIG,
@@ -126,21 +74,5 @@ wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
     if (wh_options_queue_count(o) > 500) {
         return wh_err_set(eb, WH_ECONFIG, "queues: at most 500 of one worker");
     }
-    if ((o->redis_cert_file == NULL) != (o->redis_key_file == NULL)) {
-        return wh_err_set(eb, WH_ECONFIG,
-                          "redis.cert_file and redis.key_file go together: give both");
-    }
-    err = wh_options_endpoint(o, &e, eb);
-    wh_endpoint_fini(&e);
-    return err;
-}
-
-void wh_options_apply_log(const wh_options *o)
-{
-    enum { AUTO, JSON, TEXT };
-    bool is_text =
-        o->log_format == TEXT || (o->log_format == AUTO && isatty(STDERR_FILENO));
-
-    wh_log_configure((wh_log_level)o->log_level,
-                     is_text ? WH_LOG_FORMAT_TEXT : WH_LOG_FORMAT_JSON);
+    return wh_redis_options_check(&o->redis, eb);
 }

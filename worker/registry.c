@@ -6,6 +6,7 @@
 #include "worker/registry.h"
 
 #include "common/base/alloc.h"
+#include "worker/executors/program.h"
 
 #include <string.h>
 
@@ -73,13 +74,6 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
     const char *rest = NULL;
     wh_executor_setup setup = o->executor;
 
-    if (strcmp(h->config.name, "*") != 0 &&
-        !wh_job_name_ok(h->config.name, strlen(h->config.name))) {
-        return wh_err_set(
-            eb, WH_ECONFIG,
-            "handlers.%s: a job type is 1 to 64 of A-Z a-z 0-9 _ . -, or \"*\"",
-            h->config.name);
-    }
     if (h->config.run == NULL || h->config.run[0] == '\0') {
         return wh_err_set(
             eb, WH_ECONFIG,
@@ -97,11 +91,14 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
     if (err != WH_OK) {
         return err;
     }
+    if (wh_program_dir(h->config.dir, &inner) != WH_OK) {
+        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.%s", h->config.name, inner.text);
+    }
     setup.config = &h->config;
     err = h->kind->create(&setup, &h->executor, &inner);
     if (err != WH_OK) {
         h->executor = NULL;
-        return wh_err_set(eb, err, "handlers.%s: %s", h->config.name,
+        return wh_err_set(eb, err, "handlers.%s.run: %s", h->config.name,
                           inner.text[0] != '\0' ? inner.text : wh_err_text(err));
     }
     return WH_OK;

@@ -294,14 +294,8 @@ static wh_err make_partitions(wh_worker *w, wh_errbuf *eb)
 
 static wh_err make_store(wh_worker *w, wh_errbuf *eb)
 {
-    wh_store_options so = {.conn = {.name = w->name,
-                                    .ca_file = w->o->redis_ca_file,
-                                    .cert_file = w->o->redis_cert_file,
-                                    .key_file = w->o->redis_key_file,
-                                    .request_timeout_ms = w->o->redis_timeout_ms},
-                           .on_ready = on_ready,
-                           .arg = w};
-    wh_err err = wh_options_endpoint(w->o, &so.conn.endpoint, eb);
+    wh_store_options so = {.conn = {.name = w->name}, .on_ready = on_ready, .arg = w};
+    wh_err err = wh_redis_options_conn(&w->o->redis, &so.conn, eb);
 
     if (err == WH_OK) {
         err = wh_store_new(w->loop, &so, &w->store, eb);

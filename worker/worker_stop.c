@@ -161,7 +161,7 @@ wh_err wh_worker_reload(wh_worker *w, const wh_options *fresh, wh_errbuf *eb)
     if (err != WH_OK) {
         return err;
     }
-    wh_options_apply_log(fresh);
+    wh_log_options_apply(&fresh->log);
     reload_weights(w, fresh);
     w->slots = (size_t)fresh->slots;
     w->drain_timeout_ms = fresh->drain_timeout_ms;

@@ -37,7 +37,7 @@ static const char *env_get(const char *const *env, const char *name)
 static wh_err env_option(wh_conf *c, const char *const *env, size_t i, wh_buf *name,
                          wh_buf *why)
 {
-    const wh_opt *o = &c->t->opts[i];
+    const wh_opt *o = &c->opts[i];
     wh_conf_from from = {.kind = WH_CONF_FROM_ENV};
     wh_buf_clear(name);
     wh_conf_args_env(o->name, name);
@@ -53,7 +53,7 @@ static wh_err env_option(wh_conf *c, const char *const *env, size_t i, wh_buf *n
         if (path != NULL) {
             from.is_secret_file = true;
             c->from[i] = from;
-            return wh_conf_value_set_from_file(o, c->values, path, why);
+            return wh_conf_secret_set(c, o, c->values, path, why);
         }
         name->len = wh_buf_ok(name) ? len : name->len;
     }
@@ -105,17 +105,35 @@ static wh_err env_section(wh_conf *c, const char *const *env, size_t i, wh_buf *
     return err;
 }
 
+static wh_err refuse_env(const wh_conf *c, const char *name, const char *option,
+                         const char *why, wh_errbuf *eb)
+{
+    wh_buf source = {0};
+    wh_buf_addf(&source, "environment %s", name);
+    const wh_conf_refusal r = {.source = wh_buf_str(&source),
+                               .option = option,
+                               .is_named = true,
+                               .message = why};
+    wh_err err = wh_buf_ok(&source) ? wh_conf_refuse(c->report, eb, WH_ECONFIG, &r)
+                                    : no_memory(eb);
+    wh_buf_fini(&source);
+    return err;
+}
+
 static wh_err load_env(wh_conf *c, const char *const *env, wh_errbuf *eb)
 {
     wh_buf name = {0};
     wh_buf why = {0};
+    const char *option = NULL;
     wh_err err = WH_OK;
-    for (size_t i = 0; i < c->t->n_opts && err == WH_OK; i++) {
-        if ((c->t->opts[i].flags & WH_OPT_FLAG_ONLY) == 0) {
+    for (size_t i = 0; i < c->n_opts && err == WH_OK; i++) {
+        option = c->opts[i].name;
+        if ((c->opts[i].flags & WH_OPT_FLAG_ONLY) == 0) {
             err = env_option(c, env, i, &name, &why);
         }
     }
     for (size_t i = 0; i < c->t->n_sections && err == WH_OK; i++) {
+        option = c->t->sections[i].name;
         if (c->t->sections[i].flag != NULL) {
             err = env_section(c, env, i, &name, &why);
         }
@@ -123,7 +141,7 @@ static wh_err load_env(wh_conf *c, const char *const *env, wh_errbuf *eb)
     if (err == WH_ENOMEM || !wh_buf_ok(&name) || !wh_buf_ok(&why)) {
         err = no_memory(eb);
     } else if (err != WH_OK) {
-        err = wh_err_set(eb, WH_ECONFIG, "%s: %s", wh_buf_str(&name), wh_buf_str(&why));
+        err = refuse_env(c, wh_buf_str(&name), option, wh_buf_str(&why), eb);
     }
     wh_buf_fini(&name);
     wh_buf_fini(&why);
@@ -131,6 +149,30 @@ static wh_err load_env(wh_conf *c, const char *const *env, wh_errbuf *eb)
 }
 
 /* ---- loading ---- */
+
+wh_err wh_conf_rows(const wh_opt_table *t, wh_opt **out, size_t *n)
+{
+    size_t count = t->n_opts;
+    for (size_t i = 0; i < t->n_groups; i++) {
+        count += t->groups[i].n_opts;
+    }
+    wh_opt *rows = wh_calloc(count, sizeof *rows);
+    *out = rows;
+    *n = count;
+    if (rows == NULL) {
+        return WH_ENOMEM;
+    }
+    for (size_t i = 0; i < t->n_opts; i++) {
+        *rows++ = t->opts[i];
+    }
+    for (size_t i = 0; i < t->n_groups; i++) {
+        for (size_t j = 0; j < t->groups[i].n_opts; j++) {
+            *rows = t->groups[i].opts[j];
+            rows++->offset += t->groups[i].offset;
+        }
+    }
+    return WH_OK;
+}
 
 static wh_err new_conf(const wh_opt_table *t, wh_conf **out, wh_errbuf *eb)
 {
@@ -141,11 +183,13 @@ static wh_err new_conf(const wh_opt_table *t, wh_conf **out, wh_errbuf *eb)
         return no_memory(eb);
     }
     c->t = t;
-    c->values = wh_calloc(1, t->size);
-    c->from = wh_calloc(t->n_opts, sizeof *c->from);
-    c->sections = wh_calloc(t->n_sections, sizeof *c->sections);
+    if (wh_conf_rows(t, &c->opts, &c->n_opts) == WH_OK) {
+        c->values = wh_calloc(1, t->size);
+        c->from = wh_calloc(c->n_opts, sizeof *c->from);
+        c->sections = wh_calloc(t->n_sections, sizeof *c->sections);
+    }
     if (c->values != NULL && c->from != NULL && c->sections != NULL) {
-        err = wh_conf_value_defaults(t->opts, t->n_opts, c->values, &why);
+        err = wh_conf_value_defaults(c->opts, c->n_opts, c->values, &why);
     }
     if (err == WH_OK) {
         *out = c;
@@ -189,7 +233,11 @@ wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **
     if (err != WH_OK || c == NULL) {
         return err;
     }
+    c->report = src->report;
     err = wh_conf_args_parse(c, src, &args, eb);
+    if (src->report != NULL) {
+        *src->report = (wh_conf_report){.action = c->action, .as_json = c->as_json};
+    }
     /* Help must work where the configuration is broken. */
     bool wants_values = c->action != WH_CONF_HELP && c->action != WH_CONF_VERSION;
     if (err == WH_OK && wants_values) {
@@ -206,6 +254,7 @@ wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **
         wh_conf_free(c);
         return err;
     }
+    c->report = NULL; /* the caller's, and only for the load */
     *out = c;
     return WH_OK;
 }
@@ -216,8 +265,8 @@ void wh_conf_free(wh_conf *c)
         return;
     }
     if (c->values != NULL && c->sections != NULL) {
-        for (size_t i = 0; i < c->t->n_opts; i++) {
-            wh_conf_value_clear(&c->t->opts[i], c->values);
+        for (size_t i = 0; i < c->n_opts; i++) {
+            wh_conf_value_clear(&c->opts[i], c->values);
         }
         for (size_t i = 0; i < c->t->n_sections; i++) {
             wh_conf_items_clear(c, i);
@@ -227,6 +276,8 @@ void wh_conf_free(wh_conf *c)
         wh_free(c->rest[i]);
     }
     wh_free(c->rest);
+    wh_conf_secret_fini(c);
+    wh_free(c->opts);
     wh_free(c->sections);
     wh_free(c->from);
     wh_free(c->values);
@@ -301,10 +352,11 @@ size_t wh_conf_frozen_changes(const wh_conf *old_conf, const wh_conf *new_conf,
 {
     const wh_opt_table *t = old_conf->t;
     size_t n = 0;
-    for (size_t i = 0; i < t->n_opts; i++) {
-        if ((t->opts[i].flags & WH_OPT_RELOAD) == 0 &&
-            !wh_conf_value_equal(&t->opts[i], old_conf->values, new_conf->values)) {
-            note(changed, &n, t->opts[i].name, NULL, NULL);
+    for (size_t i = 0; i < old_conf->n_opts; i++) {
+        const wh_opt *o = &old_conf->opts[i];
+        if ((o->flags & WH_OPT_RELOAD) == 0 &&
+            !wh_conf_value_equal(o, old_conf->values, new_conf->values)) {
+            note(changed, &n, o->name, NULL, NULL);
         }
     }
     for (size_t i = 0; i < t->n_sections; i++) {

@@ -9,7 +9,11 @@
  * An option named "redis.url" is `redis: {url: …}` in the file, `--redis-url` on
  * the command line and WHERRY_REDIS_URL in the environment. A secret option NAME
  * also has NAME_file (`redis.password_file`), read at load; its value is never
- * printed.
+ * printed (of a URL: all but its password is).
+ *
+ * Every source is checked whole, also where another one wins. Checks that need more
+ * than one value come later, elsewhere; their errors start with an option's path and
+ * wh_conf_blame (conf_report.h) puts in front where that value stands.
  *
  * A section is a mapping of named items ("queues", "handlers"), each item a struct
  * whose first member is `char *name` and which has an option table of its own. A
@@ -44,10 +48,15 @@ typedef struct wh_strlist {
 } wh_strlist;
 
 enum {
-    WH_OPT_RELOAD = 1,   /* may change on SIGHUP */
-    WH_OPT_SECRET = 2,   /* masked everywhere */
-    WH_OPT_FLAG_ONLY = 4 /* not in the file (e.g. --once) */
+    WH_OPT_RELOAD = 1,    /* may change on SIGHUP */
+    WH_OPT_SECRET = 2,    /* masked everywhere */
+    WH_OPT_FLAG_ONLY = 4, /* not in the file (e.g. --once) */
+    WH_OPT_URL = 8,       /* with SECRET: only the password in it is one */
+    WH_OPT_PRIVATE = 16   /* names a file that others should not be able to read */
 };
+
+/* Is this text fit? WH_ECONFIG with the whole reason, secrets left out, or WH_ENOMEM. */
+typedef wh_err wh_opt_check_fn(const char *text, wh_errbuf *eb);
 
 typedef struct wh_opt {
     const char *name;
@@ -61,7 +70,15 @@ typedef struct wh_opt {
     char letter;      /* short flag or 0 */
     const char *unit; /* for help: "duration", "url", "path" … */
     const char *help;
+    wh_opt_check_fn *check; /* STRING, each item of a LIST; NULL: anything goes */
 } wh_opt;
+
+/* Rows that several programs have, and where their struct is in the config struct. */
+typedef struct wh_opt_group {
+    const wh_opt *opts;
+    size_t n_opts;
+    size_t offset;
+} wh_opt_group;
 
 typedef struct wh_conf_items {
     void *items; /* array of item structs, owned */
@@ -76,6 +93,7 @@ typedef struct wh_opt_section {
     const wh_opt *opts;
     size_t n_opts;
     const char *help;
+    wh_opt_check_fn *check_name; /* NULL: any name */
 } wh_opt_section;
 
 typedef struct wh_opt_table {
@@ -85,6 +103,8 @@ typedef struct wh_opt_table {
     const char *about;
     const wh_opt *opts;
     size_t n_opts;
+    const wh_opt_group *groups; /* more of them, behind those */
+    size_t n_groups;
     const wh_opt_section *sections;
     size_t n_sections;
     size_t size; /* of the config struct */
@@ -100,6 +120,7 @@ typedef enum wh_conf_action {
 } wh_conf_action;
 
 typedef struct wh_conf wh_conf; /* the loaded values and where each came from */
+typedef struct wh_conf_report wh_conf_report; /* conf_report.h */
 
 typedef struct wh_conf_source {
     int argc;
@@ -107,11 +128,13 @@ typedef struct wh_conf_source {
     const char *const *env; /* environ; NULL: none */
     const char *file;       /* NULL: --config/-c, else WHERRY_CONFIG, else none */
     bool allow_rest; /* keep operands (see wh_conf_rest) instead of refusing them */
+    wh_conf_report *report; /* filled in any case; may be NULL */
 } wh_conf_source;
 
 /* Loads and validates everything. On error *out is NULL and eb says what, where and
  * what would be right (WH_ECONFIG; a wrong command line is WH_EINVAL). --config FILE,
- * --help, --version, --print-config, --check-config are understood by themselves. */
+ * --help, --version, --print-config, --check-config (both with --json) are understood
+ * by themselves. */
 wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out,
                     wh_errbuf *eb) WH_MUSTCHECK;
 void wh_conf_free(wh_conf *c);
@@ -124,7 +147,8 @@ const char *wh_conf_file(const wh_conf *c);
  * rest; flags it knows are taken wherever they stand before "--". */
 size_t wh_conf_rest(const wh_conf *c, char *const **rest);
 
-/* YAML with a comment naming each value's source; secrets as "********". */
+/* YAML with a comment naming each value's source; secrets as "********". With --json
+ * one object {"redis.url": {"value": …, "source": …}, …}. */
 void wh_conf_print(const wh_conf *c, wh_buf *out);
 /* One JSON object {"redis.url": …}, secrets masked, for the log. */
 void wh_conf_print_json(const wh_conf *c, wh_buf *out);

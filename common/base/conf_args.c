@@ -168,6 +168,13 @@ static bool take_action(struct walk *w, const struct flag *f)
     return false;
 }
 
+static bool take_json(struct walk *w, const struct flag *f)
+{
+    bool is_it = f->is_long && f->attached == NULL && is_named(f, "json", NO_SUFFIX);
+    w->c->as_json = w->c->as_json || is_it;
+    return is_it;
+}
+
 static wh_err take_config(struct walk *w, const struct flag *f)
 {
     if (w->args->config != NULL) {
@@ -176,11 +183,10 @@ static wh_err take_config(struct walk *w, const struct flag *f)
     return take_value(w, f, &w->args->config);
 }
 
-static const wh_opt *find_option(const wh_opt_table *t, const struct flag *f,
-                                 int *suffix)
+static const wh_opt *find_option(const wh_conf *c, const struct flag *f, int *suffix)
 {
-    for (size_t i = 0; i < t->n_opts; i++) {
-        const wh_opt *o = &t->opts[i];
+    for (size_t i = 0; i < c->n_opts; i++) {
+        const wh_opt *o = &c->opts[i];
         *suffix = NO_SUFFIX;
         if (f->is_long ? is_named(f, o->name, NO_SUFFIX)
                        : o->letter != '\0' && f->arg[1] == o->letter) {
@@ -197,7 +203,7 @@ static const wh_opt *find_option(const wh_opt_table *t, const struct flag *f,
 }
 
 /* --no-colour: the option it turns off. */
-static const wh_opt *find_negated(const wh_opt_table *t, const struct flag *f)
+static const wh_opt *find_negated(const wh_conf *c, const struct flag *f)
 {
     if (!f->is_long || f->attached != NULL || f->len <= 3 ||
         memcmp(f->name, "no-", 3) != 0) {
@@ -205,7 +211,7 @@ static const wh_opt *find_negated(const wh_opt_table *t, const struct flag *f)
     }
     struct flag positive = {.name = f->name + 3, .len = f->len - 3, .is_long = true};
     int suffix = NO_SUFFIX;
-    const wh_opt *o = find_option(t, &positive, &suffix);
+    const wh_opt *o = find_option(c, &positive, &suffix);
     return o != NULL && o->type == WH_OPT_BOOL && suffix == NO_SUFFIX ? o : NULL;
 }
 
@@ -216,14 +222,15 @@ static void collect(wh_buf *names, const char *name)
 }
 
 /* Every long flag there is, each with its NUL. */
-static void collect_flags(const wh_opt_table *t, wh_buf *names)
+static void collect_flags(const wh_conf *c, wh_buf *names)
 {
-    static const char *const own[] = {"config", "help", "version", "print-config",
-                                      "check-config"};
-    for (size_t i = 0; i < t->n_opts; i++) {
-        collect(names, t->opts[i].name);
-        if ((t->opts[i].flags & WH_OPT_SECRET) != 0) {
-            wh_conf_args_flag(t->opts[i].name, names);
+    const wh_opt_table *t = c->t;
+    static const char *const own[] = {"config",       "help",         "version",
+                                      "print-config", "check-config", "json"};
+    for (size_t i = 0; i < c->n_opts; i++) {
+        collect(names, c->opts[i].name);
+        if ((c->opts[i].flags & WH_OPT_SECRET) != 0) {
+            wh_conf_args_flag(c->opts[i].name, names);
             wh_buf_add(names, "-file", sizeof "-file");
         }
     }
@@ -244,7 +251,7 @@ static wh_err refuse_unknown(struct walk *w, const struct flag *f)
     wh_buf names = {0};
     wh_buf_add(&word, f->arg, (size_t)shown_len(f));
     wh_conf_format_quote(&quoted, wh_buf_str(&word));
-    collect_flags(w->c->t, &names);
+    collect_flags(w->c, &names);
     wh_err err = WH_EINVAL;
     if (!wh_buf_ok(&word) || !wh_buf_ok(&quoted) || !wh_buf_ok(&names)) {
         err = no_memory(w->eb);
@@ -268,11 +275,11 @@ static wh_err take_flag(struct walk *w, const struct flag *f)
 {
     const wh_opt_table *t = w->c->t;
     int suffix = NO_SUFFIX;
-    const wh_opt *o = find_option(t, f, &suffix);
+    const wh_opt *o = find_option(w->c, f, &suffix);
     if (o != NULL) {
         return take_option(w, f, o, suffix);
     }
-    if (take_action(w, f)) {
+    if (take_action(w, f) || take_json(w, f)) {
         return WH_OK;
     }
     if (f->is_long ? is_named(f, "config", NO_SUFFIX) : f->arg[1] == 'c') {
@@ -286,7 +293,7 @@ static wh_err take_flag(struct walk *w, const struct flag *f)
             return err != WH_OK ? err : add_arg(w, arg);
         }
     }
-    o = find_negated(t, f);
+    o = find_negated(w->c, f);
     if (o != NULL) {
         return add_arg(w, (wh_conf_arg){.opt = o, .value = "false"});
     }
@@ -326,10 +333,7 @@ wh_err wh_conf_args_parse(wh_conf *c, const wh_conf_source *src, wh_conf_args *a
 {
     struct walk w = {.c = c, .src = src, .args = args, .eb = eb, .at = 1};
     bool only_operands = false;
-    if (src->argv == NULL) {
-        return WH_OK;
-    }
-    for (; w.at < src->argc; w.at++) {
+    for (; src->argv != NULL && w.at < src->argc; w.at++) {
         const char *arg = src->argv[w.at];
         wh_err err = WH_OK;
         if (only_operands || arg[0] != '-' || arg[1] == '\0') {
@@ -345,6 +349,10 @@ wh_err wh_conf_args_parse(wh_conf *c, const wh_conf_source *src, wh_conf_args *a
         if (err != WH_OK) {
             return err;
         }
+    }
+    if (c->as_json && c->action == WH_CONF_RUN) {
+        return wh_err_set(eb, WH_EINVAL,
+                          "--json: goes with --check-config or --print-config");
     }
     return WH_OK;
 }
@@ -370,10 +378,10 @@ static wh_err apply_option(wh_conf *c, const wh_conf_args *args, size_t n, wh_bu
         wh_buf_adds(why, "given twice");
         return wh_buf_ok(why) ? WH_EINVAL : WH_ENOMEM;
     }
-    c->from[o - c->t->opts] = (wh_conf_from){.kind = WH_CONF_FROM_FLAG,
-                                             .is_secret_file = arg->is_secret_file};
+    c->from[o - c->opts] = (wh_conf_from){.kind = WH_CONF_FROM_FLAG,
+                                          .is_secret_file = arg->is_secret_file};
     if (arg->is_secret_file) {
-        return wh_conf_value_set_from_file(o, c->values, arg->value, why);
+        return wh_conf_secret_set(c, o, c->values, arg->value, why);
     }
     if (!again) {
         return wh_conf_value_set(o, c->values, arg->value, why);
@@ -404,11 +412,15 @@ wh_err wh_conf_args_apply(wh_conf *c, const wh_conf_args *args, wh_errbuf *eb)
         if (err == WH_ENOMEM) {
             (void)no_memory(eb);
         } else if (err != WH_OK) {
-            wh_conf_args_flag(arg->opt != NULL ? arg->opt->name
-                                               : c->t->sections[arg->section].flag,
-                              &name);
+            const wh_opt_section *s = &c->t->sections[arg->section];
+            wh_conf_args_flag(arg->opt != NULL ? arg->opt->name : s->flag, &name);
             wh_buf_adds(&name, arg->is_secret_file ? "-file" : "");
-            (void)wh_err_set(eb, err, "%s: %s", wh_buf_str(&name), wh_buf_str(&why));
+            const wh_conf_refusal r = {.source = wh_buf_str(&name),
+                                       .option =
+                                           arg->opt != NULL ? arg->opt->name : s->name,
+                                       .is_named = true,
+                                       .message = wh_buf_str(&why)};
+            (void)wh_conf_refuse(c->report, eb, err, &r);
         }
     }
     wh_buf_fini(&why);

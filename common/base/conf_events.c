@@ -9,15 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 
-wh_err wh_conf_events_refuse(wh_conf_events *e, yaml_mark_t at, const char *fmt, ...)
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
+wh_err wh_conf_events_refuse(wh_conf_events *e, yaml_mark_t at, const char *option,
+                             const char *fmt, ...)
 {
     wh_errbuf text;
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(text.text, sizeof text.text, fmt, ap);
     va_end(ap);
-    return wh_err_set(e->eb, WH_ECONFIG, "%s:%zu:%zu: %s", e->path, at.line + 1,
-                      at.column + 1, text.text);
+    const wh_conf_refusal r = {.file = e->path,
+                               .line = at.line + 1,
+                               .column = at.column + 1,
+                               .option = option,
+                               .message = text.text};
+    return wh_conf_refuse(e->report, e->eb, WH_ECONFIG, &r);
 }
 
 wh_err wh_conf_events_no_memory(wh_conf_events *e)
@@ -33,11 +40,11 @@ static wh_err check_bytes(wh_conf_events *e, const char *text, size_t n)
         size_t len = wh_buf_utf8_len(text + i, n - i);
         unsigned char c = (unsigned char)text[i];
         if (len == 0) {
-            return wh_conf_events_refuse(e, at, "the file is not UTF-8");
+            return wh_conf_events_refuse(e, at, NULL, "the file is not UTF-8");
         }
         if ((c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7F) {
             return wh_conf_events_refuse(
-                e, at, "a control character (0x%02x) is not allowed", c);
+                e, at, NULL, "a control character (0x%02x) is not allowed", c);
         }
         at.column = c == '\n' ? 0 : at.column + 1;
         at.line += c == '\n' ? 1 : 0;
@@ -46,12 +53,15 @@ static wh_err check_bytes(wh_conf_events *e, const char *text, size_t n)
     return WH_OK;
 }
 
-wh_err wh_conf_events_init(wh_conf_events *e, const char *path, const char *text,
-                           size_t n, wh_errbuf *eb)
+wh_err wh_conf_events_init(wh_conf_events *e, const char *text, size_t n)
 {
-    memset(e, 0, sizeof *e);
-    e->path = path;
-    e->eb = eb;
+    /* libyaml would count it as the first column, so that line 1 stood deeper than the
+     * others. */
+    if (n >= strlen(BYTE_ORDER_MARK) &&
+        memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+        text += strlen(BYTE_ORDER_MARK);
+        n -= strlen(BYTE_ORDER_MARK);
+    }
     wh_err err = check_bytes(e, text, n);
     if (err != WH_OK) {
         return err;
@@ -78,7 +88,8 @@ static wh_err check_plain(wh_conf_events *e)
     const yaml_char_t *tag = NULL;
     if (ev->type == YAML_ALIAS_EVENT) {
         return wh_conf_events_refuse(
-            e, ev->start_mark, "an alias (*name) is not allowed; write the value out");
+            e, ev->start_mark, NULL,
+            "an alias (*name) is not allowed; write the value out");
     }
     if (ev->type == YAML_SCALAR_EVENT) {
         anchor = ev->data.scalar.anchor;
@@ -91,15 +102,16 @@ static wh_err check_plain(wh_conf_events *e)
         tag = ev->data.mapping_start.tag;
     }
     if (anchor != NULL) {
-        return wh_conf_events_refuse(e, ev->start_mark,
+        return wh_conf_events_refuse(e, ev->start_mark, NULL,
                                      "an anchor (&name) is not allowed");
     }
     if (tag != NULL) {
-        return wh_conf_events_refuse(e, ev->start_mark, "a tag (!name) is not allowed");
+        return wh_conf_events_refuse(e, ev->start_mark, NULL,
+                                     "a tag (!name) is not allowed");
     }
     if (ev->type == YAML_SCALAR_EVENT &&
         memchr(ev->data.scalar.value, '\0', ev->data.scalar.length) != NULL) {
-        return wh_conf_events_refuse(e, ev->start_mark,
+        return wh_conf_events_refuse(e, ev->start_mark, NULL,
                                      "a NUL character is not allowed");
     }
     return WH_OK;
@@ -114,7 +126,7 @@ wh_err wh_conf_events_next(wh_conf_events *e)
         if (p->error == YAML_MEMORY_ERROR) {
             return wh_conf_events_no_memory(e);
         }
-        return wh_conf_events_refuse(e, p->problem_mark, "not valid YAML: %s%s%s",
+        return wh_conf_events_refuse(e, p->problem_mark, NULL, "not valid YAML: %s%s%s",
                                      p->problem != NULL ? p->problem : "unreadable",
                                      p->context != NULL ? " " : "",
                                      p->context != NULL ? p->context : "");
@@ -134,7 +146,7 @@ wh_err wh_conf_events_begin(wh_conf_events *e, bool *empty)
     }
     if (e->event.data.document_start.tag_directives.start !=
         e->event.data.document_start.tag_directives.end) {
-        return wh_conf_events_refuse(e, e->event.start_mark,
+        return wh_conf_events_refuse(e, e->event.start_mark, NULL,
                                      "a %%TAG directive is not allowed");
     }
     return wh_conf_events_next(e);
@@ -147,7 +159,7 @@ wh_err wh_conf_events_end(wh_conf_events *e)
         err = wh_conf_events_next(e);
     }
     if (err == WH_OK && e->event.type != YAML_STREAM_END_EVENT) {
-        return wh_conf_events_refuse(e, e->event.start_mark,
+        return wh_conf_events_refuse(e, e->event.start_mark, NULL,
                                      "a second document is not allowed");
     }
     return err;

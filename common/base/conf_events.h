@@ -6,20 +6,21 @@
 #ifndef WH_COMMON_BASE_CONF_EVENTS_H
 #define WH_COMMON_BASE_CONF_EVENTS_H
 
-#include "common/base/conf.h"
+#include "common/base/conf_internal.h"
 
 #include <yaml.h>
 
 typedef struct wh_conf_events {
     const char *path; /* for messages; borrowed */
     wh_errbuf *eb;    /* may be NULL */
+    wh_conf_report *report;
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
 } wh_conf_events;
 
-/* Opens n bytes of text (borrowed until _fini) after checking that they are text. */
-wh_err wh_conf_events_init(wh_conf_events *e, const char *path, const char *text,
-                           size_t n, wh_errbuf *eb) WH_MUSTCHECK;
+/* Opens n bytes of text (borrowed until _fini) after checking that they are text. e
+ * holds path, eb and report and is zero otherwise. */
+wh_err wh_conf_events_init(wh_conf_events *e, const char *text, size_t n) WH_MUSTCHECK;
 /* Only after _init succeeded. */
 void wh_conf_events_fini(wh_conf_events *e);
 /* Makes the next event the current one; refuses anchors, aliases, tags, NUL. */
@@ -34,9 +35,9 @@ const char *wh_conf_events_text(const wh_conf_events *e);
 /* An unquoted ~, null or nothing at all? */
 bool wh_conf_events_is_null(const wh_conf_events *e);
 
-/* WH_ECONFIG with "file:line:column: …". */
-wh_err wh_conf_events_refuse(wh_conf_events *e, yaml_mark_t at, const char *fmt, ...)
-    WH_PRINTF(3, 4);
+/* WH_ECONFIG with "file:line:column: option: …"; option may be NULL. */
+wh_err wh_conf_events_refuse(wh_conf_events *e, yaml_mark_t at, const char *option,
+                             const char *fmt, ...) WH_PRINTF(4, 5);
 wh_err wh_conf_events_no_memory(wh_conf_events *e);
 
 #endif

@@ -10,11 +10,8 @@
 #include "common/base/conf_events.h"
 #include "common/base/conf_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FILE_MAX = 1 << 20, DEPTH_MAX = 8 };
 
@@ -22,6 +19,7 @@ struct reader {
     wh_conf *c;
     wh_conf_events ev;
     wh_buf why;
+    char path[WH_CONF_OPTION_MAX]; /* of the last option that was refused */
 };
 
 /* The options that a mapping may name: the program's, or those of one item. */
@@ -40,8 +38,22 @@ struct key {
     char name[WH_CONF_NAME_MAX]; /* within the scope: "redis.url" */
 };
 
-/* REFUSE(r, mark, "format", …) */
+/* REFUSE(r, mark, option, "format", …); the option (its path) may be NULL. */
 #define REFUSE(r, ...) wh_conf_events_refuse(&(r)->ev, __VA_ARGS__)
+
+/* "handlers.hash.timeout" */
+static const char *path_of(struct reader *r, const struct scope *s,
+                           const struct key *key)
+{
+    (void)snprintf(r->path, sizeof r->path, "%s%s", s->path, key->name);
+    return r->path;
+}
+
+static wh_conf_from from_file(yaml_mark_t at)
+{
+    return (wh_conf_from){
+        .kind = WH_CONF_FROM_FILE, .line = at.line + 1, .column = at.column + 1};
+}
 
 static wh_err no_memory(struct reader *r)
 {
@@ -149,8 +161,8 @@ static wh_err refuse_unknown(struct reader *r, const struct scope *s,
         err = no_memory(r);
     } else {
         const char *best = wh_conf_suggest_in(key->name, &names);
-        (void)REFUSE(r, key->mark, "unknown option %s; %s%s%s%s", wh_buf_str(&r->why),
-                     best != NULL ? "did you mean \"" : "see ",
+        (void)REFUSE(r, key->mark, NULL, "unknown option %s; %s%s%s%s",
+                     wh_buf_str(&r->why), best != NULL ? "did you mean \"" : "see ",
                      best != NULL ? s->path : r->c->t->program,
                      best != NULL ? best : " --help", best != NULL ? "\"?" : "");
     }
@@ -164,18 +176,18 @@ static wh_err read_key(struct reader *r, const char *prefix, struct key *key)
 {
     key->mark = mark_of(r);
     if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
-        return REFUSE(r, key->mark, "the name of an option is expected here");
+        return REFUSE(r, key->mark, NULL, "the name of an option is expected here");
     }
     const char *text = scalar(r);
     if (strcmp(text, "<<") == 0) {
-        return REFUSE(r, key->mark, "a merge key (<<) is not allowed");
+        return REFUSE(r, key->mark, NULL, "a merge key (<<) is not allowed");
     }
     int n = snprintf(key->name, sizeof key->name, "%s%s", prefix, text);
     if (n < 0 || (size_t)n >= sizeof key->name) {
-        return REFUSE(r, key->mark, "this name is too long");
+        return REFUSE(r, key->mark, NULL, "this name is too long");
     }
     if (strchr(text, '.') != NULL) {
-        return REFUSE(r, key->mark,
+        return REFUSE(r, key->mark, NULL,
                       "a name with a dot; write its parts as nested "
                       "mappings, e.g. \"redis: {url: ...}\"");
     }
@@ -192,7 +204,7 @@ static wh_err place(struct reader *r, const struct scope *s, const struct key *k
         return no_memory(r);
     }
     if (err != WH_OK) {
-        return REFUSE(r, at, "%s%s: %s", s->path, key->name, wh_buf_str(&r->why));
+        return REFUSE(r, at, path_of(r, s, key), "%s", wh_buf_str(&r->why));
     }
     return WH_OK;
 }
@@ -212,8 +224,7 @@ static wh_err read_list(struct reader *r, const struct scope *s, const wh_opt *o
                          wh_conf_value_check_list(o, s->base, &r->why));
         }
         if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
-            return REFUSE(r, at, "%s%s: one value per item is expected", s->path,
-                          key->name);
+            return REFUSE(r, at, path_of(r, s, key), "one value per item is expected");
         }
         err =
             place(r, s, key, at, wh_conf_value_append(o, s->base, scalar(r), &r->why));
@@ -228,16 +239,15 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
 {
     wh_conf_from *from = &s->from[o - s->opts];
     if ((o->flags & WH_OPT_FLAG_ONLY) != 0) {
-        return REFUSE(r, key->mark, "%s%s: only the command line can set this", s->path,
-                      key->name);
+        return REFUSE(r, key->mark, path_of(r, s, key),
+                      "only the command line can set this");
     }
     if (from->kind == WH_CONF_FROM_FILE) {
-        return REFUSE(r, key->mark, "%s%s: already given in line %zu", s->path,
-                      key->name, from->line);
+        return REFUSE(r, key->mark, path_of(r, s, key), "already given in line %zu",
+                      from->line);
     }
-    *from = (wh_conf_from){.kind = WH_CONF_FROM_FILE,
-                           .line = key->mark.line + 1,
-                           .is_secret_file = is_file};
+    *from = from_file(key->mark);
+    from->is_secret_file = is_file;
     wh_err err = next(r);
     if (err != WH_OK) {
         return err;
@@ -246,15 +256,14 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
         return read_list(r, s, o, key);
     }
     if (type_of(r) != YAML_SCALAR_EVENT) {
-        return REFUSE(r, key->mark, "%s%s: one value is expected", s->path, key->name);
+        return REFUSE(r, key->mark, path_of(r, s, key), "one value is expected");
     }
     if (is_null(r)) {
-        return REFUSE(r, key->mark,
-                      "%s%s: the value is missing; write one, or remove the line",
-                      s->path, key->name);
+        return REFUSE(r, key->mark, path_of(r, s, key),
+                      "the value is missing; write one, or remove the line");
     }
     wh_buf_clear(&r->why);
-    err = is_file ? wh_conf_value_set_from_file(o, s->base, scalar(r), &r->why)
+    err = is_file ? wh_conf_secret_set(r->c, o, s->base, scalar(r), &r->why)
                   : wh_conf_value_set(o, s->base, scalar(r), &r->why);
     return place(r, s, key, key->mark, err);
 }
@@ -273,8 +282,8 @@ static wh_err read_group(struct reader *r, const struct scope *s, const struct k
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return REFUSE(r, key->mark, "%s%s: a mapping of options is expected", s->path,
-                      key->name);
+        return REFUSE(r, key->mark, path_of(r, s, key),
+                      "a mapping of options is expected");
     }
     return read_mapping(r, s, prefix, depth + 1);
 }
@@ -291,9 +300,9 @@ static wh_err read_item_value(struct reader *r, const struct scope *s,
         return read_mapping(r, s, "", depth + 1);
     }
     if (type_of(r) != YAML_SCALAR_EVENT || s->n_opts == 0) {
-        return REFUSE(r, key->mark, "%s: a mapping of options is expected", key->name);
+        return REFUSE(r, key->mark, key->name, "a mapping of options is expected");
     }
-    s->from[0] = (wh_conf_from){.kind = WH_CONF_FROM_FILE, .line = key->mark.line + 1};
+    s->from[0] = from_file(key->mark);
     struct key first = {.mark = key->mark};
     (void)snprintf(first.name, sizeof first.name, "%s", s->opts[0].name);
     wh_buf_clear(&r->why);
@@ -307,14 +316,14 @@ static wh_err read_item(struct reader *r, size_t section, unsigned depth)
     struct key key = {.mark = mark_of(r)};
     char path[sizeof key.name + 1];
     if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
-        return REFUSE(r, key.mark, "%s: a name is expected here", sec->name);
+        return REFUSE(r, key.mark, sec->name, "a name is expected here");
     }
     int n = snprintf(key.name, sizeof key.name, "%s.%s", sec->name, scalar(r));
     if (n < 0 || (size_t)n >= sizeof key.name) {
-        return REFUSE(r, key.mark, "%s: this name is too long", sec->name);
+        return REFUSE(r, key.mark, sec->name, "this name is too long");
     }
     if (strcmp(scalar(r), "<<") == 0) {
-        return REFUSE(r, key.mark, "a merge key (<<) is not allowed");
+        return REFUSE(r, key.mark, NULL, "a merge key (<<) is not allowed");
     }
     wh_buf_clear(&r->why);
     wh_err err = wh_conf_items_add(r->c, section, scalar(r), &r->why);
@@ -325,6 +334,7 @@ static wh_err read_item(struct reader *r, size_t section, unsigned depth)
     (void)snprintf(path, sizeof path, "%s.", key.name);
     struct scope item = {.opts = sec->opts, .n_opts = sec->n_opts, .path = path};
     item.base = wh_conf_items_last(r->c, section, &item.from);
+    item.from[sec->n_opts] = from_file(key.mark);
     return read_item_value(r, &item, &key, depth);
 }
 
@@ -333,16 +343,15 @@ static wh_err read_section(struct reader *r, size_t section, const struct key *k
 {
     wh_conf_from *from = &r->c->sections[section].from;
     if (from->kind == WH_CONF_FROM_FILE) {
-        return REFUSE(r, key->mark, "%s: already given in line %zu", key->name,
-                      from->line);
+        return REFUSE(r, key->mark, key->name, "already given in line %zu", from->line);
     }
-    *from = (wh_conf_from){.kind = WH_CONF_FROM_FILE, .line = key->mark.line + 1};
+    *from = from_file(key->mark);
     wh_err err = next(r);
     if (err != WH_OK || is_null(r)) {
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return REFUSE(r, key->mark, "%s: a mapping of names is expected", key->name);
+        return REFUSE(r, key->mark, key->name, "a mapping of names is expected");
     }
     while ((err = next(r)) == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
         err = read_item(r, section, depth + 1);
@@ -377,7 +386,7 @@ static wh_err note_key(struct reader *r, wh_buf *seen, const struct key *key)
 {
     for (size_t at = 0; at < seen->len; at += strlen(seen->data + at) + 1) {
         if (strcmp(seen->data + at, key->name) == 0) {
-            return REFUSE(r, key->mark, "%s: given twice", key->name);
+            return REFUSE(r, key->mark, key->name, "given twice");
         }
     }
     wh_buf_add(seen, key->name, strlen(key->name) + 1);
@@ -389,7 +398,7 @@ static wh_err read_mapping(struct reader *r, const struct scope *s, const char *
                            unsigned depth)
 {
     if (depth > DEPTH_MAX) {
-        return REFUSE(r, mark_of(r), "nested too deeply");
+        return REFUSE(r, mark_of(r), NULL, "nested too deeply");
     }
     wh_buf seen = {0};
     wh_err err = WH_OK;
@@ -418,15 +427,15 @@ static wh_err read_document(struct reader *r)
         return err;
     }
     if (type_of(r) == YAML_MAPPING_START_EVENT) {
-        struct scope top = {.opts = r->c->t->opts,
-                            .n_opts = r->c->t->n_opts,
+        struct scope top = {.opts = r->c->opts,
+                            .n_opts = r->c->n_opts,
                             .from = r->c->from,
                             .base = r->c->values,
                             .path = "",
                             .has_sections = true};
         err = read_mapping(r, &top, "", 0);
     } else if (!is_null(r)) {
-        err = REFUSE(r, mark_of(r), "a mapping of options is expected");
+        err = REFUSE(r, mark_of(r), NULL, "a mapping of options is expected");
     }
     return err != WH_OK ? err : wh_conf_events_end(&r->ev);
 }
@@ -434,8 +443,8 @@ static wh_err read_document(struct reader *r)
 wh_err wh_conf_file_parse(wh_conf *c, const char *path, const char *text, size_t n,
                           wh_errbuf *eb)
 {
-    struct reader r = {.c = c};
-    wh_err err = wh_conf_events_init(&r.ev, path, text, n, eb);
+    struct reader r = {.c = c, .ev = {.path = path, .eb = eb, .report = c->report}};
+    wh_err err = wh_conf_events_init(&r.ev, text, n);
     if (err != WH_OK) {
         return err;
     }
@@ -445,56 +454,23 @@ wh_err wh_conf_file_parse(wh_conf *c, const char *path, const char *text, size_t
     return err;
 }
 
-wh_err wh_conf_file_read(const char *path, size_t max, wh_buf *out, wh_errbuf *eb)
-{
-    enum { CHUNK = 4096 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return wh_err_sys(eb, errno, "%s", path);
-    }
-    wh_err err = WH_OK;
-    for (;;) {
-        char *to = wh_buf_reserve(out, CHUNK);
-        if (to == NULL) {
-            err = wh_err_set(eb, WH_ENOMEM, "%s: out of memory while reading it", path);
-            break;
-        }
-        ssize_t got = read(fd, to, CHUNK);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            err = wh_err_sys(eb, errno, "%s", path);
-        } else {
-            out->len += (size_t)got;
-        }
-        if (got > 0 && out->len > max) {
-            err = wh_err_set(eb, WH_ETOOBIG, "%s: it is larger than %zu bytes", path,
-                             max);
-        }
-        if (got <= 0 || err != WH_OK) {
-            break;
-        }
-    }
-    (void)close(fd);
-    return err;
-}
-
 wh_err wh_conf_file_load(wh_conf *c, const char *path, wh_errbuf *eb)
 {
-    wh_buf text = {0};
-    wh_err err = wh_conf_file_read(path, FILE_MAX, &text, eb);
+    wh_conf_read_result file = {0};
+    wh_errbuf why = {.text = ""};
+    wh_err err = wh_conf_read(path, FILE_MAX, &file, &why);
     if (err == WH_OK) {
-        err = wh_conf_file_parse(c, path, wh_buf_str(&text), text.len, eb);
-    } else if (err != WH_ENOMEM) {
-        err = WH_ECONFIG; /* an unreadable file is a matter of configuration */
-        if (eb != NULL) {
-            eb->code = err;
-        }
+        c->file_mode = file.mode;
+        err = wh_conf_file_parse(c, path, wh_buf_str(&file.text), file.text.len, eb);
+    } else if (err == WH_ENOMEM) {
+        (void)wh_err_set(eb, err, "%s", why.text);
+    } else {
+        /* An unreadable file is a matter of configuration. The text names it. */
+        size_t n = strlen(path) + strlen(": ");
+        const wh_conf_refusal r = {
+            .file = path, .message = strlen(why.text) > n ? why.text + n : why.text};
+        err = wh_conf_refuse(c->report, eb, WH_ECONFIG, &r);
     }
-    if (text.data != NULL) {
-        explicit_bzero(text.data, text.cap); /* it may hold secrets */
-    }
-    wh_buf_fini(&text);
+    wh_conf_read_fini(&file);
     return err;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MASK "********"
+#define URL_MASK "***"
 
 enum { QUOTE_MAX = 48 };
 
@@ -69,28 +70,52 @@ bool wh_conf_format_is_null(const wh_opt *o, const void *base)
     return *s == NULL;
 }
 
-/* scheme://user:password@host: the password is nobody's business. */
-static void add_text(wh_buf *out, const char *s)
+/* The password in scheme://user:password@host, from behind the "://"; NULL: none. As
+ * whoever connects sees it, an '@' ends it wherever it stands (is_url); in other texts
+ * an authority ends before. */
+static const char *password_of(const char *authority, bool is_url, size_t *len)
 {
-    const char *host = strstr(s, "://");
-    const char *at = NULL;
-    const char *colon = NULL;
-    if (host != NULL) {
-        host += 3;
-        size_t authority = strcspn(host, "/?#");
-        for (size_t i = 0; i < authority; i++) {
-            at = host[i] == '@' ? host + i : at;
-        }
-        colon = at != NULL ? memchr(host, ':', (size_t)(at - host)) : NULL;
+    size_t n = strcspn(authority, is_url ? "" : "/?# \t\r\n\"'");
+    size_t at = n;
+    while (at > 0 && authority[at - 1] != '@') {
+        at--;
     }
+    const char *colon = at > 0 ? memchr(authority, ':', at - 1) : NULL;
     if (colon == NULL) {
-        wh_buf_add_json(out, s, strlen(s));
-        return;
+        return NULL;
     }
+    *len = (size_t)(authority + at - 1 - (colon + 1));
+    return colon + 1;
+}
+
+static const char *behind_scheme(const char *s)
+{
+    const char *p = strstr(s, "://");
+    return p != NULL ? p + 3 : NULL;
+}
+
+bool wh_conf_format_has_password(const char *url)
+{
+    const char *authority = behind_scheme(url);
+    size_t len = 0;
+    return authority != NULL && password_of(authority, true, &len) != NULL;
+}
+
+/* The passwords of all URLs in a text are nobody's business. */
+static void add_text(wh_buf *out, const char *s, bool is_url)
+{
     wh_buf masked = {0};
-    wh_buf_add(&masked, s, (size_t)(colon + 1 - s));
-    wh_buf_adds(&masked, MASK);
-    wh_buf_adds(&masked, at);
+    const char *rest = s;
+    for (const char *p = behind_scheme(s); p != NULL; p = behind_scheme(p)) {
+        size_t len = 0;
+        const char *password = password_of(p, is_url, &len);
+        if (password != NULL) {
+            wh_buf_add(&masked, rest, (size_t)(password - rest));
+            wh_buf_adds(&masked, URL_MASK);
+            rest = p = password + len;
+        }
+    }
+    wh_buf_adds(&masked, rest);
     out->failed = out->failed || !wh_buf_ok(&masked);
     wh_buf_add_json(out, wh_buf_str(&masked), masked.len);
     wh_buf_fini(&masked);
@@ -111,7 +136,7 @@ static void add_list(wh_buf *out, const wh_strlist *list)
     wh_buf_addc(out, '[');
     for (size_t i = 0; i < list->count; i++) {
         wh_buf_adds(out, i > 0 ? ", " : "");
-        add_text(out, list->items[i]);
+        add_text(out, list->items[i], false);
     }
     wh_buf_addc(out, ']');
 }
@@ -134,7 +159,7 @@ void wh_conf_format_json(const wh_opt *o, const void *base, wh_buf *out)
         wh_buf_adds(out, "null");
         return;
     }
-    if ((o->flags & WH_OPT_SECRET) != 0) {
+    if ((o->flags & WH_OPT_SECRET) != 0 && (o->flags & WH_OPT_URL) == 0) {
         wh_buf_adds(out, "\"" MASK "\"");
         return;
     }
@@ -158,7 +183,7 @@ void wh_conf_format_json(const wh_opt *o, const void *base, wh_buf *out)
     }
     case WH_OPT_STRING: {
         char *const *v = p;
-        add_text(out, *v);
+        add_text(out, *v, (o->flags & WH_OPT_URL) != 0);
         break;
     }
     case WH_OPT_ENUM: {

@@ -4,6 +4,7 @@
  * option in two columns with its default and its environment variable. Plain text,
  * at most 80 columns where the words allow.
  */
+#include "common/base/alloc.h"
 #include "common/base/conf_internal.h"
 
 #include <string.h>
@@ -151,17 +152,17 @@ static void section_left(const wh_opt_section *s, wh_buf *left)
     add_left(left, '\0', s->flag, "", s->n_opts > 0 ? "name[=value]" : "name");
 }
 
-static size_t column_of(const wh_opt_table *t, wh_buf *out)
+static size_t column_of(const wh_opt_table *t, const wh_opt *opts, size_t n_opts,
+                        wh_buf *out)
 {
     wh_buf left = {0};
     size_t column = COLUMN_MIN;
-    for (size_t i = 0; i < t->n_opts + t->n_sections; i++) {
+    for (size_t i = 0; i < n_opts + t->n_sections; i++) {
         left.len = 0;
-        if (i < t->n_opts) {
-            add_left(&left, t->opts[i].letter, t->opts[i].name, "",
-                     unit_of(&t->opts[i]));
-        } else if (t->sections[i - t->n_opts].flag != NULL) {
-            section_left(&t->sections[i - t->n_opts], &left);
+        if (i < n_opts) {
+            add_left(&left, opts[i].letter, opts[i].name, "", unit_of(&opts[i]));
+        } else if (t->sections[i - n_opts].flag != NULL) {
+            section_left(&t->sections[i - n_opts], &left);
         }
         if (left.len + 2 > column && left.len + 2 <= COLUMN_MAX) {
             column = left.len + 2;
@@ -181,6 +182,7 @@ static void add_own(wh_buf *out, wh_buf *left, wh_buf *right, size_t column)
                {'\0', "check-config", "", "Check the configuration and exit."},
                {'\0', "print-config", "",
                 "Print the configuration in force and where each value comes from."},
+               {'\0', "json", "", "With either of these: answer as JSON."},
                {'h', "help", "", "Print this help."},
                {'V', "version", "", "Print the version."}};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
@@ -209,11 +211,17 @@ void wh_conf_help(const wh_opt_table *t, wh_buf *out)
 {
     wh_buf left = {0};
     wh_buf right = {0};
-    size_t column = column_of(t, out);
+    wh_opt *opts = NULL;
+    size_t n_opts = 0;
+    if (wh_conf_rows(t, &opts, &n_opts) != WH_OK) {
+        out->failed = true;
+        return;
+    }
+    size_t column = column_of(t, opts, n_opts, out);
     add_head(t, out);
     wh_buf_adds(out, "\nOptions:\n");
-    for (size_t i = 0; i < t->n_opts; i++) {
-        const wh_opt *o = &t->opts[i];
+    for (size_t i = 0; i < n_opts; i++) {
+        const wh_opt *o = &opts[i];
         add_left(&left, o->letter, o->name, "", unit_of(o));
         add_text(o, &right);
         flush(out, &left, &right, column);
@@ -231,6 +239,7 @@ void wh_conf_help(const wh_opt_table *t, wh_buf *out)
         flush(out, &left, &right, column);
     }
     add_own(out, &left, &right, column);
+    wh_free(opts);
     wh_buf_fini(&left);
     wh_buf_fini(&right);
 }

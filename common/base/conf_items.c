@@ -2,8 +2,8 @@
 /*
  * The named items of a section ("queues", "handlers"): an array of structs of the
  * caller's layout, first member `char *name`, grown as items come. Beside it runs
- * the array that tells where each item's options come from. Both belong to the
- * wh_conf; names are unique within a section.
+ * the array that tells where each item's options, and the item itself, come from.
+ * Both belong to the wh_conf; names are unique within a section.
  */
 #include "common/base/alloc.h"
 #include "common/base/conf_internal.h"
@@ -39,10 +39,21 @@ void *wh_conf_items_find(const wh_conf *c, size_t at, const char *name)
     return NULL;
 }
 
+/* Sources per item. */
+static size_t stride(const wh_opt_section *s)
+{
+    return s->n_opts + 1;
+}
+
+wh_conf_from *wh_conf_items_from(const wh_conf *c, size_t at, size_t i)
+{
+    return c->sections[at].opts + i * stride(&c->t->sections[at]);
+}
+
 void *wh_conf_items_last(const wh_conf *c, size_t at, wh_conf_from **from)
 {
     size_t i = wh_conf_items_of(c, at)->count - 1;
-    *from = c->sections[at].opts + i * c->t->sections[at].n_opts;
+    *from = wh_conf_items_from(c, at, i);
     return wh_conf_items_at(c, at, i);
 }
 
@@ -80,7 +91,7 @@ static wh_err make_room(wh_conf *c, size_t at)
     }
     items->items = grown;
     wh_conf_from *from = wh_grow(state->opts, &state->cap_opts,
-                                 (items->count + 1) * s->n_opts, sizeof *from);
+                                 (items->count + 1) * stride(s), sizeof *from);
     if (from == NULL) {
         return WH_ENOMEM;
     }
@@ -94,30 +105,37 @@ static wh_err refuse(wh_buf *why, const char *text)
     return wh_buf_ok(why) ? WH_EINVAL : WH_ENOMEM;
 }
 
-wh_err wh_conf_items_add(wh_conf *c, size_t at, const char *name, wh_buf *why)
+static wh_err check_name(const wh_conf *c, size_t at, const char *name, wh_buf *why)
 {
     const wh_opt_section *s = &c->t->sections[at];
-    wh_conf_items *items = wh_conf_items_of(c, at);
     if (name[0] == '\0') {
         return refuse(why, "a name must not be empty");
     }
-    if (items->count == WH_CONF_ITEMS_MAX) {
+    if (wh_conf_items_of(c, at)->count == WH_CONF_ITEMS_MAX) {
         return refuse(why, "there are too many items");
     }
     if (wh_conf_items_find(c, at, name) != NULL) {
         wh_conf_format_quote(why, name);
         return refuse(why, " is given twice");
     }
-    wh_err err = make_room(c, at);
+    return wh_conf_value_check(s->check_name, name, why);
+}
+
+wh_err wh_conf_items_add(wh_conf *c, size_t at, const char *name, wh_buf *why)
+{
+    const wh_opt_section *s = &c->t->sections[at];
+    wh_conf_items *items = wh_conf_items_of(c, at);
+    wh_err err = check_name(c, at, name, why);
+    if (err == WH_OK) {
+        err = make_room(c, at);
+    }
     if (err != WH_OK) {
         return err;
     }
     char *item = wh_conf_items_at(c, at, items->count);
     memset(item, 0, s->item_size);
-    if (s->n_opts > 0) {
-        memset(c->sections[at].opts + items->count * s->n_opts, 0,
-               s->n_opts * sizeof(wh_conf_from));
-    }
+    memset(wh_conf_items_from(c, at, items->count), 0,
+           stride(s) * sizeof(wh_conf_from));
     char *copy = wh_strdup(name);
     if (copy == NULL) {
         return WH_ENOMEM;
@@ -144,14 +162,18 @@ wh_err wh_conf_items_add_text(wh_conf *c, size_t at, const char *text,
     }
     wh_err err = wh_conf_items_add(c, at, name, why);
     wh_free(name);
-    if (err != WH_OK || equals == NULL) {
+    if (err != WH_OK) {
         return err;
+    }
+    wh_conf_from *opts = NULL;
+    void *item = wh_conf_items_last(c, at, &opts);
+    opts[s->n_opts] = from;
+    if (equals == NULL) {
+        return WH_OK;
     }
     if (s->n_opts == 0) {
         return refuse(why, "a name takes no value here");
     }
-    wh_conf_from *opts = NULL;
-    void *item = wh_conf_items_last(c, at, &opts);
     opts[0] = from;
     return wh_conf_value_set(&s->opts[0], item, equals + 1, why);
 }

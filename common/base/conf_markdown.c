@@ -4,6 +4,7 @@
  * section, from the same option table that reads the configuration, so that the
  * page can't fall behind. Called by the documentation build.
  */
+#include "common/base/alloc.h"
 #include "common/base/conf_internal.h"
 
 #include <string.h>
@@ -127,16 +128,23 @@ static void add_section(const wh_opt_section *s, wh_buf *out)
 
 void wh_conf_markdown(const wh_opt_table *t, wh_buf *out)
 {
+    wh_opt *opts = NULL;
+    size_t n_opts = 0;
+    if (wh_conf_rows(t, &opts, &n_opts) != WH_OK) {
+        out->failed = true;
+        return;
+    }
     wh_buf_addf(out, "## %s\n", t->program);
     if (t->about != NULL) {
         wh_buf_addf(out, "\n%s\n", t->about);
     }
     wh_buf_adds(out, "\n| Option | Flag | Environment | Type | Default | Reload | "
                      "Meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n");
-    for (size_t i = 0; i < t->n_opts; i++) {
-        add_names(&t->opts[i], out);
-        add_rest(&t->opts[i], out);
+    for (size_t i = 0; i < n_opts; i++) {
+        add_names(&opts[i], out);
+        add_rest(&opts[i], out);
     }
+    wh_free(opts);
     for (size_t i = 0; i < t->n_sections; i++) {
         add_section(&t->sections[i], out);
     }

@@ -2,7 +2,7 @@
 /*
  * --print-config: the values in force as YAML that loads again (but for the masked
  * secrets), each with a comment that names its source; and the same as one JSON
- * object for the log. Options that only the command line can set are left out of
+ * object for the log, or with the sources for programs. Options that only the command line can set are left out of
  * the YAML, as the file may not hold them.
  */
 #include "common/base/conf_internal.h"
@@ -22,31 +22,12 @@ struct view {
 
 static void add_source(const struct view *v, size_t i, wh_buf *out)
 {
-    const wh_conf_from *from = &v->from[i];
     const wh_opt *o = &v->opts[i];
-    wh_buf_adds(out, "  # ");
-    switch (from->kind) {
-    case WH_CONF_FROM_DEFAULT:
-        wh_buf_adds(out, "default");
-        break;
-    case WH_CONF_FROM_FILE:
-        wh_buf_addf(out, "%s:%zu", v->c->file != NULL ? v->c->file : "file",
-                    from->line);
-        break;
-    case WH_CONF_FROM_ENV:
-        if (from->is_second_env) {
-            wh_buf_adds(out, o->env);
-        } else {
-            wh_conf_args_env(v->env != NULL ? v->env : o->name, out);
-        }
-        wh_buf_adds(out, from->is_secret_file ? "_FILE" : "");
-        break;
-    case WH_CONF_FROM_FLAG:
-        wh_conf_args_flag(v->flag != NULL ? v->flag : o->name, out);
-        wh_buf_adds(out, from->is_secret_file ? "-file" : "");
-        break;
-    }
-    wh_buf_addc(out, '\n');
+    const wh_conf_spot spot = {.from = &v->from[i],
+                               .flag = v->flag != NULL ? v->flag : o->name,
+                               .env = v->env != NULL ? v->env : o->name,
+                               .second_env = o->env};
+    wh_conf_spot_add(v->c, &spot, out);
 }
 
 static void indent(wh_buf *out, unsigned depth)
@@ -67,7 +48,9 @@ static void add_leaf(const struct view *v, size_t i, const char *name, unsigned 
     }
     wh_buf_addf(out, "%s: ", name);
     wh_conf_format_json(o, v->base, out);
+    wh_buf_adds(out, "  # ");
     add_source(v, i, out);
+    wh_buf_addc(out, '\n');
 }
 
 static bool is_printed(const wh_opt *o, const char *prefix, size_t len)
@@ -110,7 +93,7 @@ static struct view view_item(const wh_conf *c, size_t section, size_t i)
     return (struct view){.c = c,
                          .opts = s->opts,
                          .n = s->n_opts,
-                         .from = c->sections[section].opts + i * s->n_opts,
+                         .from = wh_conf_items_from(c, section, i),
                          .base = wh_conf_items_at(c, section, i),
                          .flag = s->flag != NULL ? s->flag : s->name,
                          .env = s->name};
@@ -122,13 +105,15 @@ static void add_name(const struct view *item, wh_buf *out)
     wh_buf_add_json(out, *name, strlen(*name));
 }
 
-void wh_conf_print(const wh_conf *c, wh_buf *out)
+static struct view view_top(const wh_conf *c)
 {
-    struct view v = {.c = c,
-                     .opts = c->t->opts,
-                     .n = c->t->n_opts,
-                     .from = c->from,
-                     .base = c->values};
+    return (struct view){
+        .c = c, .opts = c->opts, .n = c->n_opts, .from = c->from, .base = c->values};
+}
+
+static void print_yaml(const wh_conf *c, wh_buf *out)
+{
+    struct view v = view_top(c);
     wh_buf_addf(out, "# Configuration of %s in force\n", c->t->program);
     add_level(&v, "", 0, 0, out);
     for (size_t i = 0; i < c->t->n_sections; i++) {
@@ -156,11 +141,7 @@ static void add_json_fields(const struct view *v, wh_buf *out)
 
 void wh_conf_print_json(const wh_conf *c, wh_buf *out)
 {
-    struct view v = {.c = c,
-                     .opts = c->t->opts,
-                     .n = c->t->n_opts,
-                     .from = c->from,
-                     .base = c->values};
+    struct view v = view_top(c);
     wh_buf_addc(out, '{');
     add_json_fields(&v, out);
     for (size_t i = 0; i < c->t->n_sections; i++) {
@@ -179,4 +160,52 @@ void wh_conf_print_json(const wh_conf *c, wh_buf *out)
         wh_buf_addc(out, '}');
     }
     wh_buf_addc(out, '}');
+}
+
+/* Of one view: "handlers.hash.run": {"value": …, "source": …}, … */
+static void add_sourced(const struct view *v, const char *section, wh_buf *out)
+{
+    wh_buf text = {0};
+    for (size_t i = 0; i < v->n; i++) {
+        text.len = 0;
+        if (section != NULL) {
+            char *const *name = v->base;
+            wh_buf_addf(&text, "%s.%s.", section, *name);
+        }
+        wh_buf_adds(&text, v->opts[i].name);
+        wh_buf_adds(out, out->len > 1 ? ",\n " : "");
+        wh_buf_add_json(out, wh_buf_str(&text), text.len);
+        wh_buf_adds(out, ": {\"value\": ");
+        wh_conf_format_json(&v->opts[i], v->base, out);
+        wh_buf_adds(out, ", \"source\": ");
+        text.len = 0;
+        add_source(v, i, &text);
+        wh_buf_add_json(out, wh_buf_str(&text), text.len);
+        wh_buf_addc(out, '}');
+    }
+    out->failed = out->failed || !wh_buf_ok(&text);
+    wh_buf_fini(&text);
+}
+
+static void print_sourced(const wh_conf *c, wh_buf *out)
+{
+    struct view v = view_top(c);
+    wh_buf_addc(out, '{');
+    add_sourced(&v, NULL, out);
+    for (size_t i = 0; i < c->t->n_sections; i++) {
+        for (size_t j = 0; j < wh_conf_items_of(c, i)->count; j++) {
+            struct view item = view_item(c, i, j);
+            add_sourced(&item, c->t->sections[i].name, out);
+        }
+    }
+    wh_buf_adds(out, "}\n");
+}
+
+void wh_conf_print(const wh_conf *c, wh_buf *out)
+{
+    if (c->as_json) {
+        print_sourced(c, out);
+    } else {
+        print_yaml(c, out);
+    }
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECRET_FILE_MAX = 65536, LIST_MAX = 4096 };
+enum { LIST_MAX = 4096 };
 
 static void *at(const wh_opt *o, void *base)
 {
@@ -198,14 +198,25 @@ static bool is_utf8(const char *text)
     return true;
 }
 
+wh_err wh_conf_value_check(wh_opt_check_fn *check, const char *text, wh_buf *why)
+{
+    wh_errbuf eb = {.text = ""};
+    wh_err err = check != NULL ? check(text, &eb) : WH_OK;
+    if (err != WH_OK) {
+        wh_buf_adds(why, eb.text);
+    }
+    return err == WH_OK || wh_buf_ok(why) ? err : WH_ENOMEM;
+}
+
 static wh_err check_text(const wh_opt *o, const char *text, wh_buf *why)
 {
     size_t n = strlen(text);
     if ((o->flags & WH_OPT_SECRET) == 0 && !is_utf8(text)) {
         return refuse(o, text, " is not UTF-8", why);
     }
-    if (o->type != WH_OPT_STRING) {
-        return WH_OK; /* the bounds of a list are those of its count */
+    /* The bounds of a list are those of its count. */
+    if (o->type == WH_OPT_LIST) {
+        return wh_conf_value_check(o->check, text, why);
     }
     if (has_min(o) && (double)n < o->min) {
         wh_buf_addf(why, n == 0 ? "it must not be empty" : "it is too short; ");
@@ -215,7 +226,7 @@ static wh_err check_text(const wh_opt *o, const char *text, wh_buf *why)
     } else if (has_max(o) && (double)n > o->max) {
         wh_buf_addf(why, "it is too long; %.0f bytes are the most", o->max);
     } else {
-        return WH_OK;
+        return wh_conf_value_check(o->check, text, why);
     }
     return wh_buf_ok(why) ? WH_EINVAL : WH_ENOMEM;
 }
@@ -258,15 +269,12 @@ static wh_err append_n(const wh_opt *o, void *base, const char *text, size_t n)
 wh_err wh_conf_value_append(const wh_opt *o, void *base, const char *text, wh_buf *why)
 {
     const wh_strlist *list = at(o, base);
-    wh_err err = check_text(o, text, why);
-    if (err != WH_OK) {
-        return err;
-    }
     if (text[0] == '\0' || list->count == LIST_MAX) {
         wh_buf_adds(why, text[0] == '\0' ? "an item is empty" : "too many items");
         return wh_buf_ok(why) ? WH_EINVAL : WH_ENOMEM;
     }
-    return append_n(o, base, text, strlen(text));
+    wh_err err = check_text(o, text, why);
+    return err != WH_OK ? err : append_n(o, base, text, strlen(text));
 }
 
 wh_err wh_conf_value_append_all(const wh_opt *o, void *base, const char *text,
@@ -354,35 +362,6 @@ wh_err wh_conf_value_set(const wh_opt *o, void *base, const char *text, wh_buf *
         return set_list(o, base, text, why);
     }
     return WH_EINVAL;
-}
-
-wh_err wh_conf_value_set_from_file(const wh_opt *o, void *base, const char *path,
-                                   wh_buf *why)
-{
-    wh_errbuf eb;
-    wh_buf text = {0};
-    wh_err err = wh_conf_file_read(path, SECRET_FILE_MAX, &text, &eb);
-    if (err == WH_OK && memchr(text.data, '\0', text.len) != NULL) {
-        err = wh_err_set(&eb, WH_EINVAL, "%s: it holds a NUL byte", path);
-    }
-    if (err != WH_OK) {
-        wh_buf_adds(why, eb.text);
-        err = err == WH_ENOMEM || !wh_buf_ok(why) ? WH_ENOMEM : WH_EINVAL;
-    } else {
-        /* The line end that editors and `echo` leave is not part of a secret. */
-        if (text.len > 0 && text.data[text.len - 1] == '\n') {
-            text.data[--text.len] = '\0';
-        }
-        if (text.len > 0 && text.data[text.len - 1] == '\r') {
-            text.data[--text.len] = '\0';
-        }
-        err = wh_conf_value_set(o, base, wh_buf_str(&text), why);
-    }
-    if (text.data != NULL) {
-        explicit_bzero(text.data, text.cap);
-    }
-    wh_buf_fini(&text);
-    return err;
 }
 
 void wh_conf_value_clear(const wh_opt *o, void *base)

@@ -15,6 +15,7 @@
 #include "generated/version.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -153,12 +154,13 @@ static wh_exit settle_password(wh_cli *c)
 
 static wh_exit settle_url(wh_cli *c)
 {
+    static const char *const names[] = {"WHERRY_REDIS_URL", "REDIS_URL"};
+
     c->url = wh_cli_args_text(&c->args, "redis");
-    if (c->url == NULL) {
-        c->url = env_text("WHERRY_REDIS_URL");
-    }
-    if (c->url == NULL) {
-        c->url = env_text("REDIS_URL");
+    c->url_from = c->url == NULL ? NULL : "--redis";
+    for (size_t i = 0; i < 2 && c->url == NULL; i++) {
+        c->url = env_text(names[i]);
+        c->url_from = c->url == NULL ? NULL : names[i];
     }
     if (c->url == NULL) {
         c->own_url = wh_cli_dev_url();
@@ -176,7 +178,9 @@ static wh_exit settle_partition(wh_cli *c)
 
     c->region = wh_cli_args_text(&c->args, "region");
     c->queue = wh_cli_args_text(&c->args, "queue");
-    c->has_partition = c->region != NULL || c->queue != NULL || env_region != NULL;
+    c->has_region = c->region != NULL || env_region != NULL;
+    c->has_queue = c->queue != NULL;
+    c->has_partition = c->has_region || c->has_queue;
     if (c->region == NULL && env_region != NULL) {
         if (!wh_job_name_ok(env_region, strlen(env_region))) {
             return wh_cli_usage(c, "WHERRY_REGION: \"%.70s\" is no name", env_region);
@@ -227,7 +231,29 @@ static wh_exit run(wh_cli *c, wh_err parsed, const wh_errbuf *eb)
     if (c->args.command == NULL) {
         return wh_cli_help_missing(c, c->args.noun);
     }
+    if (c->json && c->args.command->no_json) {
+        return wh_cli_usage(c, "%s%s%s has no JSON form: leave --json out",
+                            c->args.command->noun,
+                            c->args.command->verb == NULL ? "" : " ",
+                            c->args.command->verb == NULL ? "" : c->args.command->verb);
+    }
     return c->args.command->run(c);
+}
+
+/* With stdout or stderr closed the next file that is opened would take its number, and a
+ * message would go into the connection to Redis. Writing to these fails as it should. */
+static bool fill_standard_files(void)
+{
+    bool ok = true;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            int mode = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+            ok = open("/dev/null", mode) == fd && ok;
+        }
+    }
+    return ok;
 }
 
 int wh_cli_main(int argc, char **argv)
@@ -235,6 +261,9 @@ int wh_cli_main(int argc, char **argv)
     wh_cli c = {.url = NULL};
     wh_errbuf eb = {.code = WH_OK};
 
+    if (!fill_standard_files()) {
+        return WH_EXIT_OS;
+    }
     (void)setlocale(LC_TIME, "C");
     (void)signal(SIGPIPE, SIG_IGN);
     wh_log_configure(WH_LOG_LEVEL_ERROR, WH_LOG_FORMAT_TEXT);

@@ -14,12 +14,15 @@
 
 typedef struct wh_cli {
     wh_cli_args args;
-    const char *url;      /* where Redis is */
-    char *own_url;        /* memory behind url, or NULL */
-    char *own_password;   /* the same of a password from a file */
+    const char *url; /* where Redis is */
+    const char
+        *url_from;      /* "--redis", or the variable that says so; NULL: nobody did */
+    char *own_url;      /* memory behind url, or NULL */
+    char *own_password; /* the same of a password from a file */
     const char *password; /* or NULL */
     const char *region, *queue;
-    bool has_partition; /* the user named a region or a queue */
+    bool has_region, has_queue; /* the user named it */
+    bool has_partition;         /* either of them */
     bool json, quiet;
     bool is_out_color, is_err_color;
     bool is_out_terminal, is_err_terminal;

@@ -349,6 +349,19 @@ static bool asks_help(int argc, char **argv)
     return false;
 }
 
+static wh_err check_conflicts(const wh_cli_args *a, wh_errbuf *eb)
+{
+    for (size_t i = 0; i < a->n_values; i++) {
+        const wh_cli_flag *f = a->values[i].flag;
+
+        if (f->not_with != NULL && wh_cli_args_has(a, f->not_with)) {
+            return wh_err_set(eb, WH_EINVAL, "--%s and --%s exclude each other",
+                              f->name, f->not_with);
+        }
+    }
+    return WH_OK;
+}
+
 wh_err wh_cli_args_parse(wh_cli_args *a, const wh_cli_set *set, int argc, char **argv,
                          wh_errbuf *eb)
 {
@@ -380,7 +393,7 @@ wh_err wh_cli_args_parse(wh_cli_args *a, const wh_cli_set *set, int argc, char *
         err = wh_err_set(eb, WH_EINVAL, "an operand is missing: %s",
                          a->command->operands);
     }
-    return err;
+    return err == WH_OK ? check_conflicts(a, eb) : err;
 }
 
 void wh_cli_args_fini(wh_cli_args *a)

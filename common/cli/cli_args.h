@@ -30,9 +30,10 @@ typedef struct wh_cli_flag {
     const char *name; /* without the dashes */
     char letter;      /* or 0 */
     wh_cli_kind kind;
-    const char *value;   /* as help shows it: "ORG"; NULL for switches */
-    const char *choices; /* "a|b|c" */
-    int64_t min, max;    /* NUMBER, DURATION, RATE */
+    const char *value;    /* as help shows it: "ORG"; NULL for switches */
+    const char *choices;  /* "a|b|c" */
+    int64_t min, max;     /* NUMBER, DURATION, RATE */
+    const char *not_with; /* the flag that it can't stand beside, or NULL */
     const char *help;
 } wh_cli_flag;
 
@@ -43,6 +44,7 @@ typedef struct wh_cli_command {
     const char *summary;  /* one line */
     const char *details;  /* more lines, or NULL */
     const char *examples; /* whole command lines, each ending in \n */
+    bool no_json;         /* what it prints is for another program; --json is refused */
     const wh_cli_flag *flags;
     size_t n_flags;
     wh_exit (*run)(struct wh_cli *c);

@@ -5,7 +5,7 @@
 #include "common/cli/cli_audit.h"
 
 #include "common/cli/cli_out.h"
-#include "common/cli/cli_redis.h"
+#include "common/cli/cli_partition.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -82,6 +82,17 @@ static wh_exit print(wh_cli *c, wh_buf *out)
     return status;
 }
 
+/* No line at all would read like an audit that broke down. */
+static wh_exit print_nothing(wh_cli *c)
+{
+    wh_buf out = {0};
+
+    if (c->json) {
+        wh_buf_adds(&out, "{\"partition\":null,\"jobs\":0,\"problems\":[]}\n");
+    }
+    return print(c, &out);
+}
+
 /* Audits one; *is_clean becomes false when it has problems. */
 static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
 {
@@ -126,15 +137,16 @@ wh_exit wh_cli_audit_run(wh_cli *c)
     wh_exit status = wh_cli_redis_open(c);
 
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 0), &all);
+        status = wh_cli_partition_all(c, wh_cli_args_operand(&c->args, 0), &all);
     }
     if (status == WH_EXIT_OK && all.n == 0) {
         wh_cli_note(c, "no queue is known yet: nothing to audit");
+        status = print_nothing(c);
     }
     for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
         status = audit(c, &all.list[i], &is_clean);
     }
-    wh_cli_redis_partitions_fini(&all);
+    wh_cli_partition_list_fini(&all);
     if (status != WH_EXIT_OK) {
         return status;
     }

@@ -41,6 +41,11 @@
         .name = (n), .kind = WH_CLI_NUMBER, .value = "N", .min = (lo), .max = (hi),    \
         .help = (h)                                                                    \
     }
+#define LIMIT(hi, h)                                                                   \
+    {                                                                                  \
+        .name = "limit", .kind = WH_CLI_NUMBER, .value = "N", .min = 1, .max = (hi),   \
+        .not_with = "all", .help = (h)                                                 \
+    }
 #define DURATION(n, lo, hi, h)                                                         \
     {                                                                                  \
         .name = (n), .kind = WH_CLI_DURATION, .value = "TIME", .min = (lo),            \
@@ -98,7 +103,7 @@ static const wh_cli_flag job_list_flags[] = {
      .help = "only these (default: all)"},
     NAME("org", "ORG", "only of this org"),
     NAME("type", "TYPE", "only of this type"),
-    NUMBER("limit", 1, 1000000, "at most that many (default: 50)"),
+    LIMIT(1000000, "at most that many (default: 50)"),
     TEXT("cursor", "C", "go on where an earlier list stopped"),
     SWITCH("all", "no limit"),
     SWITCH("full", "with payload and result (with --json)"),
@@ -111,8 +116,11 @@ static const wh_cli_flag stats_flags[] = {
     DURATION("interval", 100, 3600000,
              "time between two looks of --watch (default: 1s)"),
 };
+static const wh_cli_flag pause_flags[] = {
+    SWITCH("new", "also when the partition is not known yet"),
+};
 static const wh_cli_flag org_flags[] = {
-    NUMBER("limit", 1, 1000000, "at most that many (default: 100)"),
+    LIMIT(1000000, "at most that many (default: 100)"),
     TEXT("cursor", "C", "go on where an earlier list stopped"),
     SWITCH("all", "no limit"),
 };
@@ -124,13 +132,13 @@ static const wh_cli_flag org_flags[] = {
     }
 static const wh_cli_flag dlq_list_flags[] = {
     DLQ_FILTERS,
-    NUMBER("limit", 1, 1000000, "at most that many (default: 50)"),
+    LIMIT(1000000, "at most that many (default: 50)"),
     TEXT("cursor", "ENTRY", "go on behind this entry"),
     SWITCH("all", "no limit"),
 };
 #define DLQ_MOVE                                                                       \
-    DLQ_FILTERS, NUMBER("limit", 1, 1000000000, "that many jobs at most"),             \
-        SWITCH("all", "all that are dead now"),                                        \
+    DLQ_FILTERS, LIMIT(1000000000, "that many jobs at most"),                          \
+        SWITCH("all", "all that are dead now; this or --limit must be given"),         \
         TEXT("cursor", "ENTRY", "go on behind this entry"),                            \
     {                                                                                  \
         .name = "rate", .kind = WH_CLI_RATE, .value = "N/s", .min = 1, .max = 1000000, \
@@ -163,7 +171,10 @@ static const wh_cli_flag dev_flags[] = {
     SWITCH("no-scheduler", "start Redis only"),
 };
 static const wh_cli_flag help_flags[] = {
-    SWITCH("markdown", "all commands as Markdown"),
+    {.name = "markdown",
+     .kind = WH_CLI_SWITCH,
+     .not_with = "json",
+     .help = "all commands as Markdown"},
 };
 
 static const struct wh_cli_command commands[] = {
@@ -245,8 +256,13 @@ static const struct wh_cli_command commands[] = {
      .summary = "Wait until a job has ended, and show it",
      FLAGS(wait_flags),
      .examples = "wherry job wait \"$(wherry job enqueue report)\" --timeout 5m\n",
-     .details = "Exit status: 0 completed, 1 failed, cancelled or expired, 75 not "
-                "ended in time.\n",
+     .details =
+         "Exit status: 0 completed, 1 failed, cancelled or expired, 75 not ended in "
+         "time; 3 no such job.\n"
+         "A job that ends and is not kept (keep-count=0 or keep=0 of its partition, or "
+         "10,000 newer ones)\n"
+         "can't be told from one that never was: start to wait before it ends, or keep "
+         "finished jobs.\n",
      .run = wh_cli_job_wait},
     {.noun = "job",
      .verb = "logs",
@@ -277,7 +293,11 @@ static const struct wh_cli_command commands[] = {
      .operands = "[PARTITION]",
      .max_operands = 1,
      .summary = "Let nothing more be claimed; running jobs go on",
-     .examples = "wherry queue pause eu:default\n",
+     FLAGS(pause_flags),
+     .examples = "wherry queue pause eu:default\n"
+                 "wherry queue pause eu:import --new\n",
+     .details = "A partition that is not known is refused (exit status 3): most often "
+                "its name is mistyped.\n--new pauses it before its first job.\n",
      .run = wh_cli_queue_pause},
     {.noun = "queue",
      .verb = "resume",
@@ -394,9 +414,12 @@ static const struct wh_cli_command commands[] = {
      .summary = "Check that every job is in exactly one place",
      FLAGS(audit_flags),
      .examples = "wherry audit\nwherry audit eu:default --max-jobs 1000000\n",
-     .details = "One atomic pass over each partition; Redis serves nobody else for "
-                "about 3 us a "
-                "job.\nExit status 1 when a problem was found.\n",
+     .details =
+         "One atomic pass over each partition; Redis serves nobody else for "
+         "about 3 us a "
+         "job.\nExit status 1 when a problem was found. With --json one object a "
+         "partition; when no\npartition is known, one whose partition is "
+         "null.\n",
      .run = wh_cli_audit_run},
     {.noun = "config",
      .verb = "check",
@@ -438,6 +461,7 @@ static const struct wh_cli_command commands[] = {
      .summary = "Print the completion script of a shell",
      .examples = "source <(wherry completion bash)\n"
                  "wherry completion fish > ~/.config/fish/completions/wherry.fish\n",
+     .no_json = true,
      .run = wh_cli_completion_run},
     {.noun = "version",
      .operands = "",
@@ -449,7 +473,7 @@ static const struct wh_cli_command commands[] = {
      .max_operands = 2,
      .summary = "Show help",
      FLAGS(help_flags),
-     .examples = "wherry help\nwherry help job enqueue\n",
+     .examples = "wherry help\nwherry help job enqueue\nwherry help --json\n",
      .run = wh_cli_help_run},
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * This process becomes wherry-worker (or wherry-scheduler) with --check-config or
- * --print-config; output and exit status are that program's.
+ * --print-config, and --json when it was given; output and exit status are that
+ * program's.
  */
 #include "common/cli/cli_config.h"
 
@@ -30,14 +31,19 @@ static wh_exit become(wh_cli *c, const char *action)
                      program);
         return WH_EXIT_UNAVAILABLE;
     }
-    char *argv[] = {program, wh_strdup("--config"), wh_strdup(file), wh_strdup(action),
+    char *argv[] = {program,
+                    wh_strdup("--config"),
+                    wh_strdup(file),
+                    wh_strdup(action),
+                    c->json ? wh_strdup("--json") : NULL,
                     NULL};
-    if (argv[1] != NULL && argv[2] != NULL && argv[3] != NULL) {
+    if (argv[1] != NULL && argv[2] != NULL && argv[3] != NULL &&
+        (argv[4] != NULL || !c->json)) {
         (void)signal(SIGPIPE, SIG_DFL);
         (void)execv(path, argv);
         wh_cli_error(c, "can't run %s: %s", path, strerror(errno));
     }
-    for (size_t i = 1; i < 4; i++) {
+    for (size_t i = 1; i < sizeof argv / sizeof argv[0]; i++) {
         wh_free(argv[i]);
     }
     wh_free(path);

@@ -100,6 +100,9 @@ static wh_exit settle_dir(dev *d)
     const char *given = wh_cli_args_text(&d->cli->args, "dir");
     char full[PATH_MAX];
 
+    if (given != NULL && given[0] == '\0') {
+        return wh_cli_usage(d->cli, "--dir: the name of a folder is missing");
+    }
     d->dir = given != NULL ? wh_strdup(given) : default_dir();
     if (d->dir == NULL || d->dir[0] == '\0') {
         return wh_cli_usage(d->cli,

@@ -4,7 +4,7 @@
  */
 #include "common/cli/cli_dlq.h"
 
-#include "common/base/alloc.h"
+#include "common/cli/cli_find.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_record.h"
 #include "common/cli/cli_table.h"
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 50, CALL_MAX = 1000, ENTRY_MAX = 48 };
+enum { LIMIT_DEFAULT = 50, CALL_MAX = 1000, ENTRY_MAX = 48, HINT_PARTITIONS_MAX = 200 };
 
 static const wh_cli_column columns[] = {
     {"ENTRY", NULL, false}, {"JOB", NULL, false},      {"TYPE", NULL, false},
@@ -157,6 +157,37 @@ static wh_exit list(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
     return status;
 }
 
+/* Nobody named a partition and the one that was chosen is empty: where are the dead? */
+static void hint(wh_cli *c, const wh_cli_partition *chosen)
+{
+    wh_cli_partitions all = {.list = NULL};
+    wh_buf where = {0};
+
+    if (wh_cli_args_operand(&c->args, 0) != NULL || c->quiet ||
+        wh_cli_partition_all(c, NULL, &all) != WH_EXIT_OK) {
+        return;
+    }
+    for (size_t i = 0; i < all.n && i < HINT_PARTITIONS_MAX; i++) {
+        const wh_reply *stats = NULL;
+        wh_call call;
+
+        if (strcmp(all.list[i].key, chosen->key) == 0) {
+            continue;
+        }
+        wh_call_init(&call, "wh1_stats", true, all.list[i].key);
+        if (wh_cli_redis_try(c, &call, &stats, NULL) == WH_OK &&
+            wh_cli_redis_field(stats, "dead", 0) > 0) {
+            wh_buf_addf(&where, "%s%s (%" PRId64 ")", where.len == 0 ? "" : ", ",
+                        all.list[i].name, wh_cli_redis_field(stats, "dead", 0));
+        }
+    }
+    if (where.len > 0) {
+        wh_cli_note(c, "there are dead jobs in %s", wh_buf_str(&where));
+    }
+    wh_buf_fini(&where);
+    wh_cli_partition_list_fini(&all);
+}
+
 wh_exit wh_cli_dlq_list(wh_cli *c)
 {
     wh_cli_partition p;
@@ -168,7 +199,7 @@ wh_exit wh_cli_dlq_list(wh_cli *c)
         status = wh_cli_redis_open(c);
     }
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 0), &p);
+        status = wh_cli_partition_one(c, wh_cli_args_operand(&c->args, 0), &p);
     }
     if (status != WH_EXIT_OK) {
         return status;
@@ -176,7 +207,11 @@ wh_exit wh_cli_dlq_list(wh_cli *c)
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
     status = list(c, &p, &t);
     (void)snprintf(empty, sizeof empty, "no such dead job in %s", p.name);
+    bool is_empty = t.total == 0;
     wh_exit printed = wh_cli_table_finish(&t, status == WH_EXIT_OK ? empty : NULL);
+    if (status == WH_EXIT_OK && printed == WH_EXIT_OK && is_empty) {
+        hint(c, &p);
+    }
     return status == WH_EXIT_OK ? printed : status;
 }
 
@@ -213,27 +248,35 @@ static wh_exit find_entry(wh_cli *c, const char *text, wh_job_record *rec)
     uint64_t ms = 0;
     uint64_t seq = 0;
     bool found = false;
+    bool is_damaged = false;
 
     WH_ASSERT(parse_entry(text, &ms, &seq));
     before(ms, seq, cursor);
-    wh_exit status = wh_cli_redis_all(c, NULL, &all);
+    wh_exit status = wh_cli_partition_all(c, NULL, &all);
     for (size_t i = 0; status == WH_EXIT_OK && i < all.n && !found; i++) {
+        wh_errbuf eb = {.code = WH_OK};
         wh_call call;
 
         wh_call_init(&call, "wh1_dlq_list", true, all.list[i].key);
         wh_call_args(&call, cursor);
         wh_call_args(&call, "1");
-        status = wh_cli_redis_call(c, &call, &reply);
-        found = status == WH_EXIT_OK && is_entry(reply, ms, seq);
+        wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
+        found = err == WH_OK && is_entry(reply, ms, seq);
+        if (err != WH_OK) {
+            wh_exit failed = wh_cli_redis_fail(c, &all.list[i], err, &eb);
+
+            is_damaged = is_damaged || wh_cli_redis_is_damage(err);
+            status = wh_cli_redis_is_damage(err) ? WH_EXIT_OK : failed;
+        }
     }
     if (found) {
         wh_err err = read_entry(wh_reply_at(reply, 1), rec);
         status = err == WH_OK ? WH_EXIT_OK : wh_cli_fail(c, err, NULL);
     } else if (status == WH_EXIT_OK) {
         wh_cli_error(c, "there is no dead job with the entry %s", text);
-        status = WH_EXIT_NOTFOUND;
+        status = is_damaged ? WH_EXIT_DATA : WH_EXIT_NOTFOUND;
     }
-    wh_cli_redis_partitions_fini(&all);
+    wh_cli_partition_list_fini(&all);
     return status;
 }
 
@@ -250,7 +293,7 @@ wh_exit wh_cli_dlq_show(wh_cli *c)
     if (status == WH_EXIT_OK && parse_entry(text, &ms, &seq)) {
         status = find_entry(c, text, &rec);
     } else if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_find_job(c, text, &where, &rec);
+        status = wh_cli_find_job(c, text, &where, &rec);
         if (status == WH_EXIT_OK && rec.status != WH_JOB_FAILED) {
             wh_cli_error(c, "job %s is not dead but %s (see wherry job show)", rec.id,
                          wh_job_status_name(rec.status));

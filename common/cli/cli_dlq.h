@@ -6,7 +6,7 @@
 #define WH_COMMON_CLI_CLI_DLQ_H
 
 #include "common/cli/cli.h"
-#include "common/cli/cli_redis.h"
+#include "common/cli/cli_partition.h"
 
 wh_exit wh_cli_dlq_list(wh_cli *c);
 wh_exit wh_cli_dlq_show(wh_cli *c);

@@ -9,8 +9,8 @@
 #include "common/base/clock.h"
 #include "common/cli/cli_dlq.h"
 #include "common/cli/cli_out.h"
+#include "common/cli/cli_partition.h"
 #include "common/cli/cli_progress.h"
-#include "common/cli/cli_redis.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { CALL_MAX = 200, ENTRY_MAX = 48, TRIES = 5, PAUSE_MS = 250, PACE_PER_S = 10 };
+enum { PROGRESS_PARTS = 1000000 };
 
 typedef struct move {
     wh_cli *cli;
@@ -27,6 +28,7 @@ typedef struct move {
     int64_t limit; /* jobs that may be moved; -1: all */
     int64_t rate;  /* per second; 0: no limit */
     int64_t looked, matched, dead;
+    int64_t due_us; /* when the rate allows the next call */
     char cursor[ENTRY_MAX], until[ENTRY_MAX];
 } move;
 
@@ -44,6 +46,11 @@ static wh_exit prepare(move *m)
                    wh_cli_redis_field(stats, "now_ms", 0));
     m->dead = wh_cli_redis_field(stats, "dead", 0);
     return WH_EXIT_OK;
+}
+
+static bool is_at_limit(const move *m)
+{
+    return m->limit >= 0 && m->matched >= m->limit;
 }
 
 /* How many entries the next call may look at. */
@@ -103,36 +110,50 @@ static wh_exit step(move *m)
     return WH_EXIT_OK;
 }
 
-/* Sleeps until the rate allows more. */
-static wh_exit pace(const move *m, int64_t start_ms)
+/* Sleeps until the rate allows more. Time that an outage took is not made up for: the
+ * jobs that it held back would all come at once. */
+static wh_exit pace(move *m, int64_t moved)
 {
-    if (m->rate <= 0 || m->is_dry || m->cursor[0] == '\0') {
+    int64_t now_us = wh_clock_mono_us();
+
+    if (m->rate <= 0 || m->is_dry || m->cursor[0] == '\0' || is_at_limit(m)) {
         return WH_EXIT_OK;
     }
-    int64_t due_ms = start_ms + (int64_t)((double)m->matched * 1000 / (double)m->rate);
-    return wh_cli_redis_sleep(m->cli, due_ms - wh_clock_mono_ms());
+    m->due_us = (m->due_us > now_us ? m->due_us : now_us) + moved * 1000000 / m->rate;
+    return wh_cli_redis_sleep(m->cli, (m->due_us - now_us) / 1000);
 }
 
-static bool is_at_limit(const move *m)
+/* How far it is, of PROGRESS_PARTS. The end is reached when all entries were looked at or
+ * when the limit's number of jobs was moved, whichever comes first. */
+static int64_t parts_done(const move *m)
 {
-    return m->limit >= 0 && m->matched >= m->limit;
+    int64_t looked =
+        m->dead <= 0 ? 0
+                     : (int64_t)((double)m->looked * PROGRESS_PARTS / (double)m->dead);
+    int64_t moved =
+        m->limit <= 0
+            ? 0
+            : (int64_t)((double)m->matched * PROGRESS_PARTS / (double)m->limit);
+
+    return looked > moved ? looked : moved;
 }
 
 static wh_exit run(move *m)
 {
     wh_cli_progress progress;
-    int64_t start_ms = wh_clock_mono_ms();
-    int64_t total = m->limit >= 0 && m->limit < m->dead ? m->limit : m->dead;
+    /* Nobody knows how many entries are behind a cursor. */
+    bool has_end = !wh_cli_args_has(&m->cli->args, "cursor");
     wh_exit status = wh_cli_redis_catch(m->cli);
 
-    wh_cli_progress_start(&progress, m->cli, m->verb, total);
+    wh_cli_progress_start(&progress, m->cli, m->verb, has_end ? PROGRESS_PARTS : 0);
     while (status == WH_EXIT_OK && m->cursor[0] != '\0' && !is_at_limit(m) &&
            !m->cli->interrupted) {
+        int64_t before = m->matched;
+
         status = step(m);
         if (status == WH_EXIT_OK) {
-            wh_cli_progress_set(&progress, m->limit >= 0 ? m->matched : m->looked,
-                                m->matched);
-            status = pace(m, start_ms);
+            wh_cli_progress_set(&progress, has_end ? parts_done(m) : 0, m->matched);
+            status = pace(m, m->matched - before);
         }
     }
     wh_cli_progress_end(&progress);
@@ -228,7 +249,7 @@ static wh_exit move_dead(move *m, bool ask)
         status = wh_cli_redis_open(c);
     }
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 0), &m->where);
+        status = wh_cli_partition_one(c, wh_cli_args_operand(&c->args, 0), &m->where);
     }
     if (status == WH_EXIT_OK) {
         status = prepare(m);

@@ -7,8 +7,9 @@
 #include "common/cli/cli_doctor.h"
 
 #include "common/base/clock.h"
+#include "common/cli/cli_functions.h"
 #include "common/cli/cli_out.h"
-#include "common/cli/cli_redis.h"
+#include "common/cli/cli_partition.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -306,6 +307,13 @@ static bool check_library(doctor *d)
              "run wherry functions load, or start a worker or scheduler that may");
         return false;
     }
+    if (!wh_cli_functions_is_ours(&st)) {
+        find(
+            d, MARK_FAIL, "library",
+            "the function wh1_version in Redis is somebody else's",
+            "look with redis-cli FUNCTION LIST, and FUNCTION DELETE the other library");
+        return false;
+    }
     (void)snprintf(text, sizeof text, "revision %d.%d (%.12s), this program has %d.%d",
                    st.major, st.revision, st.hash, st.own_major, st.own_revision);
     if (st.revision < st.own_revision) {
@@ -351,7 +359,7 @@ static void check_partitions(doctor *d)
 {
     wh_cli_partitions all = {.list = NULL};
 
-    if (wh_cli_redis_all(d->cli, NULL, &all) != WH_EXIT_OK) {
+    if (wh_cli_partition_all(d->cli, NULL, &all) != WH_EXIT_OK) {
         find(d, MARK_FAIL, "queues", "the list of queues can't be read", NULL);
     } else if (all.n == 0) {
         find(d, MARK_OK, "queues", "none is known yet", NULL);
@@ -359,7 +367,7 @@ static void check_partitions(doctor *d)
     for (size_t i = 0; i < all.n && i < PARTITIONS_MAX; i++) {
         check_partition(d, &all.list[i]);
     }
-    wh_cli_redis_partitions_fini(&all);
+    wh_cli_partition_list_fini(&all);
 }
 
 static void check_limits(doctor *d)

@@ -10,8 +10,8 @@
 #include "common/cli/cli_batch.h"
 #include "common/cli/cli_jsonl.h"
 #include "common/cli/cli_out.h"
+#include "common/cli/cli_partition.h"
 #include "common/cli/cli_progress.h"
-#include "common/cli/cli_redis.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +81,9 @@ static wh_exit read_payload(wh_cli *c, request *r)
     if (strcmp(word, "-") == 0) {
         status = read_fd(c, STDIN_FILENO, "stdin", &r->payload);
     } else if (word[0] == '@') {
+        if (word[1] == '\0') {
+            return wh_cli_usage(c, "\"@\" needs a file's name behind it: @FILE");
+        }
         int fd = open(word + 1, O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
             wh_cli_error(c, "can't open %s: %s", word + 1, strerror(errno));
@@ -137,6 +140,10 @@ static wh_exit read_flags(wh_cli *c, request *r)
             return wh_cli_usage(c, "--id: \"%.60s\" is no UUID", id);
         }
         r->spec.id = r->id;
+    }
+    if (r->spec.traceparent != NULL && !wh_cli_jsonl_is_trace(r->spec.traceparent)) {
+        return wh_cli_usage(c, "--traceparent: \"%.80s\" is " WH_CLI_JSONL_NO_TRACE,
+                            r->spec.traceparent);
     }
     return read_entity(c, r);
 }
@@ -315,7 +322,9 @@ static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
                           is_file ? (int64_t)st.st_size : 0);
     wh_exit status = pump(b, r, &in, &progress, &done);
     wh_cli_progress_end(&progress);
-    if (status != WH_EXIT_OK) {
+    if (status != WH_EXIT_OK && done == 0) {
+        wh_cli_error(b->cli, "stopped; nothing is enqueued: go on at line 1");
+    } else if (status != WH_EXIT_OK) {
         wh_cli_error(b->cli,
                      "stopped; the jobs up to line %" PRId64
                      " are enqueued: go on at line %" PRId64,
@@ -325,21 +334,6 @@ static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
     return status;
 }
 
-/* For `queue list`; a user without the right to do this has enqueued all the same. */
-static void register_partition(wh_cli *c, const wh_cli_partition *where)
-{
-    wh_call call;
-    wh_errbuf eb = {.code = WH_OK};
-
-    wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
-    wh_call_args(&call, where->key);
-    wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
-    if (err != WH_OK && err != WH_EPERM) {
-        wh_cli_warn(c, "the jobs are enqueued, but %s was not registered: %s",
-                    where->name, eb.text);
-    }
-}
-
 static wh_exit enqueue(wh_cli *c, const request *r)
 {
     wh_cli_partition where;
@@ -347,7 +341,7 @@ static wh_exit enqueue(wh_cli *c, const request *r)
     bool is_bulk = wh_cli_args_has(&c->args, "jsonl");
     int64_t count = wh_cli_args_number(&c->args, "count", 1);
     int64_t start_ms = wh_clock_mono_ms();
-    wh_exit status = wh_cli_redis_default(c, &where);
+    wh_exit status = wh_cli_partition_default(c, &where);
 
     if (status == WH_EXIT_OK) {
         status = wh_cli_redis_open(c);
@@ -363,12 +357,14 @@ static wh_exit enqueue(wh_cli *c, const request *r)
     wh_cli_batch_init(&b, c, &where);
     status = is_bulk ? enqueue_lines(&b, r) : enqueue_count(&b, r, count);
     if (b.sent > 0) {
-        register_partition(c, &where);
+        wh_cli_partition_founded(c, &where);
+    } else if (status == WH_EXIT_OK) {
+        wh_cli_note(c, "there was no line: nothing was enqueued");
+    }
+    if (b.sent > 0 || (c->json && is_bulk)) {
         wh_exit printed =
             is_bulk || count > 1 ? print_many(&b, start_ms) : print_one(&b);
         status = status == WH_EXIT_OK ? printed : status;
-    } else if (status == WH_EXIT_OK) {
-        wh_cli_note(c, "there was no line: nothing was enqueued");
     }
     wh_cli_batch_fini(&b);
     return status;

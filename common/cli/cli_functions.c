@@ -56,6 +56,33 @@ static wh_exit print(wh_cli *c, const wh_funclib_status *st)
     return status;
 }
 
+bool wh_cli_functions_is_ours(const wh_funclib_status *st)
+{
+    size_t len = strlen(st->hash);
+
+    return st->revision == 0 ||
+           (len > 0 && strspn(st->hash, "0123456789abcdef") == len);
+}
+
+/* An answer of wh1_version that Wherry's library never gives: some other library took the
+ * name, and loading ours would not take it back. */
+static wh_exit fail_foreign(wh_cli *c, const char *text)
+{
+    wh_cli_error(c,
+                 "the function wh1_version in Redis is somebody else's: %s; find that "
+                 "library with redis-cli FUNCTION LIST, remove it with FUNCTION DELETE",
+                 text);
+    return wh_err_exit(WH_EVERSION);
+}
+
+static wh_exit fail(wh_cli *c, wh_err err, const wh_errbuf *eb)
+{
+    bool is_foreign = err == WH_EREDIS || err == WH_EBADDATA ||
+                      (err == WH_EVERSION && strstr(eb->text, "wh1_version") != NULL);
+
+    return is_foreign ? fail_foreign(c, eb->text) : wh_cli_fail(c, err, eb);
+}
+
 static wh_exit act(wh_cli *c, bool load, wh_funclib_status *st)
 {
     bool force = load && wh_cli_args_has(&c->args, "force");
@@ -66,7 +93,12 @@ static wh_exit act(wh_cli *c, bool load, wh_funclib_status *st)
         return status;
     }
     wh_err err = wh_session_library(c->session, load, force, st, &eb);
-    return err == WH_OK ? print(c, st) : wh_cli_fail(c, err, &eb);
+    if (err != WH_OK) {
+        return fail(c, err, &eb);
+    }
+    return wh_cli_functions_is_ours(st)
+               ? print(c, st)
+               : fail_foreign(c, "its answer holds no hash of a library");
 }
 
 wh_exit wh_cli_functions_load(wh_cli *c)

@@ -4,6 +4,7 @@
  */
 #include "common/cli/cli_help.h"
 
+#include "common/cli/cli_help_json.h"
 #include "common/cli/cli_markdown.h"
 #include "common/cli/cli_out.h"
 #include "generated/version.h"
@@ -191,7 +192,11 @@ wh_exit wh_cli_help_show(wh_cli *c, const char *noun, const wh_cli_command *comm
 {
     wh_buf out = {0};
 
-    add(c, noun, command, &out);
+    if (wh_cli_args_has(&c->args, "json")) {
+        wh_cli_help_json_add(c->args.set, noun, command, &out);
+    } else {
+        add(c, noun, command, &out);
+    }
     return finish(c, &out);
 }
 

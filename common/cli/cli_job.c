@@ -5,9 +5,9 @@
 #include "common/cli/cli_job.h"
 
 #include "common/base/clock.h"
+#include "common/cli/cli_find.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_record.h"
-#include "common/cli/cli_redis.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static wh_exit find(wh_cli *c, wh_cli_partition *where, wh_job_record *rec)
 
     return status != WH_EXIT_OK
                ? status
-               : wh_cli_redis_find_job(c, wh_cli_args_operand(&c->args, 0), where, rec);
+               : wh_cli_find_job(c, wh_cli_args_operand(&c->args, 0), where, rec);
 }
 
 wh_exit wh_cli_job_show(wh_cli *c)
@@ -141,7 +141,7 @@ static wh_exit poll_job(wh_cli *c, const wh_cli_partition *where, wh_job_record 
             return status;
         }
         pause_ms = pause_ms * 2 < POLL_MAX_MS ? pause_ms * 2 : POLL_MAX_MS;
-        wh_err err = wh_cli_redis_job(c, where, id, rec, &eb);
+        wh_err err = wh_cli_find_in(c, where, id, rec, &eb);
         if (err == WH_ENOTFOUND) {
             wh_cli_error(c, "job %s is gone: it ended and was not kept, or was purged",
                          id);

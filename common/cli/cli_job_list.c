@@ -7,8 +7,8 @@
 
 #include "common/base/clock.h"
 #include "common/cli/cli_out.h"
+#include "common/cli/cli_partition.h"
 #include "common/cli/cli_record.h"
-#include "common/cli/cli_redis.h"
 #include "common/cli/cli_table.h"
 
 #include <stdio.h>
@@ -222,7 +222,7 @@ wh_exit wh_cli_job_list(wh_cli *c)
         status = wh_cli_redis_open(c);
     }
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 0), &l.where);
+        status = wh_cli_partition_one(c, wh_cli_args_operand(&c->args, 0), &l.where);
     }
     if (status != WH_EXIT_OK) {
         return status;

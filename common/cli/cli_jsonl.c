@@ -111,6 +111,7 @@ wh_err wh_cli_jsonl_next(wh_cli_jsonl_reader *r, const char **line, size_t *n,
 
 typedef enum field_kind {
     FIELD_TEXT,
+    FIELD_TRACE,
     FIELD_MS,
     FIELD_COUNT,
     FIELD_PRIORITY,
@@ -129,7 +130,7 @@ static const struct field {
     {"key", FIELD_TEXT, offsetof(wh_job_spec, key)},
     {"entity_type", FIELD_TEXT, offsetof(wh_job_spec, entity_type)},
     {"entity_id", FIELD_TEXT, offsetof(wh_job_spec, entity_id)},
-    {"traceparent", FIELD_TEXT, offsetof(wh_job_spec, traceparent)},
+    {"traceparent", FIELD_TRACE, offsetof(wh_job_spec, traceparent)},
     {"delay_ms", FIELD_MS, offsetof(wh_job_spec, delay_ms)},
     {"timeout_ms", FIELD_MS, offsetof(wh_job_spec, timeout_ms)},
     {"expires_ms", FIELD_MS, offsetof(wh_job_spec, expires_ms)},
@@ -222,6 +223,22 @@ static wh_err set_base64(wh_cli_jsonl_job *j, const json_t *v, wh_errbuf *eb)
     return WH_OK;
 }
 
+/* n lowercase hex digits, not all of them 0 unless may_be_zero. */
+static bool is_hex(const char *s, size_t n, bool may_be_zero)
+{
+    return strspn(s, "0123456789abcdef") >= n && (may_be_zero || strspn(s, "0") < n);
+}
+
+bool wh_cli_jsonl_is_trace(const char *text)
+{
+    enum { TRACE = 3, PARENT = 36, FLAGS = 53, END = 55 };
+
+    return strlen(text) == END && strncmp(text, "00-", TRACE) == 0 &&
+           is_hex(text + TRACE, 32, false) && text[PARENT - 1] == '-' &&
+           is_hex(text + PARENT, 16, false) && text[FLAGS - 1] == '-' &&
+           is_hex(text + FLAGS, 2, true);
+}
+
 /* Text is taken as it is, any other value as compact JSON. */
 static wh_err set_payload(wh_cli_jsonl_job *j, const json_t *v, wh_errbuf *eb)
 {
@@ -267,8 +284,12 @@ static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t
 
     switch (f->kind) {
     case FIELD_TEXT:
+    case FIELD_TRACE:
         if (text == NULL) {
             return wh_err_set(eb, WH_EINVAL, "%s must be a string", f->name);
+        }
+        if (f->kind == FIELD_TRACE && !wh_cli_jsonl_is_trace(text)) {
+            return wh_err_set(eb, WH_EINVAL, "traceparent is " WH_CLI_JSONL_NO_TRACE);
         }
         memcpy((char *)&j->spec + f->offset, &text, sizeof text);
         return WH_OK;
@@ -290,6 +311,26 @@ static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t
     return WH_EINVAL;
 }
 
+/* An entity is named by both of its parts on one line: half of one with the other half
+ * from the flags would name what nobody meant. */
+static wh_err check_pairs(const json_t *object, wh_errbuf *eb)
+{
+    bool has_type = json_object_get(object, "entity_type") != NULL;
+    bool has_id = json_object_get(object, "entity_id") != NULL;
+
+    if (json_object_get(object, "payload") != NULL &&
+        json_object_get(object, "payload_base64") != NULL) {
+        return wh_err_set(eb, WH_EINVAL,
+                          "payload and payload_base64 exclude each other");
+    }
+    if (has_type != has_id) {
+        return wh_err_set(eb, WH_EINVAL, "%s without %s; give both or neither",
+                          has_type ? "entity_type" : "entity_id",
+                          has_type ? "entity_id" : "entity_type");
+    }
+    return WH_OK;
+}
+
 wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
                           wh_cli_jsonl_job *out, wh_errbuf *eb)
 {
@@ -300,6 +341,11 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
     *out = (wh_cli_jsonl_job){.spec = *dflt};
     json_t *object = json_loadb(line, n, JSON_REJECT_DUPLICATES, &fault);
     out->json = object;
+    if (object == NULL && json_error_code(&fault) == json_error_null_character) {
+        return wh_err_set(
+            eb, WH_EINVAL,
+            "a string holds \\u0000; write the payload as payload_base64");
+    }
     if (object == NULL) {
         return wh_err_set(eb, WH_EINVAL, "no JSON object: %s", fault.text);
     }
@@ -308,16 +354,15 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
                           "no JSON object; write {\"type\": ..., \"payload\": "
                           "...}");
     }
-    if (json_object_get(object, "payload") != NULL &&
-        json_object_get(object, "payload_base64") != NULL) {
-        return wh_err_set(eb, WH_EINVAL,
-                          "payload and payload_base64 exclude each other");
+    wh_err err = check_pairs(object, eb);
+    if (err != WH_OK) {
+        return err;
     }
     json_object_foreach(object, name, value)
     {
         const struct field *f = find_field(name);
-        wh_err err = f == NULL ? unknown_field(name, eb) : set_field(out, f, value, eb);
 
+        err = f == NULL ? unknown_field(name, eb) : set_field(out, f, value, eb);
         if (err != WH_OK) {
             return err;
         }

@@ -37,4 +37,11 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
                           wh_cli_jsonl_job *out, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_cli_jsonl_job_fini(wh_cli_jsonl_job *j);
 
+/* Is it a traceparent of W3C Trace Context, version 00? Handlers hand it on to tracers,
+ * which drop a malformed one without a word. */
+bool wh_cli_jsonl_is_trace(const char *text);
+#define WH_CLI_JSONL_NO_TRACE                                                          \
+    "no W3C traceparent; write 00-TRACE-PARENT-FLAGS in lowercase hex digits: 32 and " \
+    "16, not all zeros, and 2"
+
 #endif

@@ -15,7 +15,7 @@ static const wh_cli_markdown_exit exits[] = {
      "what was asked about is not well: the job failed, a check or an audit "
      "found something, nobody confirmed"},
     {WH_EXIT_USAGE, "wrong command line, or an argument that Redis refused"},
-    {WH_EXIT_NOTFOUND, "no such job, entry, worker"},
+    {WH_EXIT_NOTFOUND, "no such job, entry, worker, partition"},
     {WH_EXIT_CONFLICT, "its state does not allow it"},
     {WH_EXIT_DATA,
      "malformed or oversize input; data in Redis that Wherry did not write"},
@@ -81,7 +81,8 @@ static void add_intro(wh_buf *out)
                      "Data go to stdout, messages to stderr. With `--json` a command "
                      "prints one JSON "
                      "document, a list one\n"
-                     "object a line. Text that others wrote (types, errors, payloads) "
+                     "object a line and, when it is empty, nothing. Text that others "
+                     "wrote (types, errors, payloads) "
                      "is printed with "
                      "control characters as\n"
                      "`\\xNN`, so that it can't steer a terminal. Colours appear only "
@@ -100,7 +101,15 @@ static void add_intro(wh_buf *out)
                      "choose. `queue list`, "
                      "`worker list` and\n"
                      "`audit` look at all partitions, and so do commands that are "
-                     "given a job's id.\n\n");
+                     "given a job's id; one of the two flags\n"
+                     "narrows that to a region or a queue.\n\n"
+                     "A partition is known once a job was enqueued, or a worker or "
+                     "scheduler named it. A command that is\n"
+                     "given another one says so, with the name that may be meant, and "
+                     "ends with status 3: an empty queue\n"
+                     "never looks like a mistyped one. `job enqueue`, `queue set` and "
+                     "`org weight` may make a new one, `queue\n"
+                     "pause` with `--new`.\n\n");
 }
 
 static void add_environment(wh_buf *out)

@@ -5,7 +5,7 @@
 #include "common/cli/cli_org.h"
 
 #include "common/cli/cli_out.h"
-#include "common/cli/cli_redis.h"
+#include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
 
 #include <inttypes.h>
@@ -51,6 +51,10 @@ static wh_exit list(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
     wh_exit status = WH_EXIT_OK;
 
     if (given != NULL) {
+        if (given[0] == '\0' || strlen(given) >= sizeof cursor) {
+            return wh_cli_usage(c, "--cursor: \"%.60s\" is none that this list gave",
+                                given);
+        }
         (void)snprintf(cursor, sizeof cursor, "%s", given);
     }
     while (status == WH_EXIT_OK && cursor[0] != '\0' && left > 0) {
@@ -84,7 +88,7 @@ wh_exit wh_cli_org_list(wh_cli *c)
     wh_exit status = wh_cli_redis_open(c);
 
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 0), &p);
+        status = wh_cli_partition_one(c, wh_cli_args_operand(&c->args, 0), &p);
     }
     if (status != WH_EXIT_OK) {
         return status;
@@ -102,6 +106,7 @@ wh_exit wh_cli_org_weight(wh_cli *c)
     wh_call call;
     const char *org = wh_cli_args_operand(&c->args, 0);
     const char *weight = wh_cli_args_operand(&c->args, 1);
+    bool known = false;
     wh_exit status = WH_EXIT_OK;
 
     if (!wh_job_name_ok(org, strlen(org))) {
@@ -112,7 +117,7 @@ wh_exit wh_cli_org_weight(wh_cli *c)
     }
     status = wh_cli_redis_open(c);
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_one(c, wh_cli_args_operand(&c->args, 2), &p);
+        status = wh_cli_partition_any(c, wh_cli_args_operand(&c->args, 2), &p, &known);
     }
     if (status != WH_EXIT_OK) {
         return status;
@@ -121,6 +126,9 @@ wh_exit wh_cli_org_weight(wh_cli *c)
     wh_call_args(&call, org);
     wh_call_args(&call, weight);
     status = wh_cli_redis_call(c, &call, NULL);
+    if (status == WH_EXIT_OK && !known) {
+        wh_cli_partition_founded(c, &p);
+    }
     if (status == WH_EXIT_OK) {
         wh_buf more = {0};
 

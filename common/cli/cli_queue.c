@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/conf.h"
 #include "common/cli/cli_out.h"
-#include "common/cli/cli_redis.h"
+#include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
 
 #include <inttypes.h>
@@ -92,7 +92,7 @@ wh_exit wh_cli_queue_list(wh_cli *c)
     wh_exit status = wh_cli_redis_open(c);
 
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_all(c, NULL, &all);
+        status = wh_cli_partition_all(c, NULL, &all);
     }
     wh_cli_table_init(&t, c, list_columns,
                       sizeof list_columns / sizeof list_columns[0]);
@@ -103,7 +103,7 @@ wh_exit wh_cli_queue_list(wh_cli *c)
         &t, status == WH_EXIT_OK
                 ? "no queue is known yet; enqueue a job or start a worker"
                 : NULL);
-    wh_cli_redis_partitions_fini(&all);
+    wh_cli_partition_list_fini(&all);
     status = status == WH_EXIT_OK ? printed : status;
     return status == WH_EXIT_OK ? damage : status;
 }
@@ -250,13 +250,17 @@ static wh_exit open_one(wh_cli *c, const char *operand, wh_cli_partition *p)
 {
     wh_exit status = wh_cli_redis_open(c);
 
-    return status == WH_EXIT_OK ? wh_cli_redis_one(c, operand, p) : status;
+    return status == WH_EXIT_OK ? wh_cli_partition_one(c, operand, p) : status;
 }
 
 wh_exit wh_cli_queue_stats(wh_cli *c)
 {
     wh_cli_partition p;
     sample none = {.n = 0};
+
+    if (wh_cli_args_has(&c->args, "interval") && !wh_cli_args_has(&c->args, "watch")) {
+        return wh_cli_usage(c, "--interval is of --watch: give both");
+    }
     wh_exit status = open_one(c, wh_cli_args_operand(&c->args, 0), &p);
 
     if (status != WH_EXIT_OK) {
@@ -267,18 +271,36 @@ wh_exit wh_cli_queue_stats(wh_cli *c)
 
 /* ---- pause, resume, set ---- */
 
+/* As open_one, and *known tells whether the partition is. */
+static wh_exit open_any(wh_cli *c, const char *operand, wh_cli_partition *p,
+                        bool *known)
+{
+    wh_exit status = wh_cli_redis_open(c);
+
+    return status == WH_EXIT_OK ? wh_cli_partition_any(c, operand, p, known) : status;
+}
+
+/* A pause of a partition whose name has a typing error would stop nothing: one that is
+ * not known is refused, unless may_be_new. */
 static wh_exit change(wh_cli *c, const char *function, const char *did,
-                      const char *result)
+                      const char *result, bool may_be_new, const char *hint)
 {
     wh_cli_partition p;
     wh_call call;
-    wh_exit status = open_one(c, wh_cli_args_operand(&c->args, 0), &p);
+    bool known = false;
+    wh_exit status = open_any(c, wh_cli_args_operand(&c->args, 0), &p, &known);
 
     if (status != WH_EXIT_OK) {
         return status;
     }
+    if (!known && !may_be_new) {
+        return wh_cli_partition_unknown(c, &p, hint);
+    }
     wh_call_init(&call, function, false, p.key);
     status = wh_cli_redis_call(c, &call, NULL);
+    if (status == WH_EXIT_OK && !known) {
+        (void)wh_cli_partition_register(c, &p);
+    }
     if (status == WH_EXIT_OK) {
         wh_cli_note(c, "%s %s", p.name, did);
         status = wh_cli_out_changed(c, p.name, NULL, result);
@@ -289,12 +311,13 @@ static wh_exit change(wh_cli *c, const char *function, const char *did,
 wh_exit wh_cli_queue_pause(wh_cli *c)
 {
     return change(c, "wh1_pause", "is paused: nothing is claimed, running jobs go on",
-                  "paused");
+                  "paused", wh_cli_args_has(&c->args, "new"),
+                  "--new pauses one before its first job");
 }
 
 wh_exit wh_cli_queue_resume(wh_cli *c)
 {
-    return change(c, "wh1_resume", "is claimed from again", "resumed");
+    return change(c, "wh1_resume", "is claimed from again", "resumed", false, NULL);
 }
 
 static const struct setting {
@@ -365,11 +388,12 @@ wh_exit wh_cli_queue_set(wh_cli *c)
     bool has_partition = strchr(first, '=') == NULL;
     wh_cli_partition p;
     wh_call call;
+    bool known = false;
 
     if (has_partition && a->n_operands < 2) {
         return wh_cli_usage(c, "say what to set, like keep=24h");
     }
-    wh_exit status = open_one(c, has_partition ? first : NULL, &p);
+    wh_exit status = open_any(c, has_partition ? first : NULL, &p, &known);
     if (status != WH_EXIT_OK) {
         return status;
     }
@@ -389,6 +413,9 @@ wh_exit wh_cli_queue_set(wh_cli *c)
     status = wh_cli_redis_call(c, &call, NULL);
     if (status == WH_EXIT_OK) {
         wh_cli_note(c, "%s: set", p.name);
+        if (!known) {
+            wh_cli_partition_founded(c, &p);
+        }
         status = wh_cli_out_changed(c, p.name, NULL, "set");
     }
     return status;

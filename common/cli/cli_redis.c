@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One session per run. A partition that nobody named is chosen only when there is no
- * doubt: a command that replays or purges must not guess.
+ * One session per run, opened by the command that needs it.
  */
 #include "common/cli/cli_redis.h"
 
@@ -71,6 +70,9 @@ wh_err wh_cli_redis_try_open(wh_cli *c, bool raw, wh_errbuf *eb)
     if (err == WH_ECONN || err == WH_ETIMEOUT) {
         return wh_err_set(eb, WH_ECONN, "can't reach Redis at %s",
                           short_reason(why.text));
+    }
+    if (err == WH_EINVAL && c->url_from != NULL) {
+        return wh_err_set(eb, err, "%s: %s", c->url_from, why.text);
     }
     if (eb != NULL) {
         *eb = why;
@@ -157,214 +159,6 @@ int64_t wh_cli_redis_field(const wh_reply *flat, const char *name, int64_t dflt)
         }
     }
     return dflt;
-}
-
-/* ---- partitions ---- */
-
-static void name_partition(wh_cli_partition *p)
-{
-    (void)snprintf(p->name, sizeof p->name, "%s:%s", p->region, p->queue);
-}
-
-static wh_exit make(wh_cli *c, const char *region, const char *queue,
-                    wh_cli_partition *out)
-{
-    wh_errbuf eb = {.code = WH_OK};
-    wh_err err = wh_keys_partition(region, queue, out->key, &eb);
-
-    if (err != WH_OK) {
-        return wh_cli_usage(c, "%s", eb.text);
-    }
-    WH_ASSERT(wh_keys_split(out->key, out->region, out->queue));
-    name_partition(out);
-    return WH_EXIT_OK;
-}
-
-wh_exit wh_cli_redis_parse(wh_cli *c, const char *text, wh_cli_partition *out)
-{
-    const char *colon = strchr(text, ':');
-    char region[WH_JOB_NAME_MAX + 2];
-
-    if (colon == NULL) {
-        return make(c, c->region, text, out);
-    }
-    if ((size_t)(colon - text) >= sizeof region) {
-        return wh_cli_usage(c, "\"%.80s\" is no partition; write region:queue", text);
-    }
-    (void)snprintf(region, sizeof region, "%.*s", (int)(colon - text), text);
-    return make(c, region, colon + 1, out);
-}
-
-wh_exit wh_cli_redis_default(wh_cli *c, wh_cli_partition *out)
-{
-    return make(c, c->region, c->queue, out);
-}
-
-void wh_cli_redis_partitions_fini(wh_cli_partitions *p)
-{
-    wh_free(p->list);
-    *p = (wh_cli_partitions){.list = NULL};
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const wh_cli_partition *)a)->name,
-                  ((const wh_cli_partition *)b)->name);
-}
-
-static wh_exit registered(wh_cli *c, wh_cli_partitions *out)
-{
-    const wh_reply *reply = NULL;
-    wh_call call;
-
-    *out = (wh_cli_partitions){.list = NULL};
-    wh_call_init(&call, "wh1_partitions", true, WH_KEYS_REGISTRY);
-    wh_exit status = wh_cli_redis_call(c, &call, &reply);
-    if (status != WH_EXIT_OK) {
-        return status;
-    }
-    size_t n = wh_reply_count(reply);
-    out->list = wh_calloc(n + 1, sizeof *out->list);
-    if (out->list == NULL) {
-        return wh_cli_no_memory(c);
-    }
-    for (size_t i = 0; i < n; i++) {
-        wh_cli_partition *p = &out->list[out->n];
-        wh_slice key = wh_reply_str(wh_reply_at(reply, i));
-
-        if (key.p != NULL && key.n < sizeof p->key &&
-            wh_keys_split(key.p, p->region, p->queue)) {
-            memcpy(p->key, key.p, key.n + 1);
-            name_partition(p);
-            out->n++;
-        }
-    }
-    qsort(out->list, out->n, sizeof *out->list, by_name);
-    return WH_EXIT_OK;
-}
-
-static wh_exit single(wh_cli *c, const char *operand, wh_cli_partitions *out)
-{
-    out->list = wh_calloc(1, sizeof *out->list);
-    if (out->list == NULL) {
-        return wh_cli_no_memory(c);
-    }
-    out->n = 1;
-    return operand != NULL ? wh_cli_redis_parse(c, operand, out->list)
-                           : wh_cli_redis_default(c, out->list);
-}
-
-wh_exit wh_cli_redis_all(wh_cli *c, const char *operand, wh_cli_partitions *out)
-{
-    *out = (wh_cli_partitions){.list = NULL};
-    if (operand != NULL || c->has_partition) {
-        return single(c, operand, out);
-    }
-    return registered(c, out);
-}
-
-static wh_exit choose(wh_cli *c, const wh_cli_partitions *all)
-{
-    wh_buf names = {0};
-
-    for (size_t i = 0; i < all->n && i < 20; i++) {
-        wh_buf_addf(&names, "%s%s", i == 0 ? "" : ", ", all->list[i].name);
-    }
-    wh_exit status = wh_cli_usage(c, "which partition? Name one of: %s%s",
-                                  wh_buf_str(&names), all->n > 20 ? ", ..." : "");
-    wh_buf_fini(&names);
-    return status;
-}
-
-wh_exit wh_cli_redis_one(wh_cli *c, const char *operand, wh_cli_partition *out)
-{
-    wh_cli_partitions all = {.list = NULL};
-
-    if (operand != NULL) {
-        return wh_cli_redis_parse(c, operand, out);
-    }
-    wh_exit status = wh_cli_redis_default(c, out);
-    if (status != WH_EXIT_OK || c->has_partition) {
-        return status;
-    }
-    status = registered(c, &all);
-    if (status == WH_EXIT_OK && all.n == 1) {
-        *out = all.list[0];
-    }
-    if (status == WH_EXIT_OK && all.n > 1 &&
-        bsearch(out, all.list, all.n, sizeof *all.list, by_name) == NULL) {
-        status = choose(c, &all);
-    }
-    wh_cli_redis_partitions_fini(&all);
-    return status;
-}
-
-/* ---- jobs ---- */
-
-wh_err wh_cli_redis_job(wh_cli *c, const wh_cli_partition *p, const char *id,
-                        wh_job_record *rec, wh_errbuf *eb)
-{
-    const wh_reply *reply = NULL;
-    wh_call call;
-
-    wh_job_record_fini(rec);
-    wh_call_init(&call, "wh1_job", true, p->key);
-    wh_call_args(&call, id);
-    wh_err err = wh_cli_redis_try(c, &call, &reply, eb);
-    if (err != WH_OK) {
-        return err;
-    }
-    err = wh_store_read_record(reply, rec);
-    return err == WH_OK ? WH_OK : wh_err_set(eb, err, "%s", wh_err_text(err));
-}
-
-/* The default partition counts too: a producer may use one that no worker named yet. */
-static wh_exit candidates(wh_cli *c, wh_cli_partitions *out)
-{
-    wh_cli_partition dflt = {.key = ""};
-    wh_exit status = wh_cli_redis_all(c, NULL, out);
-
-    if (status != WH_EXIT_OK || c->has_partition) {
-        return status;
-    }
-    status = wh_cli_redis_default(c, &dflt);
-    if (status == WH_EXIT_OK &&
-        bsearch(&dflt, out->list, out->n, sizeof dflt, by_name) == NULL) {
-        out->list[out->n++] = dflt; /* registered() left room for one */
-    }
-    return status;
-}
-
-wh_exit wh_cli_redis_find_job(wh_cli *c, const char *id, wh_cli_partition *where,
-                              wh_job_record *rec)
-{
-    wh_cli_partitions all = {.list = NULL};
-    wh_errbuf eb = {.code = WH_OK};
-    uint8_t raw[WH_UUID_BYTES];
-
-    wh_job_record_init(rec);
-    if (!wh_rng_uuid_parse(id, strlen(id), raw)) {
-        return wh_cli_usage(c,
-                            "\"%.60s\" is no job id; an id has 36 characters, like "
-                            "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11",
-                            id);
-    }
-    wh_exit status = candidates(c, &all);
-    wh_err err = WH_ENOTFOUND;
-    for (size_t i = 0; status == WH_EXIT_OK && i < all.n && err == WH_ENOTFOUND; i++) {
-        *where = all.list[i];
-        err = wh_cli_redis_job(c, where, id, rec, &eb);
-    }
-    if (status == WH_EXIT_OK && err == WH_ENOTFOUND) {
-        wh_cli_error(c, "there is no job %s in %s%s", id,
-                     all.n == 1 ? all.list[0].name : "any of the partitions",
-                     c->has_partition ? "" : " (see wherry queue list)");
-        status = WH_EXIT_NOTFOUND;
-    } else if (status == WH_EXIT_OK && err != WH_OK) {
-        status = wh_cli_fail(c, err, &eb);
-    }
-    wh_cli_redis_partitions_fini(&all);
-    return status;
 }
 
 /* ---- waiting ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Redis for the commands: the connection, calls, and which partitions are meant. All
- * functions that return wh_exit have said what is wrong when it is not WH_EXIT_OK.
+ * Redis for the commands: the connection and calls. All functions that return wh_exit
+ * have said what is wrong when it is not WH_EXIT_OK.
  */
 #ifndef WH_COMMON_CLI_CLI_REDIS_H
 #define WH_COMMON_CLI_CLI_REDIS_H
@@ -15,11 +15,6 @@ typedef struct wh_cli_partition {
     char region[WH_JOB_NAME_MAX + 1], queue[WH_JOB_NAME_MAX + 1];
     char name[2 * WH_JOB_NAME_MAX + 2]; /* "eu:default" */
 } wh_cli_partition;
-
-typedef struct wh_cli_partitions {
-    wh_cli_partition *list; /* owned */
-    size_t n;
-} wh_cli_partitions;
 
 /* Connects (once) and sees to it that the functions are there. A library that is there
  * is never replaced; only `functions load` does that. */
@@ -44,25 +39,6 @@ wh_exit wh_cli_redis_fail(wh_cli *c, const wh_cli_partition *p, wh_err err,
 bool wh_cli_redis_is_damage(wh_err err);
 /* The integer behind a name in a flat array; dflt when it is not there. */
 int64_t wh_cli_redis_field(const wh_reply *flat, const char *name, int64_t dflt);
-
-/* "eu:default" -> partition; a lone word is a queue of the region in force. */
-wh_exit wh_cli_redis_parse(wh_cli *c, const char *text, wh_cli_partition *out);
-/* --region and --queue, or their defaults. */
-wh_exit wh_cli_redis_default(wh_cli *c, wh_cli_partition *out);
-/* The one meant: the operand, the flags, the only one there is, or the default if it is
- * known; otherwise the user is asked to choose. operand may be NULL. */
-wh_exit wh_cli_redis_one(wh_cli *c, const char *operand, wh_cli_partition *out);
-/* The one named by operand or flags, else all registered ones. */
-wh_exit wh_cli_redis_all(wh_cli *c, const char *operand, wh_cli_partitions *out);
-void wh_cli_redis_partitions_fini(wh_cli_partitions *p);
-
-/* Looks for a job in the partition named by the flags, else in all of them. rec is
- * initialised by this function and to be ended by the caller in any case. */
-wh_exit wh_cli_redis_find_job(wh_cli *c, const char *id, wh_cli_partition *where,
-                              wh_job_record *rec);
-/* One job of one partition. */
-wh_err wh_cli_redis_job(wh_cli *c, const wh_cli_partition *p, const char *id,
-                        wh_job_record *rec, wh_errbuf *eb) WH_MUSTCHECK;
 
 /* From here on SIGINT and SIGTERM set c->interrupted and end a wh_session_sleep instead
  * of the process. */

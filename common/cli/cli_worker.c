@@ -6,7 +6,7 @@
 #include "common/cli/cli_worker.h"
 
 #include "common/cli/cli_out.h"
-#include "common/cli/cli_redis.h"
+#include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
 
 #include <stdlib.h>
@@ -78,28 +78,82 @@ static void add_row(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *
     wh_buf_fini(&raw);
 }
 
+/* What a damaged partition costs: a message now and WH_EXIT_DATA in *damage at the end,
+ * while the others have their turn. */
+static wh_exit go_on(wh_cli *c, const wh_cli_partition *p, wh_err err,
+                     const wh_errbuf *eb, wh_exit *damage)
+{
+    wh_exit status = wh_cli_redis_fail(c, p, err, eb);
+
+    if (!wh_cli_redis_is_damage(err)) {
+        return status;
+    }
+    *damage = WH_EXIT_DATA;
+    return WH_EXIT_OK;
+}
+
+static wh_exit list_one(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t,
+                        wh_exit *damage)
+{
+    const wh_reply *reply = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_workers", true, p->key);
+    wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
+    if (err != WH_OK) {
+        return go_on(c, p, err, &eb, damage);
+    }
+    for (size_t i = 0; i + FIELDS <= wh_reply_count(reply); i += FIELDS) {
+        add_row(t, p, reply, i);
+    }
+    return WH_EXIT_OK;
+}
+
 wh_exit wh_cli_worker_list(wh_cli *c)
 {
     wh_cli_partitions all = {.list = NULL};
     wh_cli_table t;
-    const wh_reply *reply = NULL;
+    wh_exit damage = WH_EXIT_OK;
     wh_exit status = wh_cli_redis_open(c);
 
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 0), &all);
+        status = wh_cli_partition_all(c, wh_cli_args_operand(&c->args, 0), &all);
     }
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
     for (size_t p = 0; p < all.n && status == WH_EXIT_OK; p++) {
-        status = wh_cli_redis_ask(c, "wh1_workers", &all.list[p], &reply);
-        for (size_t i = 0; status == WH_EXIT_OK && i + FIELDS <= wh_reply_count(reply);
-             i += FIELDS) {
-            add_row(&t, &all.list[p], reply, i);
-        }
+        status = list_one(c, &all.list[p], &t, &damage);
     }
-    wh_exit printed =
-        wh_cli_table_finish(&t, status == WH_EXIT_OK ? "no worker is known" : NULL);
-    wh_cli_redis_partitions_fini(&all);
-    return status == WH_EXIT_OK ? printed : status;
+    bool is_sound = status == WH_EXIT_OK && damage == WH_EXIT_OK;
+    wh_exit printed = wh_cli_table_finish(&t, is_sound ? "no worker is known" : NULL);
+    wh_cli_partition_list_fini(&all);
+    status = status == WH_EXIT_OK ? printed : status;
+    return status == WH_EXIT_OK ? damage : status;
+}
+
+/* WH_EXIT_OK also when the worker is not known there; *found counts where it is. */
+static wh_exit quiet_one(wh_cli *c, const wh_cli_partition *p, const char *name,
+                         size_t *found, wh_exit *damage)
+{
+    wh_buf more = {0};
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_quiet", false, p->key);
+    wh_call_args(&call, name);
+    wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
+    if (err == WH_ENOTFOUND) {
+        return WH_EXIT_OK;
+    }
+    if (err != WH_OK) {
+        return go_on(c, p, err, &eb, damage);
+    }
+    (*found)++;
+    wh_cli_note(c, "%s claims nothing more from %s", name, p->name);
+    wh_buf_addf(&more, ",\"worker\":\"%s\"", name);
+    wh_exit status = wh_cli_out_changed(c, p->name, &more, "quiet");
+    wh_buf_fini(&more);
+    return status;
 }
 
 wh_exit wh_cli_worker_quiet(wh_cli *c)
@@ -107,36 +161,22 @@ wh_exit wh_cli_worker_quiet(wh_cli *c)
     wh_cli_partitions all = {.list = NULL};
     const char *name = wh_cli_args_operand(&c->args, 0);
     size_t found = 0;
-    wh_buf more = {0};
+    wh_exit damage = WH_EXIT_OK;
 
     if (!wh_job_name_ok(name, strlen(name))) {
         return wh_cli_usage(c, "\"%.70s\" is no worker's name", name);
     }
-    wh_buf_addf(&more, ",\"worker\":\"%s\"", name);
     wh_exit status = wh_cli_redis_open(c);
     if (status == WH_EXIT_OK) {
-        status = wh_cli_redis_all(c, wh_cli_args_operand(&c->args, 1), &all);
+        status = wh_cli_partition_all(c, wh_cli_args_operand(&c->args, 1), &all);
     }
     for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
-        wh_errbuf eb = {.code = WH_OK};
-        wh_call call;
-
-        wh_call_init(&call, "wh1_quiet", false, all.list[i].key);
-        wh_call_args(&call, name);
-        wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
-        if (err == WH_OK) {
-            found++;
-            wh_cli_note(c, "%s claims nothing more from %s", name, all.list[i].name);
-            status = wh_cli_out_changed(c, all.list[i].name, &more, "quiet");
-        } else if (err != WH_ENOTFOUND) {
-            status = wh_cli_redis_fail(c, &all.list[i], err, &eb);
-        }
+        status = quiet_one(c, &all.list[i], name, &found, &damage);
     }
     if (status == WH_EXIT_OK && found == 0) {
         wh_cli_error(c, "there is no worker %s (see wherry worker list)", name);
-        status = WH_EXIT_NOTFOUND;
+        status = damage == WH_EXIT_OK ? WH_EXIT_NOTFOUND : damage;
     }
-    wh_buf_fini(&more);
-    wh_cli_redis_partitions_fini(&all);
-    return status;
+    wh_cli_partition_list_fini(&all);
+    return status == WH_EXIT_OK ? damage : status;
 }

@@ -262,7 +262,7 @@ void wh_endpoint_fini(wh_endpoint *e)
 void wh_endpoint_print(const wh_endpoint *e, char *out, size_t size)
 {
     const char *user = e->user != NULL ? e->user : "";
-    const char *secret = e->password != NULL ? ":********@" : "";
+    const char *secret = e->password != NULL ? ":***@" : "";
     char db[24] = "";
 
     if (e->path != NULL) {

@@ -26,6 +26,7 @@
 
 enum {
     MAX_CONNECTIONS = 64,
+    HOST_SIZE = 128,
     IDLE_S = 10,
     REQUEST_MS = 10000, /* from connect or last response to the end of a request */
     CHECK_MS = 1000,
@@ -299,21 +300,35 @@ static int listen_on_any(const struct addrinfo *list, int family)
     return fd;
 }
 
+static wh_err refuse_address(wh_errbuf *eb, wh_err code, const char *text)
+{
+    return wh_err_set(eb, code, "\"%s\" must be ADDRESS:PORT, [IPV6]:PORT or :PORT",
+                      text);
+}
+
+wh_err wh_http_listen_check(const char *text, wh_errbuf *eb)
+{
+    char host[HOST_SIZE];
+    const char *port = NULL;
+
+    return *text == '\0' || split_address(text, host, sizeof host, &port)
+               ? WH_OK
+               : refuse_address(eb, WH_ECONFIG, text);
+}
+
 static wh_err open_listener(wh_http *h, const char *listen_text, wh_errbuf *eb)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
                                    .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    char host[128];
+    char host[HOST_SIZE];
     const char *port = NULL;
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
 
     if (!split_address(listen_text, host, sizeof host, &port)) {
-        return wh_err_set(eb, WH_EINVAL,
-                          "\"%s\" must be ADDRESS:PORT, [IPV6]:PORT or :PORT",
-                          listen_text);
+        return refuse_address(eb, WH_EINVAL, listen_text);
     }
     int rc = getaddrinfo(*host != '\0' ? host : NULL, port, &hints, &list);
     if (rc != 0) {

@@ -36,6 +36,8 @@ typedef struct wh_http_options {
 wh_err wh_http_new(wh_loop *l, const wh_http_options *o, wh_http **out,
                    wh_errbuf *eb) WH_MUSTCHECK;
 void wh_http_free(wh_http *h);
+/* Is it an address to listen on, or empty for none? WH_ECONFIG; a wh_opt_check_fn. */
+wh_err wh_http_listen_check(const char *text, wh_errbuf *eb) WH_MUSTCHECK;
 int wh_http_port(const wh_http *h);
 
 #endif

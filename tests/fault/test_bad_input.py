@@ -128,7 +128,7 @@ class BadConfig(FaultTest):
                                        "--metrics-listen", ""], capture_output=True, text=True,
                                       timeout=20, check=False)
                 self.assertEqual(done.returncode, EX_CONFIG, done.stderr)
-                self.holds(done.stderr, "redis.url")
+                self.holds(done.stderr, "--redis-url", "redis://HOST")
 
     # ---- plug-ins
 

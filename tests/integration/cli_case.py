@@ -134,6 +134,23 @@ class CliCase(unittest.TestCase):
         except OSError as error:
             self.skipTest(f"no terminal here: {error}")
 
+    def on_terminal(self, *words, **env):
+        """What it prints to a terminal."""
+        ours, theirs = self.terminal()
+        process = subprocess.Popen([WHERRY, *words], stdin=theirs, stdout=theirs, stderr=theirs,
+                                   env=self.env(**env))
+        os.close(theirs)
+        out = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            out += piece
+        os.close(ours)
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        return out.decode()
+
     def setUp(self):
         self.redis.call("FLUSHALL")
         self.home = tempfile.mkdtemp(prefix="wh-home-")

@@ -12,6 +12,7 @@ import time
 from cli_case import DEADLINE_S, P, ROOT, SERVER, WHERRY, CliCase, Redis, main, wait_for
 
 UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Usage(CliCase):
@@ -38,6 +39,16 @@ class Usage(CliCase):
                 (("queue", "set", "kep=1h"), 'did you mean "keep"'),
                 (("queue", "set", "keep=1"), "like 24h"),
                 (("dlq", "replay"), "--limit N, or --all"),
+                (("dlq", "replay", "--limit", "5", "--all"), "exclude each other"),
+                (("job", "list", "--limit", "5", "--all"), "exclude each other"),
+                (("org", "list", "--cursor", ""), "none that this list gave"),
+                (("queue", "stats", "--interval", "5s"), "--watch"),
+                (("--redis", "nonsense", "queue", "list"), "--redis: must be"),
+                (("job", "enqueue", "t", "@"), "needs a file's name"),
+                (("job", "enqueue", "t", "--traceparent", TRACE[:-1]), "no W3C traceparent"),
+                (("job", "enqueue", "t", "--traceparent", TRACE.upper()), "no W3C traceparent"),
+                (("completion", "bash", "--json"), "no JSON form"),
+                (("dev", "--dir", ""), "folder is missing"),
                 (("dlq", "list", "--cursor", "7"), "is no entry"),
                 (("completion", "tcsh"), "bash, zsh and fish"),
                 (("-x",), 'no flag "-x"')]:
@@ -104,24 +115,34 @@ class Usage(CliCase):
         self.wherry("queue", "list", env={"WHERRY_REDIS_PASSWORD_FILE": path + "x"}, status=78)
 
     def test_stdout_that_is_full_or_gone(self):
-        self.enqueue("t", "--count", "3")
+        self.enqueue("t", "--count", "3000")
         with open("/dev/full", "wb") as full:
             done = subprocess.run([WHERRY, "job", "list"], stdout=full, stderr=subprocess.PIPE,
                                   env=self.env(), check=False, text=True)
         self.assertEqual(done.returncode, 74)
         self.assertIn("No space left", done.stderr)
+        for close, status in ((">&-", 74), ("2>&-", 3), (">&- 2>&- <&-", 74)):
+            # Nothing may be written into what took the place of the closed file.
+            command = f'"$0" job list {"any:default" if status == 74 else "any:nope"} {close}'
+            done = subprocess.run(["sh", "-c", command, WHERRY], env=self.env(), check=False,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            self.assertEqual(done.returncode, status, close)
+        done = subprocess.run(["bash", "-c", '"$0" job list --all --json | head -n 1; '
+                               'echo "${PIPESTATUS[0]}"', WHERRY], env=self.env(), check=False,
+                              capture_output=True, text=True)
+        self.assertEqual((done.stdout.count("\n"), done.stderr), (2, ""))
 
 
 class Jobs(CliCase):
     def test_enqueue_and_show(self):
         job = self.enqueue("mail.send", '{"to": 1}', "--org", "acme", "--priority", "7",
                            "--max-attempts", "3", "--timeout", "90s", "--expires", "1h",
-                           "--entity", "invoice/47/11", "--traceparent", "00-ab-cd-01")
+                           "--entity", "invoice/47/11", "--traceparent", TRACE)
         shown = self.wherry("job", "show", job, "--json").json()
         for field, value in {
                 "id": job, "type": "mail.send", "org": "acme", "priority": 7, "max_attempts": 3,
                 "timeout_ms": 90000, "entity_type": "invoice", "entity_id": "47/11",
-                "traceparent": "00-ab-cd-01", "status": "pending", "payload": '{"to": 1}'}.items():
+                "traceparent": TRACE, "status": "pending", "payload": '{"to": 1}'}.items():
             self.assertEqual(shown[field], value, field)
         self.assertEqual(shown["expires_at_ms"] - shown["enqueued_at_ms"], 3600000)
         text = self.wherry("job", "show", job).out
@@ -173,7 +194,11 @@ class Jobs(CliCase):
                           (b'{"type": "a", "type": "b"}', "duplicate"),
                           (b'{"type": 1}', "must be a string"), (b'{"type": "a b"}', "outside"),
                           (b'{"type": "a", "delay_ms": -1}', "0 or more"),
-                          (b'{"type": "a", "payload_base64": "A"}', "no base64"), (b"{}", "missing")]:
+                          (b'{"type": "a", "payload_base64": "A"}', "no base64"), (b"{}", "missing"),
+                          (b'{"type": "a", "entity_type": "x"}', "without entity_id"),
+                          (b'{"type": "a", "entity_id": "x"}', "without entity_type"),
+                          (b'{"type": "a", "payload": "\\u0000"}', "payload_base64"),
+                          (b'{"type": "a", "traceparent": "00-ab-cd-01"}', "no W3C")]:
             self.redis.call("FLUSHALL")
             with self.subTest(bad=bad):
                 done = self.wherry("job", "enqueue", "--jsonl", stdin=good * 2 + bad + b"\n" + good,
@@ -308,6 +333,24 @@ class Operators(CliCase):
         self.assertTrue(self.wherry("functions", "load", "--json").json()["loaded_now"])
         self.assertEqual(self.wherry("functions", "status", "--json").json()["state"], "same")
 
+    def test_foreign_function_of_that_name(self):
+        self.addCleanup(self.wherry, "functions", "load")
+        self.addCleanup(self.redis.call, "FUNCTION", "FLUSH")
+        for body in ("return 'x'", "return {}", "return {1, 1, '\\27]0;x\\7'}", "error('boom')",
+                     "return {2, 5, 'ab'}", "return redis.error_reply('BAD x')"):
+            self.redis.call("FUNCTION", "FLUSH")
+            self.redis.call("FUNCTION", "LOAD", "#!lua name=theirs\nredis.register_function{"
+                            "function_name='wh1_version', flags={'no-writes'}, "
+                            "callback=function() %s end}" % body)
+            for verb in ("status", "load"):
+                done = self.wherry("functions", verb, "--json", status=69)
+                self.assertIn("somebody else's", done.err)
+                self.assertNotIn("\033", done.err)
+                self.assertEqual(done.out, "")
+            library = [c for c in self.wherry("doctor", "--json", status=1).json()["checks"]
+                       if c["check"] in ("library", "redis")]
+            self.assertIn("fail", [c["state"] for c in library], body)
+
     def test_audit(self):
         self.enqueue("t", "--count", "3")
         self.assertIn("3 jobs, no problem", self.wherry("audit").out)
@@ -383,6 +426,8 @@ class Operators(CliCase):
         os.chmod(file.name, 0o755)
         done = self.wherry("config", "check", "f.yaml", program=program, status=78)
         self.assertEqual(done.out, "--config f.yaml --check-config\n")
+        done = self.wherry("config", "print", "f.yaml", "--json", program=program, status=78)
+        self.assertEqual(done.out, "--config f.yaml --print-config --json\n")
 
     def test_dev(self):
         env = self.env(REDIS_URL=None, XDG_DATA_HOME=self.home,
@@ -402,23 +447,6 @@ class Operators(CliCase):
 
 
 class Terminal(CliCase):
-    def on_terminal(self, *words, **env):
-        """What it prints to a terminal."""
-        ours, theirs = self.terminal()
-        process = subprocess.Popen([WHERRY, *words], stdin=theirs, stdout=theirs, stderr=theirs,
-                                   env=self.env(**env))
-        os.close(theirs)
-        out = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            out += piece
-        os.close(ours)
-        self.assertEqual(process.wait(DEADLINE_S), 0)
-        return out.decode()
-
     def test_colours(self):
         self.enqueue("t", "--delay", "1h")
         self.assertIn("\033[34mscheduled\033[0m", self.on_terminal("job", "list"))

@@ -84,6 +84,31 @@ class Dlq(CliCase):
         self.wherry("dlq", "replay", "--all", "--cursor", cursor)
         self.assertEqual(self.dead(), 0)
 
+    def test_progress_is_of_what_was_looked_at(self):
+        self.kill_jobs(30)
+        self.kill_jobs(2, category="crash")
+        # All were looked at in one call, though the limit is far from reached.
+        bar = self.on_terminal("dlq", "replay", "--category", "crash", "--limit", "20", "--dry-run")
+        self.assertIn("100%", self.on_terminal("dlq", "replay", "--category", "crash", "--limit",
+                                               "1000", "--dry-run"))
+        self.assertIn("62% 0", bar)  # 20 of 32 after the first call
+        entry = self.wherry("dlq", "list", "--limit", "1", "--json").json()["dlq_entry"]
+        self.assertNotIn("%", self.on_terminal("dlq", "replay", "--all", "--dry-run", "--cursor",
+                                               entry))
+
+    def test_where_the_dead_are(self):
+        self.kill_jobs(2)
+        self.wherry("dlq", "purge", "--all", "--yes")
+        self.enqueue("t.dead", "--region", "eu")
+        self.redis.heartbeat("w2", partition="wh:{eu:default}")
+        token = self.redis.claim("w2", 1, partition="wh:{eu:default}")[0]
+        self.redis.finish("w2", token, "dead", partition="wh:{eu:default}", category="error")
+        done = self.wherry("dlq", "list", "--json")
+        self.assertEqual(done.out, "")
+        self.assertIn("there are dead jobs in eu:default (1)\n", done.err)
+        self.assertNotIn("there are", self.wherry("dlq", "list", "any:default").err)
+        self.assertEqual(self.wherry("dlq", "list", "-q").err, "")
+
     def test_purge(self):
         self.kill_jobs(4)
         done = self.wherry("dlq", "purge", "--all", status=2)

@@ -3,6 +3,7 @@
 """docs/operations.md against the programs: the example configuration has every option and is
 accepted, flag beats environment beats file, exit statuses, the access list, the alerts.
 """
+import json
 import os
 import re
 import shutil
@@ -142,6 +143,82 @@ class Example(unittest.TestCase):
 
     def slots(self, *flags, env=None):
         return options(self.print_config(*flags, env=env))["slots"]
+
+    def test_passwords_of_urls_alone_are_masked(self):
+        for program in ("wherry-worker", "wherry-scheduler"):
+            done = run(os.path.join(BIN, program), "--print-config",
+                       env={"REDIS_URL": "redis://u:hunter2@h/1"})
+            self.assertIn('"redis://u:***@h/1"  # environment REDIS_URL', done.stdout)
+
+    def test_refusals_say_where(self):
+        """Also those that more than one value, or a program on disk, is needed for."""
+        ok = "    run: exec:/bin/cat\n"
+        cases = [
+            ("lease: 2s\nheartbeat: 1500ms\n", ":2:1: heartbeat: must be at most half"),
+            ("redis:\n  cert_file: x\n", ":2:3: redis.cert_file: it goes with"),
+            ("redis: {url: 'http://x'}\n", ":1:9: redis.url: must be"),
+            ("redis: {url: 'rediss://h', ca_file: /nowhere}\n", ":1:28: redis.ca_file: TLS"),
+            ("queues: {a: 1, 'b c': 2}\n", ":1:16: queues: \"b c\" is no name"),
+            ("handlers:\n  a.b: {timeout: 1s}\n", ":2:3: handlers.a.b.run: missing"),
+            ("handlers:\n  x: 'exec:/nowhere/x'\n", ":2:3: handlers.x.run: /nowhere/x"),
+            ("handlers:\n  x: 'native:/nowhere/x.so'\n", ":2:3: handlers.x.run: /nowhere/x"),
+            ("handlers:\n  x: 'magic:x'\n", ":2:3: handlers.x.run: kind \"magic\""),
+            (f"handlers:\n  x:\n{ok}    dir: /nowhere\n", ":4:5: handlers.x.dir: /nowhere is"),
+            (f"handlers:\n  x:\n{ok}    retry: often\n", ":4:5: handlers.x.retry: \"often\""),
+            (f"handlers:\n  x:\n{ok}    env: [A=1, B]\n", ":4:16: handlers.x.env: \"B\""),
+            ("metrics: {listen: x}\n", ":1:11: metrics.listen: \"x\" must be"),
+        ]
+        for text, wanted in cases:
+            file = self.write("bad.yaml", text)
+            done = run(WORKER, "-c", file, "--check-config")
+            self.assertEqual(done.returncode, EX_CONFIG, text)
+            self.assertIn(f"wherry-worker: {file}{wanted}", done.stderr)
+        done = run(WORKER, "--check-config", "--lease", "2s", env={"WHERRY_HEARTBEAT": "9s"})
+        self.assertIn("wherry-worker: environment WHERRY_HEARTBEAT: must be", done.stderr)
+        done = run(WORKER, "--check-config", "--handler", "x=exec:/nowhere/x")
+        self.assertIn("wherry-worker: --handler: handlers.x.run: /nowhere/x", done.stderr)
+        self.assertEqual(done.returncode, EX_CONFIG)
+
+    def test_overridden_values_are_checked(self):
+        file = self.write("bad.yaml", "redis: {url: 'http://x'}\n")
+        self.refused(EX_CONFIG, r"bad\.yaml:1:9: redis\.url: must be", "-c", file,
+                     "--redis-url", "redis://h", "--check-config")
+        done = run(WORKER, "--check-config", "--region", "eu", env={"WHERRY_REGION": "a b"})
+        self.assertEqual(done.returncode, EX_CONFIG)
+        self.assertIn("environment WHERRY_REGION: \"a b\" is no name", done.stderr)
+
+    def wherry(self, *argv):
+        done = run(os.path.join(BIN, "wherry"), "config", *argv, "--json")
+        return done.returncode, json.loads(done.stdout)
+
+    def test_json(self):
+        file = self.write("small.yaml", "slots: 3\nhandlers:\n  a.b: 'exec:/bin/cat'\n")
+        self.assertEqual(self.wherry("check", file), (0, {"valid": True}))
+        status, printed = self.wherry("print", file)
+        self.assertEqual(status, 0)
+        self.assertEqual(printed["slots"], {"value": 3, "source": f"{file}:1:1"})
+        self.assertEqual(printed["lease"], {"value": "15s", "source": "default"})
+        self.assertEqual(printed["handlers.a.b.run"]["source"], f"{file}:3:3")
+        cases = [("slots: 3\nregion: a b\n", 2, "region"),
+                 ("handlers:\n  x: 'exec:/nowhere/x'\n", 2, "handlers.x.run"),
+                 ("lease: 2s\nheartbeat: 1500ms\n", 2, "heartbeat")]
+        for text, line, option in cases:
+            file = self.write("bad.yaml", text)
+            status, verdict = self.wherry("check", file)
+            self.assertEqual((status, verdict["valid"]), (EX_CONFIG, False))
+            error = verdict["errors"][0]
+            self.assertEqual((error["file"], error["line"], error["option"]),
+                             (file, line, option))
+            self.assertTrue(error["column"] and error["message"])
+        file = self.write("bad.yaml", "partitions: [eu:default, bad]\n")
+        status, verdict = self.wherry("check", file, "--program", "scheduler")
+        self.assertEqual(status, EX_CONFIG)
+        self.assertEqual(verdict["errors"][0]["column"], 26)
+
+    def test_no_handlers(self):
+        done = run(WORKER, "--check-config")
+        self.assertEqual((done.returncode, done.stdout), (0, "configuration ok\n"))
+        self.assertIn("warning: handlers: there is none", done.stderr)
 
     def test_precedence(self):
         file = self.write("small.yaml", "slots: 3\n")

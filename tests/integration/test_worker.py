@@ -361,6 +361,29 @@ class Settings(FaultTest):
         self.assertNotIn("verysecret", said)
         self.assertIn("mars", said)
 
+    def test_exposed_secret_is_told(self):
+        path = os.path.join(self.fleet.folder, "password")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("verysecret")
+        os.chmod(path, 0o644)
+        worker = self.fleet.start_worker("w", {"noop": NOOP}, "--redis-password-file", path,
+                                         ready=False)
+        told = worker.wait_event("config.secret_exposed")
+        self.assertEqual((told["file"], told["mode"]), (path, "0644"))
+        worker.send(signal.SIGTERM)
+        worker.wait()
+        self.assertNotIn("verysecret", worker.log())
+
+    def test_without_handlers_claims_nothing(self):
+        self.fleet.enqueue(3, "noop")
+        worker = self.fleet.start("wherry-worker", "w", "--region", "eu")
+        worker.wait_event("worker.no_handlers")
+        wait_for(lambda: self.fleet.is_ready(worker), "the worker to be ready")
+        worker.send(signal.SIGTERM)
+        self.assertEqual(worker.wait(), 0)
+        stats = self.fleet.stats()
+        self.assertEqual((stats["claimed"], stats["pending"]), (0, 3), stats)
+
     def test_secrets_stay_out_of_the_log(self):
         worker = self.fleet.start_worker("w", {"noop": NOOP}, "--log-level", "debug",
                                          env={"WHERRY_REDIS_PASSWORD": "verysecret"}, ready=False)

@@ -60,10 +60,16 @@ const char *wh_environ_get(const wh_environ *e, const char *name)
     return NULL;
 }
 
+bool wh_environ_is_variable(const char *item)
+{
+    const char *equals = strchr(item, '=');
+    return equals != NULL && equals != item;
+}
+
 static wh_err add_configured(wh_environ *e, const char *item, wh_errbuf *eb)
 {
     const char *equals = strchr(item, '=');
-    if (equals == NULL || equals == item) {
+    if (equals == NULL || !wh_environ_is_variable(item)) {
         return wh_err_set(eb, WH_ECONFIG, "env \"%.80s\" is not NAME=VALUE", item);
     }
     char *name = wh_strndup(item, (size_t)(equals - item));

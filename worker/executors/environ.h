@@ -19,6 +19,8 @@ typedef struct wh_environ {
 wh_err wh_environ_init(wh_environ *e, const wh_executor_setup *s,
                        wh_errbuf *eb) WH_MUSTCHECK;
 void wh_environ_fini(wh_environ *e);
+/* Is it NAME=VALUE? */
+bool wh_environ_is_variable(const char *item);
 /* Replaces NAME if it is there. */
 wh_err wh_environ_set(wh_environ *e, const char *name, const char *value,
                       size_t n) WH_MUSTCHECK;

@@ -18,7 +18,7 @@ const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
     const char *colon = run != NULL ? strchr(run, ':') : NULL;
     if (colon == NULL) {
         (void)wh_err_set(eb, WH_ECONFIG,
-                         "run: \"%.80s\" names no kind; write native:FILE.so, "
+                         "\"%.80s\" names no kind; write native:FILE.so, "
                          "exec:PROGRAM ARGUMENTS or command:PROGRAM ARGUMENTS",
                          run != NULL ? run : "");
         return NULL;
@@ -30,10 +30,9 @@ const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
             return kinds[i];
         }
     }
-    (void)wh_err_set(
-        eb, WH_ECONFIG,
-        "run: kind \"%.*s\" is unknown; there are native, exec and command",
-        n > 40 ? 40 : (int)n, run);
+    (void)wh_err_set(eb, WH_ECONFIG,
+                     "kind \"%.*s\" is unknown; there are native, exec and command",
+                     n > 40 ? 40 : (int)n, run);
     return NULL;
 }
 

@@ -67,6 +67,9 @@ static void test_incarnations(void **state)
     assert_int_equal(wh_partition_incarnation("host", two), WH_OK);
     assert_string_not_equal(one, two);
     assert_memory_equal(one, "host-", 5);
+    /* A worker of that name does not listen at the scheduler's bell. */
+    assert_int_equal(wh_partition_incarnation("scheduler", one), WH_OK);
+    assert_string_not_equal(one, "scheduler");
     memset(longest, 'x', sizeof longest);
     longest[3] = '/';
     longest[sizeof longest - 1] = '\0';

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 static char mail[] = "mail", any[] = "*", run[] = "fake:x", broken[] = "fake:broken";
-static char other_kind[] = "magic:x", bad_name[] = "a b", bad_retry[] = "fixed:";
+static char other_kind[] = "magic:x", bad_dir[] = "/nowhere", bad_retry[] = "fixed:";
 
 static wh_handler_config handler(char *name, char *text)
 {
@@ -90,9 +90,11 @@ static void test_refused(void **state)
     (void)state;
     wh_handler_config c = handler(any, run);
 
-    refused(handler(any, broken), "handlers.*: it is broken");
+    refused(handler(any, broken), "handlers.*.run: it is broken");
     refused(handler(any, other_kind), "handlers.*.run: no such kind");
-    refused(handler(bad_name, run), "handlers.a b");
+    c.dir = bad_dir;
+    refused(c, "handlers.*.dir: /nowhere is no folder");
+    c.dir = NULL;
     refused(handler(any, NULL), "missing");
     c.retry = bad_retry;
     refused(c, "handlers.*.retry");

@@ -48,6 +48,14 @@ typedef struct demo {
     wh_conf_items handlers;
 } demo;
 
+/* No '!' in a tag or a queue's name. */
+static inline wh_err demo_check(const char *text, wh_errbuf *eb)
+{
+    return strchr(text, '!') == NULL
+               ? WH_OK
+               : wh_err_set(eb, WH_ECONFIG, "\"%s\" is too loud", text);
+}
+
 #define AT(m) offsetof(demo, m)
 static const wh_opt demo_opts[] = {
     {.name = "slots",
@@ -122,6 +130,7 @@ static const wh_opt demo_opts[] = {
      .offset = AT(tags),
      .dflt = "a,b",
      .max = 4,
+     .check = demo_check,
      .help = "Words"},
 };
 static const wh_opt demo_queue_opts[] = {
@@ -159,6 +168,7 @@ static const wh_opt_section demo_sections[] = {
      .item_size = sizeof(demo_queue),
      .opts = demo_queue_opts,
      .n_opts = 1,
+     .check_name = demo_check,
      .help = "A queue to serve"},
     {.name = "handlers",
      .offset = offsetof(demo, handlers),

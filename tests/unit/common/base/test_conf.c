@@ -3,6 +3,7 @@
  * Which source wins, the environment, secrets in files, reloads, and memory that
  * runs out anywhere on the way.
  */
+#include "common/base/conf_report.h"
 #include "tests/support/oom.h"
 #include "tests/unit/common/base/conf_fixture.h"
 
@@ -120,22 +121,43 @@ static void test_precedence(void **state)
 static void test_env_refused(void **state)
 {
     (void)state;
-    demo_refused(NULL, LIST("WHERRY_SLOTS=many"), NULL,
-                 "WHERRY_SLOTS: \"many\" is no whole number; write digits, e.g. 5");
+    demo_refused(
+        NULL, LIST("WHERRY_SLOTS=many"), NULL,
+        "environment WHERRY_SLOTS: \"many\" is no whole number; write digits, e.g. 5");
     demo_refused(NULL, LIST("WHERRY_QUEUES=a,a"), NULL,
-                 "WHERRY_QUEUES: \"a\" is given twice");
-    demo_refused(NULL, LIST("WHERRY_QUEUES=a=0"), NULL,
-                 "WHERRY_QUEUES: \"0\" is out of range; 1 to 100 is allowed");
+                 "environment WHERRY_QUEUES: \"a\" is given twice");
+    demo_refused(
+        NULL, LIST("WHERRY_QUEUES=a=0"), NULL,
+        "environment WHERRY_QUEUES: \"0\" is out of range; 1 to 100 is allowed");
     demo_refused(NULL, LIST("WHERRY_QUEUES=a,,b"), NULL,
-                 "WHERRY_QUEUES: a name must not be empty");
+                 "environment WHERRY_QUEUES: a name must not be empty");
     demo_refused(NULL, LIST("WHERRY_REDIS_PASSWORD=a", "WHERRY_REDIS_PASSWORD_FILE=b"),
                  NULL,
-                 "WHERRY_REDIS_PASSWORD_FILE: both this and the same without _FILE are "
+                 "environment WHERRY_REDIS_PASSWORD_FILE: both this and the same "
+                 "without _FILE are "
                  "set; use one");
     demo_refused(NULL, LIST("WHERRY_REGION=\xFF"), NULL,
-                 "WHERRY_REGION: \"\xEF\xBF\xBD\" is not UTF-8");
+                 "environment WHERRY_REGION: \"\xEF\xBF\xBD\" is not UTF-8");
     demo_refused(NULL, LIST("WHERRY_CONFIG=/nonexistent/x.yaml"), NULL,
                  "/nonexistent/x.yaml: No such file or directory");
+}
+
+/* A source is checked whole also where another one wins. */
+static void test_every_source_is_checked(void **state)
+{
+    (void)state;
+    demo_refused("slots: many\n", LIST("WHERRY_SLOTS=3"), LIST("--slots=4"),
+                 "1:1: slots: \"many\" is no whole number; write digits, e.g. 5");
+    demo_refused("tags: [a, 'b!']\n", LIST("WHERRY_TAGS=x"), NULL,
+                 "1:11: tags: \"b!\" is too loud");
+    demo_refused("queues: {a: 1, 'b!': 2}\n", LIST("WHERRY_QUEUES=a"), NULL,
+                 "1:16: queues: \"b!\" is too loud");
+    demo_refused(NULL, LIST("WHERRY_TAGS=x!"), LIST("--tags=y"),
+                 "environment WHERRY_TAGS: \"x!\" is too loud");
+    demo_refused(NULL, LIST("WHERRY_QUEUES=a!=1"), LIST("--queue=y"),
+                 "environment WHERRY_QUEUES: \"a!\" is too loud");
+    demo_refused(NULL, NULL, LIST("--queue=y", "--queue=a!=1"),
+                 "--queue: \"a!\" is too loud");
 }
 
 static void test_secret_file(void **state)
@@ -211,11 +233,9 @@ static void test_bad_default(void **state)
     assert_non_null(strstr(eb.text, "a default of p is wrong: \"zero\""));
 }
 
-static void test_out_of_memory(void **state)
+static void check_out_of_memory(const char *const *args)
 {
-    (void)state;
     const char *const *env = LIST("WHERRY_TAGS=e1,e2", "WHERRY_REGION=us");
-    const char *const *args = LIST("--slots=3", "--queue", "a=2", "--tags", "q");
     long n = 1;
     for (bool more = true; more; n++) {
         wh_conf *c = NULL;
@@ -228,6 +248,10 @@ static void test_out_of_memory(void **state)
             wh_conf_print_json(c, &out);
             wh_conf_help(&demo_table, &out);
             wh_conf_markdown(&demo_table, &out);
+            wh_errbuf late = {.text = "queues.a.weight: too heavy"};
+            wh_conf_blame(c, &late, NULL);
+            assert_non_null(strstr(late.text, "too heavy"));
+            out.failed = out.failed || strncmp(late.text, "--queue: ", 9) != 0;
         }
         bool is_whole = err == WH_OK && wh_buf_ok(&out);
         wh_buf_fini(&out);
@@ -242,6 +266,13 @@ static void test_out_of_memory(void **state)
         }
     }
     assert_true(n > 60);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    check_out_of_memory(LIST("--slots=3", "--queue", "a=2", "--tags", "q"));
+    check_out_of_memory(LIST("--queue", "a=2", "--print-config", "--json"));
 }
 
 /* Messages need memory too: they may say less, never something wrong. */
@@ -272,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_env_refused),
+        cmocka_unit_test(test_every_source_is_checked),
         cmocka_unit_test(test_secret_file),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_bad_default),

@@ -57,6 +57,9 @@ static void test_refused(void **state)
         {{"--queue", "=5"}, "--queue: a name must not be empty"},
         {{"--config=a", "-cb"}, "--config: given twice"},
         {{"--tags=a,b,c", "--tags=d,e"}, "--tags: it has 5 items; 0 to 4 is allowed"},
+        {{"--json"}, "--json: goes with --check-config or --print-config"},
+        {{"--check-config", "--json=x"},
+         "unknown option \"--json\"; did you mean \"--json\"?"},
         {{"file.txt"}, "unexpected argument \"file.txt\"; see wherry-demo --help"},
         {{"--", "--once"}, "unexpected argument \"--once\"; see wherry-demo --help"},
         {{"--redis-password-file=/nonexistent"},
@@ -85,6 +88,7 @@ static void test_actions(void **state)
     check_action(LIST("--once"), WH_CONF_RUN);
     check_action(LIST("--print-config"), WH_CONF_PRINT);
     check_action(LIST("--check-config", "--slots=2"), WH_CONF_CHECK);
+    check_action(LIST("--check-config", "--json"), WH_CONF_CHECK);
     check_action(LIST("-V"), WH_CONF_VERSION);
     check_action(LIST("--print-config", "-h"), WH_CONF_HELP);
     /* Help comes even where the configuration can't be read. */

@@ -159,6 +159,15 @@ static void test_accepted(void **state)
         assert_int_equal(demo_of(c)->slots, 10);
         wh_conf_free(c);
     }
+    /* A byte order mark is no column: line 1 is no deeper than the others. */
+    static const char *const marked[] = {
+        "\xEF\xBB\xBFregion: eu\nslots: 10\n", "\xEF\xBB\xBF---\nslots: 10\n",
+        "\xEF\xBB\xBF%YAML 1.1\n---\nslots: 10\n", "\xEF\xBB\xBF"};
+    for (size_t i = 0; i < sizeof marked / sizeof marked[0]; i++) {
+        wh_conf_free(demo_ok(marked[i], NULL, NULL));
+    }
+    demo_refused("\xEF\xBB\xBFslots: x\n", NULL, NULL,
+                 "1:1: slots: \"x\" is no whole number; write digits, e.g. 5");
     wh_conf *c = demo_ok("region: |\n  a b\n", NULL, NULL);
     assert_string_equal(demo_of(c)->region, "a b\n");
     wh_conf_free(c);

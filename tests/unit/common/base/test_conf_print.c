@@ -2,6 +2,7 @@
 /*
  * What --print-config, the log, --help and the options page say; secrets nowhere.
  */
+#include "common/base/conf_internal.h"
 #include "tests/unit/common/base/conf_fixture.h"
 
 static const char file_text[] = "slots: 20\n"
@@ -19,14 +20,14 @@ static void test_yaml(void **state)
     const char *f = wh_conf_file(c);
     (void)snprintf(want, sizeof want,
                    "# Configuration of wherry-demo in force\n"
-                   "slots: 20  # %s:1\n"
+                   "slots: 20  # %s:1:1\n"
                    "# region: (not set)\n"
                    "redis:\n"
-                   "  url: \"redis://u:********@h/1\"  # %s:2\n"
-                   "  password: \"********\"  # %s:2\n"
+                   "  url: \"redis://u:***@h/1\"  # %s:2:9\n"
+                   "  password: \"********\"  # %s:2:36\n"
                    "  timeout: \"5s\"  # default\n"
                    "payload_max: \"1MiB\"  # default\n"
-                   "share: 0.25  # WHERRY_SHARE\n"
+                   "share: 0.25  # environment WHERRY_SHARE\n"
                    "verbose: false  # default\n"
                    "color: true  # default\n"
                    "log:\n"
@@ -37,7 +38,7 @@ static void test_yaml(void **state)
                    "    weight: 2  # --queue\n"
                    "handlers:\n"
                    "  \"hash\":\n"
-                   "    command: \"a \\\"b\\\"\"  # %s:4\n"
+                   "    command: \"a \\\"b\\\"\"  # %s:4:19\n"
                    "    timeout: \"1m\"  # default\n"
                    "    retry:\n"
                    "      max: 5  # default\n",
@@ -64,7 +65,7 @@ static void test_json(void **state)
     wh_conf_print_json(c, &b);
     assert_string_equal(
         wh_buf_str(&b),
-        "{\"slots\":20,\"region\":null,\"redis.url\":\"redis://u:********@h/1\","
+        "{\"slots\":20,\"region\":null,\"redis.url\":\"redis://u:***@h/1\","
         "\"redis.password\":\"********\",\"redis.timeout\":\"5s\","
         "\"payload_max\":\"1MiB\",\"share\":0.5,\"verbose\":false,\"color\":true,"
         "\"once\":false,\"log.level\":\"info\",\"tags\":[\"a\", \"b\"],"
@@ -73,6 +74,65 @@ static void test_json(void **state)
         "\"retry.max\":5}}}");
     wh_buf_fini(&b);
     wh_conf_free(c);
+}
+
+static void test_sources(void **state)
+{
+    (void)state;
+    wh_conf *c = demo_ok("redis: {password: hush}\nqueues: {mail: 5}\n",
+                         LIST("REDIS_URL=redis://:pw@h"),
+                         LIST("--print-config", "--json", "--slots=3"));
+    wh_buf b = {0};
+    char queue[256];
+    wh_conf_print(c, &b);
+    const char *text = wh_buf_str(&b);
+    static const char head[] = "{\"slots\": {\"value\": 3, \"source\": \"--slots\"},\n";
+    assert_memory_equal(text, head, strlen(head));
+    assert_non_null(
+        strstr(text, "\"region\": {\"value\": null, \"source\": \"default\"}"));
+    assert_non_null(strstr(text, "\"redis.url\": {\"value\": \"redis://:***@h\", "
+                                 "\"source\": \"environment REDIS_URL\"}"));
+    (void)snprintf(queue, sizeof queue,
+                   "\"queues.mail.weight\": {\"value\": 5, \"source\": \"%s:2:10\"}",
+                   wh_conf_file(c));
+    assert_non_null(strstr(text, queue));
+    assert_null(strstr(text, "hush"));
+    assert_string_equal(text + b.len - 3, "}}\n");
+    wh_buf_fini(&b);
+    wh_conf_free(c);
+}
+
+/* What `tags` of this value is shown as. */
+static void check_masked(const char *value, const char *want)
+{
+    char file[256];
+    (void)snprintf(file, sizeof file, "tags: ['%s']\n", value);
+    wh_conf *c = demo_ok(file, NULL, NULL);
+    wh_buf b = {0};
+    wh_conf_print_json(c, &b);
+    (void)snprintf(file, sizeof file, "\"tags\":[\"%s\"]", want);
+    assert_non_null(strstr(wh_buf_str(&b), file));
+    wh_buf_fini(&b);
+    wh_conf_free(c);
+}
+
+static void test_urls(void **state)
+{
+    (void)state;
+    check_masked("postgres://u:pw@h/db", "postgres://u:***@h/db");
+    check_masked("A=x://u:p@h B=y://:q:r@i/@", "A=x://u:***@h B=y://:***@i/@");
+    check_masked("http://h:80/a@b", "http://h:80/a@b");
+    check_masked("http://u@h", "http://u@h");
+    check_masked("a:b@c", "a:b@c");
+    /* Whoever connects takes the last @, so a password may hold one, and a slash. */
+    static const wh_opt url = {
+        .name = "u", .type = WH_OPT_STRING, .flags = WH_OPT_SECRET | WH_OPT_URL};
+    char text[] = "redis://u:p/@q@h/1";
+    char *value = text;
+    wh_buf b = {0};
+    wh_conf_format_json(&url, &value, &b);
+    assert_string_equal(wh_buf_str(&b), "\"redis://u:***@h/1\"");
+    wh_buf_fini(&b);
 }
 
 static void test_help(void **state)
@@ -127,10 +187,9 @@ static void test_markdown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_yaml),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_help),
-        cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_yaml),    cmocka_unit_test(test_json),
+        cmocka_unit_test(test_sources), cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_help),    cmocka_unit_test(test_markdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static const wh_cli_flag flags[] = {
      .kind = WH_CLI_NUMBER,
      .value = "N",
      .min = 1,
-     .max = 9},
+     .max = 9,
+     .not_with = "kind"},
     {.name = "wait", .kind = WH_CLI_DURATION, .value = "T", .min = 10, .max = 60000},
     {.name = "rate", .kind = WH_CLI_RATE, .value = "N/s", .min = 1, .max = 100},
     {.name = "kind", .kind = WH_CLI_CHOICE, .value = "K", .choices = "red|green"},
@@ -152,6 +153,7 @@ static void test_refusals(void **state)
     refused("wherry job list --kind red,green", "none of");
     refused("wherry job list --kinds red,", "\"\" is none of");
     refused("wherry job list --org a:b", "is no name");
+    refused("wherry job list --kind red -l 2", "--limit and --kind exclude each other");
     refused("wherry job list --json=1", "takes no value");
     refused("wherry job list a b c", "\"c\" is one operand too many");
     refused("wherry job show", "ID");
@@ -192,6 +194,11 @@ static void test_real_table(void **state)
         assert_ptr_equal(wh_cli_args_find(s, c->noun, c->verb), c);
         check_flags(c->flags, c->n_flags);
         for (size_t k = 0; k < c->n_flags; k++) {
+            wh_cli_args a = {.set = s, .command = c};
+
+            /* Asserts that there is such a flag. */
+            assert_false(c->flags[k].not_with != NULL &&
+                         wh_cli_args_has(&a, c->flags[k].not_with));
             for (size_t g = 0; g < s->n_globals; g++) {
                 assert_string_not_equal(c->flags[k].name, s->globals[g].name);
             }

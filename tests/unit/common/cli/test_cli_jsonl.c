@@ -104,6 +104,32 @@ static void test_base64(void **state)
     }
 }
 
+static void test_trace(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "00",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011",
+        "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331_01"};
+
+    (void)state;
+    assert_true(wh_cli_jsonl_is_trace(
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+    assert_true(wh_cli_jsonl_is_trace(
+        "00-00000000000000000000000000000001-1000000000000000-00"));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(wh_cli_jsonl_is_trace(bad[i]));
+    }
+}
+
 static void test_refusals(void **state)
 {
     static const char *const bad[] = {"",
@@ -120,6 +146,9 @@ static void test_refusals(void **state)
                                       "{\"priority\":2147483647}",
                                       "{\"id\":\"x\"}",
                                       "{\"type\":\"a\\u0000b\"}",
+                                      "{\"entity_type\":\"a\"}",
+                                      "{\"entity_id\":\"a\"}",
+                                      "{\"traceparent\":\"a\"}",
                                       "{\"payload\":\"a\",\"payload_base64\":\"\"}"};
     wh_cli_jsonl_job j;
 
@@ -136,9 +165,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_job),
-        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_lines),    cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_job),      cmocka_unit_test(test_base64),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
