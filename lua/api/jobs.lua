@@ -67,7 +67,7 @@ end
 local function ready_orgs(k)
     local orgs, seen = {}, {}
     for _, name in ipairs(redis.call('HKEYS', k.queued)) do
-        if name ~= queued.all and not seen[name] then
+        if args.is_name(name) and not seen[name] then
             seen[name], orgs[#orgs + 1] = true, name
         end
     end

@@ -48,11 +48,12 @@ end
 
 local function ready_lists(a, k)
     for _, org in ipairs(ready_orgs(k)) do
-        a.visited[org] = will_be_visited(k, org)
-        ready.each(k, org, function(key, read)
-            for _, raw in ipairs(redis.call(read, key, 0, -1)) do
+        local visited = will_be_visited(k, org)
+        ready.each(k, org, function(key, command, _, group_member)
+            local is_sure = visited or (group_member and redis.call('ZSCORE', k.parked, group_member))
+            for _, raw in ipairs(redis.call(command, key, 0, -1)) do
                 meet(a, raw, 'ready')
-                a.listed[raw] = org
+                a.listed[raw], a.forgotten[raw] = org, not is_sure
             end
         end)
     end
@@ -61,7 +62,7 @@ end
 -- A hash of counters against what was counted.
 local function compare(a, what, flat, counted)
     for i = 1, #flat, 2 do
-        if flat[i + 1] ~= tostring(counted[flat[i]] or 0) then
+        if flat[i + 1] ~= tostring(counted[flat[i]]) then
             problem(a, what .. ' of ' .. flat[i] .. ' is ' .. flat[i + 1] .. ', counted ' .. (counted[flat[i]] or 0))
         end
         counted[flat[i]] = nil
@@ -87,17 +88,7 @@ local function claims(a, k)
         end
     end
     compare(a, 'load', redis.call('HGETALL', k.load), load)
-    local active = redis.call('HGETALL', k.active)
-    for i = 1, #active, 2 do
-        local org, n = active[i], tonumber(active[i + 1])
-        if n ~= (held[org] or 0) or n == 0 then
-            problem(a, 'active of org ' .. org .. ' is ' .. active[i + 1] .. ', its claims are ' .. (held[org] or 0))
-        end
-        held[org] = nil
-    end
-    for org, n in pairs(held) do
-        problem(a, 'active of org ' .. org .. ' is missing, its claims are ' .. n)
-    end
+    compare(a, 'active', redis.call('HGETALL', k.active), held)
 end
 
 local function indices(a, k)
@@ -132,7 +123,7 @@ local function check_living(a, raw, rec, packed)
         queued.add(a.queued, a.listed[raw], 0, 0, 1)
     elseif not finished and not a.running[raw] then
         queued.add(a.queued, head[2], 1, #rec)
-        if a.listed[raw] and not a.visited[a.listed[raw]] then
+        if a.forgotten[raw] then
             problem(a, id.text(raw) .. ' is ready, but its org is in neither ring, parked nor waiting')
         end
     end
@@ -194,19 +185,26 @@ local function foreign_entries(a, k)
 end
 
 local function waiting(a, k)
-    local counted, sum = {}, { 0, 0, 0 }
+    local counted, sum, text = {}, { 0, 0, 0 }, '%.0f jobs, %.0f bytes, %.0f stale'
     for org, c in pairs(a.queued) do
-        counted[org] = queued.format(c[1], c[2], c[3])
+        counted[org] = string.format(text, c[1], c[2], c[3])
         sum = { sum[1] + c[1], sum[2] + c[2], sum[3] + c[3] }
     end
     if sum[1] + sum[3] > 0 then
-        counted[queued.all] = queued.format(sum[1], sum[2], sum[3])
+        counted[queued.all] = string.format(text, sum[1], sum[2], sum[3])
     end
-    compare(a, 'queued', redis.call('HGETALL', k.queued), counted)
+    local flat = redis.call('HGETALL', k.queued)
+    for i = 2, #flat, 2 do
+        flat[i] = string.format(text, queued.parse(flat[i]))
+    end
+    compare(a, 'queued', flat, counted)
 end
 
 function audit.run(k)
-    local a = { problems = {}, place = {}, listed = {}, running = {}, kept = {}, queued = {}, visited = {}, seen = 0, dead = 0, expiry = k.expiry }
+    local a = {
+        problems = {}, place = {}, listed = {}, running = {}, kept = {}, queued = {}, forgotten = {}, seen = 0, dead = 0,
+        expiry = k.expiry,
+    }
     ready_lists(a, k)
     claims(a, k)
     indices(a, k)

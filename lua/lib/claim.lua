@@ -4,36 +4,46 @@
 -- Without settings of limits (st.x is nil) nothing below looks for any.
 local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 
--- What a claim of this type from this source is charged, and its value in P:run.
-local function held_of(st, s, kind, name, marks)
-    local key = kind .. ' ' .. name .. ' ' .. marks
-    local h = s.held and s.held[key]
-    if not h then
-        local cost = st.costs[kind] or st.cost
-        local text = string.format('%.1f', cost)
-        h = { cost = tonumber(text), value = st.now_text .. s.org .. ' ' .. kind .. ' ' .. text }
-        if marks ~= '' then
-            h.value = h.value .. ' ' .. name .. ' ' .. marks
-        elseif name ~= '' then
-            h.value = h.value .. ' ' .. name
-        end
-        s.held = s.held or {}
-        s.held[key] = h
+-- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
+local function cost_of(k, st, kind)
+    local cost = st.costs[kind]
+    if not cost then
+        cost = tonumber(redis.call('HGET', k.types, kind) or '') or st.cost
+        cost = math.max(math.floor(cost * 10 + 0.5) / 10, 0.1)
+        st.costs[kind], st.cost_texts[kind] = cost, ' ' .. cost
     end
-    return h
+    return cost
+end
+
+-- The value in P:run of a plain claim of this type by the share's org; most often the same again.
+local function plain_value(k, st, s, kind)
+    if s.kind ~= kind then
+        local cost = cost_of(k, st, kind)
+        s.kind, s.cost = kind, cost
+        s.value = tally.value(st.now, st.now_text, s.org, kind, cost, st.cost_texts[kind])
+    end
+    return s.value
+end
+
+-- The jobs of capped groups keep their order: the group waits. A second at most, since nobody else tells
+-- when the type is free.
+local function put_groups_back(k, st)
+    for i = #st.back, 1, -1 do
+        local job = st.back[i]
+        ready.push(k, job.raw, job.rec, job.head, true)
+        local p, latest = place.of(k, job.head), st.x.now + 1000
+        group.park(k, st.x.now, p.org, p.level, job.name, math.min(tonumber(job.at) or latest, latest))
+    end
 end
 
 -- A job that may not run now goes where it waits without being in the way.
-local function put_back(k, st, s, job, at)
+local function put_back(st, s, job, at)
     if job.name ~= '' and limit.group_cap(st.x.L, s.org, job.name) then
-        -- Its group's jobs keep their order: the group waits. A second at most, since nobody else
-        -- tells when the type is free.
-        ready.push(k, job.raw, job.rec, job.head, true)
-        local p = place.of(k, job.head)
-        redis.call('ZREM', p.ring, job.name)
-        parked.add(k, st.x.now, group.parked(s.org, p.level, job.name), math.min(tonumber(at) or math.huge, st.x.now + 1000))
+        job.at = at
+        st.back[#st.back + 1] = job
         return
     end
+    s.put = s.put or {}
     local list = s.put[job.kind]
     if not list then
         list = {}
@@ -44,7 +54,7 @@ local function put_back(k, st, s, job, at)
 end
 
 -- May this job be claimed? Takes its part of the limits if so.
-local function is_admitted(k, st, s, job)
+local function is_admitted(st, s, job)
     local room, at = limit.pair_room(st.x, s.org, job.kind)
     if room > 0 and job.name ~= '' then
         room, at = limit.group_room(st.x, s.org, job.name), 'inf'
@@ -53,73 +63,57 @@ local function is_admitted(k, st, s, job)
         limit.spend(st.x, s.org, job.kind, job.name)
         return true
     end
-    put_back(k, st, s, job, at)
+    put_back(st, s, job, at)
     return false
 end
 
--- Run times of types that were not met yet in this call.
-local function learn_costs(k, st, kinds)
-    local names = {}
-    for kind in pairs(kinds) do
-        if st.costs[kind] == nil then
-            names[#names + 1] = kind
-        end
+local function take(st, s, raw, rec, m, packed, value)
+    local c, r = st.claimed, st.run
+    local n, at, token = #c, #r, m and id.token(raw, m[M.fence] + 1) or raw .. '1'
+    c[n + 1], c[n + 2], c[n + 3] = token, packed or '', rec
+    r[at + 1], r[at + 2] = token, value
+    s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
+end
+
+-- A job with options, or in a partition with limits.
+local function accept_special(k, st, s, raw, rec, m, packed)
+    local head = record.decode(rec)
+    local o = head[4] or {}
+    local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '' }
+    if st.x and not is_admitted(st, s, job) then
+        return
     end
-    if #names > 0 then
-        local values = redis.call('HMGET', k.types, unpack(names))
-        for i, kind in ipairs(names) do
-            st.costs[kind] = tonumber(values[i] or '') or false
-        end
+    local value = plain_value(k, st, s, job.kind)
+    if o.ku == 'd' then
+        value = value .. ' ' .. job.name .. ' u'
+    elseif o.g then
+        value = value .. ' ' .. o.g
+    end
+    take(st, s, raw, rec, m, packed, value)
+    if o.ku == 'q' then
+        unique.release(k, raw, head)
     end
 end
 
--- The living jobs among popped ids; the ids of finished ones are dropped here.
-local function read_jobs(k, st)
+-- Turns popped ids into claims; the ids of finished jobs are dropped here.
+local function accept(k, st)
     local recs, metas = redis.call('HMGET', k.jobs, unpack(st.ids)), redis.call('HMGET', k.meta, unpack(st.ids))
-    local jobs, kinds, n = {}, {}, 0
     for i, raw in ipairs(st.ids) do
-        local rec, packed = recs[i], metas[i]
+        local rec, packed, s = recs[i], metas[i], st.src[i]
+        s = s.share or s
         local m = packed and meta.unpack(packed)
         if rec == '' or (m and m[M.status]) then
-            local s = st.src[i].share or st.src[i]
             done.unqueue(k, raw, rec, m)
             queued.add(st.t.queued, s.org, 0, 0, -1)
         elseif record.is_record(rec) then
             local kind, has_options = record.peek(rec)
-            local job = { raw = raw, rec = rec, packed = packed, m = m, kind = kind, src = st.src[i], name = '', marks = '' }
-            if has_options then
-                job.head = record.decode(rec)
-                local o = job.head[4] or {}
-                job.name, job.marks = o.g or '', o.ku == 'd' and 'u' or ''
-                job.frees_key = o.ku == 'q'
+            if has_options or st.x then
+                accept_special(k, st, s, raw, rec, m, packed)
+            else
+                take(st, s, raw, rec, m, packed, plain_value(k, st, s, kind))
             end
-            kinds[kind] = true
-            n = n + 1
-            jobs[n] = job
         else
             event.count(k, 'damaged', 1)
-        end
-    end
-    learn_costs(k, st, kinds)
-    return jobs
-end
-
--- Turns popped ids into claims.
-local function accept(k, st)
-    local c, r, n = st.claimed, st.run, #st.claimed
-    for _, job in ipairs(read_jobs(k, st)) do
-        local s = job.src.share or job.src
-        if not st.x or is_admitted(k, st, s, job) then
-            local h = held_of(st, s, job.kind, job.name, job.marks)
-            local token = job.m and id.token(job.raw, job.m[M.fence] + 1) or job.raw .. '1'
-            c[n + 1], c[n + 2], c[n + 3] = token, job.packed or '', job.rec
-            n = n + 3
-            r[#r + 1], r[#r + 2] = token, h.value
-            s.valid, s.spent = s.valid + 1, s.spent + h.cost
-            tally.claimed(st.t, s.org, #job.rec)
-            if job.frees_key then
-                unique.release(k, job.raw, job.head)
-            end
         end
     end
 end
@@ -176,9 +170,13 @@ end
 local function take_asides(k, st, s, n)
     local got = 0
     for _, kind in ipairs(s.view.asides) do
-        local room = limit.pair_room(st.x, s.org, kind)
+        local room, taken = limit.pair_room(st.x, s.org, kind), st.taken[kind] or 0
+        if taken > 0 then -- by orgs before it in this pass
+            room = math.min(room, limit.type_room(st.x, kind) - taken)
+        end
         if room > 0 and got < n then
-            got = got + aside.take(k, s.org, kind, math.min(n - got, room), st, s)
+            local count = aside.take(k, s.org, kind, math.min(n - got, room), st, s)
+            got, st.taken[kind] = got + count, taken + count
         end
     end
     return got
@@ -213,10 +211,10 @@ local function pop(k, st, s)
     if s.got < n then
         s.got = s.got + ready.take(k, s, n - s.got, st)
     end
-    s.wanted = n
+    s.wanted = s.again and s.got or n
 end
 
--- The org has nothing to run but what its types hold back: it waits for them.
+-- The org has nothing to run but what its types hold back: it waits for them, behind those that wait.
 local function wait_for_types(k, st, s)
     for _, kind in ipairs(levels.of(k, s.org).asides) do
         local room, at, holder = limit.pair_room(st.x, s.org, kind)
@@ -225,7 +223,8 @@ local function wait_for_types(k, st, s)
         elseif holder == 'org' then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
-            redis.call('ZADD', k.waiting_ .. kind, fair.text(s.v), s.org)
+            local last = redis.call('ZRANGE', k.waiting_ .. kind, -1, -1, 'WITHSCORES')[2]
+            redis.call('ZADD', k.waiting_ .. kind, 'NX', (tonumber(last) or 0) + 1, s.org)
             parked.add(k, st.x.now, 'type/' .. kind, at)
         end
     end
@@ -246,7 +245,7 @@ local function shares_of(k, st)
     if #orgs == 0 then
         return {}
     end
-    local shares = fair.shares(flat, fair.weights(k, orgs), st.need, st.cost)
+    local shares = fair.shares(flat, fair.weights(k, orgs), st.need, fair.units(st.cost))
     local names = {}
     for i, s in ipairs(shares) do
         names[i] = s.org
@@ -255,7 +254,6 @@ local function shares_of(k, st)
     queued.read(k, names, known)
     for i, s in ipairs(shares) do
         s.view = views and views[i] or levels.view('')
-        s.valid, s.got, s.spent, s.put = 0, 0, 0, {}
     end
     return shares
 end
@@ -268,32 +266,35 @@ end
 
 -- Nothing of the org waits any more, as far as P:queued knows: that saves the visit which would tell.
 local function has_nothing(st, org)
-    local jobs, _, stale = queued.parse(st.t.known[org])
-    local c = st.t.queued[org] or { 0, 0, 0 }
-    return jobs + c[1] <= 0 and stale + c[3] <= 0
+    local there, c = st.t.known[org], st.t.queued[org]
+    if not c then
+        return there[1] + there[3] <= 0
+    end
+    return there[1] + c[1] <= 0 and there[3] + c[3] <= 0
 end
 
 -- After the pops: what was set aside is stored, virtual times move, and who has nothing left leaves.
 local function settle(k, st, shares)
     local move, leave = { 'ZADD', k.ring, 'XX' }, {}
     for _, s in ipairs(shares) do
-        for i = 1, #s.put do
+        for i = 1, s.put and #s.put or 0 do
             aside.put(k, s.org, s.put[i], s.put[s.put[i]])
         end
         st.need = st.need - s.valid
-        local v = fair.text(s.v + s.spent / s.w)
+        tally.claimed(st.t, s.org, s.valid, s.bytes)
+        local v = fair.after(s.v, s.spent / s.w)
         local is_done = has_nothing(st, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
         end
         if is_done or s.got < s.wanted then
             leave[#leave + 1], leave[#leave + 2] = v, s.org
-            if st.x and #s.view.asides + #s.put > 0 then
+            if st.x and (s.put or #s.view.asides > 0) then
                 wait_for_types(k, st, s)
             end
         else
             move[#move + 1], move[#move + 2] = v, s.org
-            if #s.put > 0 then
+            if s.put then
                 skip_blocked(k, st, s)
                 if s.valid == 0 and st.asides >= claim.asides then
                     skip(st, s.org)
@@ -315,13 +316,14 @@ local function pass(k, st)
     if not shares then
         return false
     end
-    st.ids, st.src = {}, {}
+    st.ids, st.src, st.back, st.taken = {}, {}, {}, {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1
         pop(k, st, s)
     end
     if #st.ids > 0 then
         accept(k, st)
+        put_groups_back(k, st)
     end
     settle(k, st, shares)
     if #shares == 0 then
@@ -333,8 +335,8 @@ end
 local function new_state(k, now, want, t)
     local mean = redis.call('HGET', k.types, tally.mean)
     return {
-        need = want, visits = 0, t = t, claimed = {}, run = {}, costs = {},
-        skip = {}, n_skip = 0, asides = 0, now_text = string.format('%.0f ', now),
+        need = want, visits = 0, t = t, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
+        skip = {}, n_skip = 0, asides = 0, now = now, now_text = string.format('%d ', now),
         cost = math.max(tonumber(mean or '') or 1, 0.1),
     }
 end
@@ -346,6 +348,7 @@ function claim.take(k, now, worker, want, t)
         st.x = limit.open(k, now, t.L, t.active)
         local room, at = limit.queue_room(st.x)
         if room <= 0 then
+            limit.close(st.x)
             parked.add(k, now, 'queue', at)
             return {}, false
         end
@@ -358,9 +361,10 @@ function claim.take(k, now, worker, want, t)
             break
         end
     end
-    if #st.run > 0 then
-        redis.call('HSET', k.run_ .. worker, unpack(st.run))
-        event.count(k, 'claimed', #st.run / 2)
+    if #st.run > 2 then
+        st.run[2] = k.run_ .. worker
+        event.count(k, 'claimed', #st.run / 2 - 1)
+        keys.hset(st.run)
     end
     if st.x then
         limit.close(st.x)

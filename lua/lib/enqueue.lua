@@ -26,7 +26,7 @@ local function meet_holder(k, job, holder)
     end
     job.existing = holder
     if old then
-        if not unique.same_place(k, old.head, h) then
+        if not unique.same_place(old.head, h) then
             args.fail('WHBADARG CONFLICT replace and extend need the same type, org, priority and group')
         end
         job.old = old
@@ -34,8 +34,8 @@ local function meet_holder(k, job, holder)
 end
 
 -- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
--- one without raw gets a fresh id (behind the look at the keys, which may refuse all).
-local function find_existing(k, now, jobs)
+-- one without raw is a new one, its id is made once nothing refuses the call any more.
+local function find_existing(k, jobs)
     local ids, holders, seen, mine = {}, {}, {}, {}
     for _, job in ipairs(jobs) do
         local key = job.head.options.k
@@ -44,13 +44,12 @@ local function find_existing(k, now, jobs)
         end
     end
     for i, job in ipairs(jobs) do
-        job.raw = job.raw or id.make(k, now)
-        ids[i] = job.raw
+        ids[i] = job.raw or ''
     end
     local known = redis.call('HMGET', k.jobs, unpack(ids))
     for i, job in ipairs(jobs) do
         local key = job.head.options.k
-        if known[i] or seen[job.raw] then
+        if job.raw and (known[i] or seen[job.raw]) then
             job.existing = id.text(job.raw)
         elseif key then
             if holders[key] and not mine[key] then
@@ -59,10 +58,10 @@ local function find_existing(k, now, jobs)
                 job.existing = holders[key] -- by an earlier job of this call
             end
             if not job.existing then
-                holders[key], mine[key] = id.text(job.raw), true
+                holders[key], mine[key] = job.raw and id.text(job.raw), true
             end
         end
-        if not job.existing then
+        if job.raw and not job.existing then
             seen[job.raw] = true
         end
     end
@@ -80,21 +79,42 @@ local function bytes_of(head, by_deadline)
     return record.pack_head({ head.type, head.org, tonumber(head.level), options }), options
 end
 
+-- The entry for jobs of one head that are ready at once: the usual case of a batch. Heads live
+-- longer than a call, so they remember their place.
+local function ready_entry(k, plan, head, o)
+    local g = plan.entry_of[head]
+    if not g then
+        if o ~= head.options then
+            return ready.entry(plan.ready, place.make(k, head.org, head.level, o))
+        end
+        if head.place_in ~= k then
+            head.place_in, head.place = k, place.make(k, head.org, head.level, o)
+        end
+        g = ready.entry(plan.ready, head.place)
+        plan.entry_of[head] = g
+    end
+    return g
+end
+
 local function add_to_plan(k, now, plan, job, settings)
     local head, raw = job.head, job.raw
     local bytes, o = bytes_of(head, settings.by_deadline)
-    local rec = plan.stamp .. bytes .. job.payload
-    plan.set[#plan.set + 1], plan.set[#plan.set + 2] = raw, rec
+    local rec, set = plan.stamp .. bytes .. job.payload, plan.set
+    local n = #set
+    set[n + 1], set[n + 2] = raw, rec
     plan.created = plan.created + 1
-    queued.add(plan.queued, head.org, 1, #rec)
+    local c = plan.change_of[head]
+    if not c then
+        c = queued.change_of(plan.queued, head.org)
+        plan.change_of[head] = c
+    end
+    c[1], c[2] = c[1] + 1, c[2] + #rec
     if o.dl and o.dl > 0 then
         local due = now + o.dl
         plan.delayed[#plan.delayed + 1], plan.delayed[#plan.delayed + 2] = due, raw
         plan.earliest = math.min(plan.earliest or due, due)
     else
-        local p = plan.place_of[head] or place.make(k, head.org, head.level, o)
-        plan.place_of[head] = p
-        ready.gather(plan.ready, p, raw, rec, { head.type, head.org, 0, o })
+        ready.add(ready_entry(k, plan, head, o), raw, rec, o)
     end
     if o.xp then
         plan.expiry[#plan.expiry + 1], plan.expiry[#plan.expiry + 2] = now + o.xp, raw
@@ -106,8 +126,8 @@ end
 
 local function make_plan(k, now, jobs, settings)
     local plan = {
-        stamp = record.stamp(now), place_of = {}, ready = {}, set = {}, delayed = {}, expiry = {}, keys = {}, queued = {},
-        created = 0,
+        stamp = record.stamp(now), entry_of = {}, change_of = {}, ready = {}, set = {}, delayed = {}, expiry = {},
+        keys = {}, queued = {}, created = 0,
     }
     for _, job in ipairs(jobs) do
         if not job.existing then
@@ -164,6 +184,21 @@ local function change_old(k, now, jobs, settings)
     end
 end
 
+-- What the call would change of P:queued: org -> {jobs, bytes}.
+local function changes_of(jobs, by_deadline)
+    local changes = {}
+    for _, job in ipairs(jobs) do
+        local old, size = job.old, record.stamp_len + #bytes_of(job.head, by_deadline) + #job.payload
+        if old then
+            queued.add(changes, old.head[2], -1, -#old.rec)
+        end
+        if old or not job.existing then
+            queued.add(changes, job.head.org, 1, size)
+        end
+    end
+    return changes
+end
+
 -- Jobs from the triples (id, head, payload) of a call, from argv[from] on.
 function enqueue.triples(argv, from, settings)
     local jobs, n = {}, (#argv - from + 1) / 3
@@ -184,19 +219,25 @@ function enqueue.triples(argv, from, settings)
     return jobs
 end
 
--- Heads are checked; payloads are within bounds. free: no quota refuses it. Returns the number of
+-- Heads are checked; payloads are within bounds. is_free: no quota refuses it. Returns the number of
 -- created jobs.
-function enqueue.run(k, now, jobs, settings, free)
+function enqueue.run(k, now, jobs, settings, is_free)
     local is_plain = not settings.paused and not settings.limits
     if #jobs == 1 and jobs[1].raw and is_plain and hand_off(k, now, jobs[1]) then
         return 1
     end
     keys.guard(k)
-    find_existing(k, now, jobs)
-    local plan = make_plan(k, now, jobs, settings)
-    if settings.limits and plan.created > 0 and not free then
-        quota.check(k, now, settings.limits, plan.queued)
+    find_existing(k, jobs)
+    if settings.limits and not is_free then
+        local changes = changes_of(jobs, settings.by_deadline)
+        if next(changes) ~= nil then
+            quota.check(k, now, settings.limits, changes)
+        end
     end
+    for _, job in ipairs(jobs) do
+        job.raw = job.raw or id.make(k, now)
+    end
+    local plan = make_plan(k, now, jobs, settings)
     if plan.created > 0 then
         write_plan(k, now, plan)
     end

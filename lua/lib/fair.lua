@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Who comes next: start-time fair queueing (Goyal, Vin, Cheng 1996) over a ring, in batches.
--- Virtual time is worker time (ms) over weight. Instead of serving the member with the lowest
+-- Virtual time is worker time over weight, in whole ns (what is no integer is slow in Redis). Instead of serving the member with the lowest
 -- virtual time again and again, the level is computed to which `need` jobs raise the lowest
 -- ones (water-filling), and each member below it takes its share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
@@ -16,7 +16,11 @@ function fair.shares(ring, weights, need, cost)
         if #list > 0 and v >= level then
             break -- even the lowest ones do not rise this far
         end
-        list[#list + 1] = { org = ring[i], v = v, w = w }
+        -- All fields at once: a table that grows is dear.
+        list[#list + 1] = {
+            org = ring[i], v = v, w = w, n = 0, view = false, valid = 0, got = 0, wanted = 0, spent = 0, bytes = 0,
+            kind = false, cost = 0, value = false,
+        }
         sum_w, sum_wv = sum_w + w, sum_wv + w * v
         level = (need * cost + sum_wv) / sum_w
     end
@@ -52,22 +56,30 @@ end
 
 -- The virtual time at which a member enters a ring.
 function fair.floor(ring)
-    return redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2] or '0'
+    local lowest = redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2]
+    return lowest and lowest ~= 'inf' and lowest or '0'
 end
 
-function fair.text(v)
-    return string.format('%.17g', v)
+-- ms in the unit of virtual times.
+function fair.units(ms)
+    return ms * 1e6
+end
+
+-- The virtual time v, ms later, as text.
+function fair.after(v, ms)
+    return string.format('%d', math.max(v + ms * 1e6, 0))
 end
 
 -- Orgs that have something to run enter the ring: at its lowest virtual time, or where they left it
 -- when that is higher. Those that are in it stay where they are.
 function fair.enter(k, orgs)
-    local floor = fair.floor(k.ring)
-    local left = redis.call('ZMSCORE', k.left, unpack(orgs))
-    local add, lowest = { 'ZADD', k.ring, 'NX' }, tonumber(floor)
+    local floor, add = fair.floor(k.ring), { 'ZADD', k.ring, 'NX' }
+    keys.widen_set(k.ring, #orgs)
+    local left = floor ~= '0' and redis.call('EXISTS', k.left) == 1 and redis.call('ZMSCORE', k.left, unpack(orgs))
+    local lowest = tonumber(floor)
     for i, org in ipairs(orgs) do
-        local v = left[i] and tonumber(left[i]) or 0
-        add[#add + 1], add[#add + 2] = v > lowest and left[i] or floor, org
+        local v = left and left[i] and tonumber(left[i]) or 0
+        add[2 * i + 2], add[2 * i + 3] = v > lowest and left[i] or floor, org
     end
     redis.call(unpack(add))
 end
@@ -81,6 +93,7 @@ function fair.leave(k, flat)
     end
     redis.call('ZREM', k.ring, unpack(orgs))
     if redis.call('EXISTS', k.ring) == 1 then
+        keys.widen_set(k.left, #orgs)
         redis.call('ZADD', k.left, unpack(flat))
     else
         redis.call('DEL', k.left)
@@ -95,7 +108,7 @@ function fair.correct(k, orgs, ms)
         local org = orgs[i]
         extra[org] = ms[org] / (weights and weights[org] or 1)
         if v then
-            put[#put + 1], put[#put + 2] = fair.text(math.max(0, tonumber(v) + extra[org])), org
+            put[#put + 1], put[#put + 2] = fair.after(tonumber(v), extra[org]), org
         elseif extra[org] > 0 then
             out[#out + 1] = org
         end
@@ -106,7 +119,7 @@ function fair.correct(k, orgs, ms)
     if #out > 0 and redis.call('EXISTS', k.ring) == 1 then
         local floor, add = tonumber(fair.floor(k.ring)), { 'ZADD', k.left }
         for i, v in ipairs(redis.call('ZMSCORE', k.left, unpack(out))) do
-            add[#add + 1] = fair.text(math.max(tonumber(v or 0), floor) + extra[out[i]])
+            add[#add + 1] = fair.after(math.max(tonumber(v or 0), floor), extra[out[i]])
             add[#add + 1] = out[i]
         end
         redis.call(unpack(add))

@@ -179,15 +179,21 @@ function finish.completed(k, now, worker, tokens, held, keep, t)
     if n == 0 then
         return
     end
-    local ids, keyed = {}, {}
+    local ids, counts, values, is_keyed = {}, {}, {}, false
     for i = 1, n do
+        local value = held[i]
         ids[i] = string.sub(tokens[i], 1, 16)
-        if tally.note(t, held[i], 'ok').marks ~= '' then
-            keyed[#keyed + 1] = ids[i]
+        if counts[value] then
+            counts[value] = counts[value] + 1
+        else
+            counts[value], values[#values + 1] = 1, value
         end
     end
-    if #keyed > 0 then
-        unique.release_all(k, keyed)
+    for _, value in ipairs(values) do
+        is_keyed = tally.completed(t, value, counts[value]).marks ~= '' or is_keyed
+    end
+    if is_keyed then
+        unique.release_all(k, ids)
     end
     redis.call('HDEL', k.run_ .. worker, unpack(tokens))
     if keep == 0 then

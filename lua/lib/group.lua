@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Groups: rings inside one level of one org, served by the same fair queueing. The jobs without a
--- group are the group '' there. A group at its cap leaves the ring for P:parked.
-local group = { window = 100 }
+-- group are the group '' there. A group at its cap is parked: it stays in the ring, at 'inf'.
+local group = { window = 100, rounds = 10 }
 
 local function ring_of(k, org, level)
     return k.groups_ .. org .. ':' .. level
@@ -13,28 +13,34 @@ end
 
 -- Names of all groups with jobs in a level of an org, also parked ones, without ''.
 function group.all(k, org, level)
-    local names, seen = {}, {}
+    local names = {}
     for _, name in ipairs(redis.call('ZRANGE', ring_of(k, org, level), 0, -1)) do
         if name ~= '' then
-            names[#names + 1], seen[name] = name, true
-        end
-    end
-    local prefix = group.parked(org, level, '')
-    for _, member in ipairs(redis.call('ZRANGE', k.parked, 0, -1)) do
-        if string.sub(member, 1, #prefix) == prefix and not seen[string.sub(member, #prefix + 1)] then
-            names[#names + 1] = string.sub(member, #prefix + 1)
+            names[#names + 1] = name
         end
     end
     return names
 end
 
--- The ring with the jobs without a group in it.
-local function read(k, ring, list)
-    local flat = redis.call('ZRANGE', ring, 0, group.window - 1, 'WITHSCORES')
-    for i = 1, #flat, 2 do
-        if flat[i] == '' then
-            return flat
+-- at: a time or 'inf', as in P:parked.
+function group.park(k, now, org, level, name, at)
+    redis.call('ZADD', ring_of(k, org, level), 'inf', name)
+    parked.add(k, now, group.parked(org, level, name), at)
+end
+
+-- Those of the ring that are not parked, with the jobs without a group.
+local function read_ring(ring, list)
+    local flat, has_plain = {}, false
+    local members = redis.call('ZRANGE', ring, 0, group.window - 1, 'WITHSCORES')
+    for i = 1, #members, 2 do
+        if members[i + 1] == 'inf' then
+            break
         end
+        flat[i], flat[i + 1] = members[i], members[i + 1]
+        has_plain = has_plain or members[i] == ''
+    end
+    if has_plain then
+        return flat
     end
     if redis.call('EXISTS', list) == 1 then
         table.insert(flat, 1, flat[2] or '0')
@@ -43,26 +49,33 @@ local function read(k, ring, list)
     return flat
 end
 
+-- Returns how many ids it took, and whether the group leaves the ring: true, or 'stays' as it is. What this
+-- pass took already is not in the counters yet.
 local function take_one(k, s, e, list, g, want, st)
-    local n = g.n
+    local n, name = math.min(g.n, want), s.org .. '/' .. g.org
     if st.x and g.org ~= '' then
-        n = math.min(n, limit.group_room(st.x, s.org, g.org))
-        if n <= 0 then
-            parked.add(k, st.x.now, group.parked(s.org, e.level, g.org), 'inf')
-            return 0, true
+        local room, taken = limit.group_room(st.x, s.org, g.org), st.taken[name] or 0
+        if room <= 0 then
+            group.park(k, st.x.now, s.org, e.level, g.org, 'inf')
+            return 0, 'stays'
+        elseif room <= taken then
+            s.again = true
+            return 0, 'stays'
         end
+        n = math.min(n, room - taken)
     end
     local source = { share = s, group = g, level = e.level }
-    local got = place.pop(g.org == '' and list or list .. ':' .. g.org, math.min(n, want), st, source)
-    return got, got < math.min(n, want)
+    local got = place.pop(g.org == '' and list or list .. ':' .. g.org, n, st, source)
+    st.taken[name] = (st.taken[name] or 0) + got
+    return got, got < n
 end
 
 -- Takes up to want ids; e: the entry of the org's view.
 function group.take(k, s, e, want, st)
     local ring, list = ring_of(k, s.org, e.level), keys.ready(k, s.org, e.level)
     local got, rounds = 0, 0
-    while got < want and rounds < 10 do
-        local flat = read(k, ring, list)
+    while got < want and rounds < group.rounds do
+        local flat = read_ring(ring, list)
         if #flat == 0 then
             break
         end
@@ -70,10 +83,10 @@ function group.take(k, s, e, want, st)
         for _, g in ipairs(fair.shares(flat, nil, want - got, 1)) do
             local count, leaves = take_one(k, s, e, list, g, want - got, st)
             got = got + count
-            if leaves then
+            if leaves == true then
                 drop[#drop + 1] = g.org
-            else
-                put[#put + 1], put[#put + 2] = fair.text(g.v + count), g.org
+            elseif not leaves then
+                put[#put + 1], put[#put + 2] = g.v + count, g.org
             end
         end
         if #put > 2 then
@@ -84,5 +97,6 @@ function group.take(k, s, e, want, st)
         end
         rounds = rounds + 1
     end
+    s.again = s.again or (rounds == group.rounds and got < want)
     return got
 end

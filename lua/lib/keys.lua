@@ -64,6 +64,30 @@ function keys.guard(k)
     look_at_hashes(k, RARE)
 end
 
+-- Small hashes and sorted sets are lists inside Redis, and each look-up walks them. A long member makes
+-- them tables until they are deleted, also when it is taken out again at once: for those that are
+-- asked for many members at a time. It is no name.
+keys.long = '-----------------------------------------------------------------'
+
+-- HSET of many fields, set: {'HSET', key, field, value, …}
+function keys.hset(set)
+    if #set <= 34 then
+        redis.call(unpack(set))
+        return
+    end
+    set[#set + 1], set[#set + 2] = keys.long, ''
+    redis.call(unpack(set))
+    redis.call('HDEL', set[2], keys.long)
+end
+
+-- Before a ZADD of n members.
+function keys.widen_set(key, n)
+    if n > 16 then
+        redis.call('ZADD', key, 0, keys.long)
+        redis.call('ZREM', key, keys.long)
+    end
+end
+
 function keys.ready(k, org, level)
     return k.ready_ .. org .. ':' .. level
 end

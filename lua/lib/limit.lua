@@ -166,13 +166,14 @@ local function pick(table_of, what, name)
     return table_of[what .. '/' .. name] or table_of[what .. '/*']
 end
 
--- A bucket by its key's end; what a slower rate left behind is cut to the burst.
+-- A bucket by its key's end; what a slower rate left behind is cut to the burst, once: limit.close
+-- writes it, or it would be cut anew at each look.
 local function bucket(x, name, rate)
     local b = x.buckets[name]
     if not b then
         local stored = redis.pcall('GET', x.k.ratelimit_ .. name)
-        local tat = type(stored) == 'string' and tonumber(stored) or 0
-        b = { tat = math.min(math.max(tat, x.now), x.now + rate.pace * rate.burst), rate = rate, used = 0 }
+        local tat, latest = type(stored) == 'string' and tonumber(stored) or 0, x.now + rate.pace * rate.burst
+        b = { tat = tat > x.now and math.min(tat, latest) or x.now, rate = rate, used = 0, is_cut = tat > latest + 1 }
         x.buckets[name] = b
     end
     return b
@@ -364,7 +365,7 @@ function limit.close(x)
         if b.used > 0 and b.kind then
             local state = breaker.load(x, b.kind)
             state.tat, state.changed = b.tat, true
-        elseif b.used > 0 and b.tat > x.now then
+        elseif (b.used > 0 or b.is_cut) and b.tat > x.now then
             local ttl = string.format('%.0f', math.ceil(b.tat - x.now))
             redis.call('SET', x.k.ratelimit_ .. name, string.format('%.3f', b.tat), 'PX', ttl)
         end

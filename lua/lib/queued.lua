@@ -1,37 +1,45 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- P:queued: of each org the jobs and bytes that wait (ready, delayed, set aside) and the ids of
--- finished jobs that still stand in its lists: '<jobs> <bytes> <stale>'; the sums of all under '*'.
+-- finished jobs that still stand in its lists, as little-endian integers of 6, 6 and 4 bytes; the sums of
+-- all under '*'.
 -- Changes of one call are gathered and written at once.
 local queued = { all = '*' }
 
 -- changes: org -> {jobs, bytes, stale}
-function queued.add(changes, org, jobs, bytes, stale)
+function queued.change_of(changes, org)
     local c = changes[org]
     if not c then
         c = { 0, 0, 0 }
         changes[org] = c
     end
+    return c
+end
+
+function queued.add(changes, org, jobs, bytes, stale)
+    local c = queued.change_of(changes, org)
     c[1], c[2], c[3] = c[1] + jobs, c[2] + bytes, c[3] + (stale or 0)
 end
 
+-- Packed, since every enqueue and claim reads and writes it for each org that it touches.
 function queued.parse(value)
-    local jobs, bytes, stale = string.match(value or '', '^(%d+) (%d+) (%d+)$')
-    return tonumber(jobs or 0), tonumber(bytes or 0), tonumber(stale or 0)
+    if not value or #value ~= 16 then
+        return 0, 0, 0
+    end
+    return struct.unpack('<I6I6I4', value)
 end
 
 function queued.format(jobs, bytes, stale)
-    return string.format('%.0f %.0f %.0f', jobs, bytes, stale)
+    return struct.pack('<I6I6I4', jobs, bytes, stale)
 end
 
--- Values of orgs, and of all; kept in known for queued.settle of the same call.
+-- Values of orgs, and of all: {jobs, bytes, stale}; kept in known for queued.settle of the same call.
 function queued.read(k, orgs, known)
     local names = { queued.all }
     for i = 1, #orgs do
         names[i + 1] = orgs[i]
     end
-    local values = redis.call('HMGET', k.queued, unpack(names))
-    for i, name in ipairs(names) do
-        known[name] = values[i]
+    for i, value in ipairs(redis.call('HMGET', k.queued, unpack(names))) do
+        known[names[i]] = { queued.parse(value) }
     end
 end
 
@@ -44,21 +52,21 @@ local function write_part(k, orgs, changes, known)
     end
     if #unknown > 0 then
         for i, value in ipairs(redis.call('HMGET', k.queued, unpack(unknown))) do
-            known[unknown[i]] = value
+            known[unknown[i]] = { queued.parse(value) }
         end
     end
     for _, org in ipairs(orgs) do
-        local jobs, bytes, stale = queued.parse(known[org])
-        local c = changes[org]
-        jobs, bytes, stale = math.max(jobs + c[1], 0), math.max(bytes + c[2], 0), math.max(stale + c[3], 0)
+        local there, c = known[org], changes[org]
+        local jobs, bytes = math.max(there[1] + c[1], 0), math.max(there[2] + c[2], 0)
+        local stale = math.max(there[3] + c[3], 0)
         if jobs + stale > 0 then
             set[#set + 1], set[#set + 2] = org, queued.format(jobs, bytes, stale)
-        elseif known[org] then
+        elseif there[1] + there[3] > 0 then
             drop[#drop + 1] = org
         end
     end
     if #set > 2 then
-        redis.call(unpack(set))
+        keys.hset(set)
     end
     if #drop > 2 then
         redis.call(unpack(drop))

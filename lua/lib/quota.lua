@@ -19,17 +19,13 @@ local function refuse(text)
     args.fail('WHBACKPRESSURE 1000 ' .. text)
 end
 
-local function check(L, scope, jobs, bytes, text)
-    local max_jobs, max_bytes = L.jobs[scope], L.bytes[scope]
-    if max_jobs and jobs > max_jobs then
-        refuse(text .. ' is full: too many jobs wait')
-    end
-    if max_bytes and bytes > max_bytes then
-        refuse(text .. ' is full: the waiting jobs have too many bytes')
+local function check(max, there, change, text)
+    if max and change > 0 and there + change > max then
+        refuse(text)
     end
 end
 
--- Would these changes (org -> {jobs, bytes}) pass a quota? Reads only.
+-- Would these changes (org -> {jobs, bytes}) pass a quota? What makes nothing more never does. Reads only.
 function quota.check(k, now, L, changes)
     if L.memory.queue and quota.memory(now) > L.memory.queue then
         refuse('Redis uses more of its maxmemory than the queue allows')
@@ -47,10 +43,12 @@ function quota.check(k, now, L, changes)
     for i, org in ipairs(orgs) do
         local there, size = queued.parse(values[i])
         if org == queued.all then
-            check(L, 'queue', there + jobs, size + bytes, 'the queue')
+            check(L.jobs.queue, there, jobs, 'the queue is full: too many jobs wait')
+            check(L.bytes.queue, size, bytes, 'the queue is full: the waiting jobs have too many bytes')
         else
-            local scope = (L.jobs['org/' .. org] or L.bytes['org/' .. org]) and org or '*'
-            check(L, 'org/' .. scope, there + changes[org][1], size + changes[org][2], 'the org')
+            local scope, c = 'org/' .. org, changes[org]
+            check(L.jobs[scope] or L.jobs['org/*'], there, c[1], 'the org is full: too many jobs wait')
+            check(L.bytes[scope] or L.bytes['org/*'], size, c[2], 'the org is full: its jobs have too many bytes')
         end
     end
 end

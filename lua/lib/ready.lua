@@ -5,8 +5,8 @@
 local ready = {}
 
 -- The time by which a job must start.
-local function deadline(rec, head)
-    return record.enqueued_at(rec) + (head[4].xp or LIMIT.delay)
+local function deadline(rec, options)
+    return record.enqueued_at(rec) + (options.xp or LIMIT.delay)
 end
 
 local function mark(k, p)
@@ -20,7 +20,7 @@ end
 function ready.push(k, raw, rec, head, at_head)
     local p = place.of(k, head)
     if p.kind == 'soonest' then
-        redis.call('ZADD', p.key, deadline(rec, head), raw)
+        redis.call('ZADD', p.key, deadline(rec, head[4]), raw)
     else
         redis.call(at_head and 'LPUSH' or 'RPUSH', p.key, raw)
     end
@@ -28,16 +28,29 @@ function ready.push(k, raw, rec, head, at_head)
     fair.enter(k, { p.org })
 end
 
--- For ready.push_all: adds a job to the entry of its place in list.
-function ready.gather(list, p, raw, rec, head)
+-- A waiting job's record changed: by deadline its place has changed too.
+function ready.move(k, raw, rec, old_head)
+    local p = place.of(k, old_head)
+    if p.kind == 'soonest' then
+        redis.call('ZADD', p.key, 'XX', deadline(rec, record.decode(rec)[4]), raw)
+    end
+end
+
+-- For ready.push_all: the entry of a place in list.
+function ready.entry(list, p)
     local g = list[p.key]
     if not g then
-        g = { place = p, ids = {}, flat = {} }
+        g = { place = p, ids = {}, flat = p.kind == 'soonest' and {} or nil }
         list[p.key], list[#list + 1] = g, g
     end
+    return g
+end
+
+-- Adds a job to an entry.
+function ready.add(g, raw, rec, options)
     g.ids[#g.ids + 1] = raw
-    if p.kind == 'soonest' then
-        g.flat[#g.flat + 1], g.flat[#g.flat + 2] = deadline(rec, head), raw
+    if g.place.kind == 'soonest' then
+        g.flat[#g.flat + 1], g.flat[#g.flat + 2] = deadline(rec, options), raw
     end
 end
 
@@ -115,7 +128,8 @@ function ready.take(k, s, n, st)
     return got
 end
 
--- Calls fn(key, command to read a part of it, its length) for each place of an org with ready jobs.
+-- Calls fn(key, command to read a part of it, its length, name of a group in P:parked) for each place
+-- of an org with ready jobs.
 function ready.each(k, org, fn)
     for _, e in ipairs(levels.of(k, org).order) do
         if e.kind == 'soonest' then
@@ -126,7 +140,8 @@ function ready.each(k, org, fn)
             fn(key, 'LRANGE', redis.call('LLEN', key))
             if e.kind == 'groups' then
                 for _, g in ipairs(group.all(k, org, e.level)) do
-                    fn(key .. ':' .. g, 'LRANGE', redis.call('LLEN', key .. ':' .. g))
+                    local length = redis.call('LLEN', key .. ':' .. g)
+                    fn(key .. ':' .. g, 'LRANGE', length, group.parked(org, e.level, g))
                 end
             end
         end

@@ -19,7 +19,7 @@ local function due_places(k, now, ids)
                 sound[p.key] = place.is_sound(p)
             end
             if sound[p.key] then
-                ready.gather(list, p, raw, recs[i], head)
+                ready.add(ready.entry(list, p), raw, recs[i], head[4])
                 n = n + 1
             else
                 later[#later + 1], later[#later + 2] = now + timed.postpone, raw

@@ -39,9 +39,23 @@ function unique.waiting(k, text)
 end
 
 -- The same place: what is replaced keeps it.
-function unique.same_place(k, old, h)
-    local a, b = place.of(k, old), place.make(k, h.org, h.level, h.options)
-    return old[1] == h.type and a.key == b.key
+function unique.same_place(old, h)
+    local o = old[4] or {}
+    return old[1] == h.type and old[2] == h.org and old[3] == tonumber(h.level) and o.g == h.options.g
+end
+
+-- The new head of a job that keeps its place: by deadline or by arrival, as it was.
+local function head_bytes(old, h)
+    local eo = old[4] and old[4].eo
+    if h.options.eo == eo then
+        return h.bytes
+    end
+    local options = {}
+    for name, value in pairs(h.options) do
+        options[name] = value
+    end
+    options.eo = eo
+    return record.pack_head({ h.type, h.org, old[3], options })
 end
 
 -- The waiting job gets the new payload and options and keeps id, place and enqueue time.
@@ -49,8 +63,11 @@ function unique.replace(k, now, old, job)
     local h = job.head
     local o = h.options
     local before = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
-    local rec = string.sub(before, 1, record.stamp_len) .. h.bytes .. job.payload
+    local rec = string.sub(before, 1, record.stamp_len) .. head_bytes(old.head, h) .. job.payload
     redis.call('HSET', k.jobs, old.raw, rec)
+    if not old.due then
+        ready.move(k, old.raw, rec, old.head)
+    end
     queued.change(k, h.org, 0, #rec - #before, 0)
     local enqueued = record.enqueued_at(rec)
     if o.xp then

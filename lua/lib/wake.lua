@@ -2,19 +2,17 @@
 -- Brings back what was parked: because its time came, a finish made room, or a setting changed.
 local wake = {}
 
--- Does the org have anything to run? What it has is ready or set aside.
+-- May the org have anything to run? Delayed jobs count too: then it is visited in vain once.
 local function has_jobs(k, org)
-    local found = false
-    ready.each(k, org, function(_, _, length)
-        found = found or length > 0
-    end)
-    return found
+    local jobs, _, stale = queued.parse(redis.call('HGET', k.queued, org))
+    return jobs + stale > 0
 end
 
 local function wake_group(k, org, level, name)
     local ring = k.groups_ .. org .. ':' .. level
+    redis.call('ZREM', ring, name)
     if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 1 then
-        redis.call('ZADD', ring, 'NX', fair.floor(ring), name)
+        redis.call('ZADD', ring, fair.floor(ring), name)
         levels.add(k, org, string.char(97 + tonumber(level)))
         fair.enter(k, { org })
         return true

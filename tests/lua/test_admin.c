@@ -178,8 +178,8 @@ static void audit_finds_damage(void **state)
     static const struct {
         const char *command, *problem;
     } cases[] = {
-        {"HSET " WH_LC_P ":active acme 5", "active of org acme"},
-        {"HDEL " WH_LC_P ":active acme", "active of org acme is missing"},
+        {"HSET " WH_LC_P ":active acme 5", "active of acme"},
+        {"HDEL " WH_LC_P ":active acme", "active of acme is missing"},
         {"DEL " WH_LC_P ":ready:acme:5", "stands in no index"},
         {"DEL " WH_LC_P ":ring", "neither ring, parked nor waiting"},
         {"DEL " WH_LC_P ":queued", "queued of acme is missing"},

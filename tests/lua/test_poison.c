@@ -14,8 +14,8 @@
 
 /* The keys that every change needs: nothing changes while one of them is wrong. */
 static const char *const needed[] = {
-    "jobs", "meta",    "levels", "weights", "info", "active", "stats", "ctl",
-    "ring", "delayed", "expiry", "workers", "idle", "done",   "dlq",   "events",
+    "jobs", "meta",    "levels", "weights", "info", "active", "stats",  "ctl",
+    "ring", "delayed", "expiry", "workers", "idle", "done",   "dlq",    "events",
     "left", "parked",  "cronat", "cron",    "load", "types",  "queued", "limits"};
 /* One worker, job or org only. */
 static const char *const partial[] = {"ready:acme:5", "run:w",   "run:lost",
