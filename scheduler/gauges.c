@@ -37,7 +37,7 @@ static const struct {
     {"expired", "expired"},     {"recovered", "recovered"},
     {"fenced", "fenced"},       {"workers_lost", "worker_lost"},
     {"replayed", "replayed"},   {"purged", "purged"},
-    {"promoted", "promoted"},
+    {"promoted", "promoted"},   {"cron_fired", "cron_fired"},
 };
 
 static const char *const by_queue[] = {"region", "queue", NULL};

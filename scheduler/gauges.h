@@ -14,7 +14,7 @@
 
 typedef struct wh_gauges wh_gauges;
 
-#define WH_GAUGES_COUNTERS 15
+#define WH_GAUGES_COUNTERS 16
 
 /* What a partition keeps between two readings: the last value of each counter. */
 typedef struct wh_gauges_last {

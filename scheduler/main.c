@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wherry-scheduler: options, signals, the loop. TERM or INT ends it at once (it holds
- * nothing); HUP reloads the log level.
+ * nothing); HUP reloads the log level and the schedules.
  */
 #include "common/base/conf.h"
 #include "common/base/conf_report.h"
@@ -22,6 +22,7 @@ typedef struct program {
     int argc;
     char **argv;
     wh_loop *loop;
+    wh_scheduler *scheduler;
     wh_conf *conf;
     wh_conf_report report; /* of the last load */
 } program;
@@ -68,15 +69,16 @@ static void on_signal(void *arg, int signo)
         WH_LOG(WARN, "config.needs_restart", WH_F_STR("options", wh_buf_str(&frozen)));
     wh_buf_fini(&frozen);
     set_up_log(wh_conf_values(fresh));
+    if (wh_scheduler_reload(p->scheduler, wh_conf_values(fresh), &eb))
+        WH_LOG(ERROR, "config.reload_incomplete", WH_F_STR("error", eb.text));
     WH_LOG(INFO, "config.reloaded",
            WH_F_STR("file", wh_conf_file(fresh) ? wh_conf_file(fresh) : ""));
     wh_conf_warn(fresh);
-    wh_conf_free(
-        fresh); /* the log level is all that may change; the rest stays p->conf */
+    wh_conf_free(fresh); /* the rest stays p->conf */
 }
 
 /* --help and its like: prints and returns true. */
-static bool answer(const wh_conf *conf)
+static bool answer(const wh_conf *conf, wh_exit *status)
 {
     wh_buf out = {0};
     switch (wh_conf_action_of(conf)) {
@@ -93,7 +95,7 @@ static bool answer(const wh_conf *conf)
         wh_conf_print(conf, &out);
         break;
     }
-    fputs(wh_buf_str(&out), stdout);
+    *status = wh_conf_report_say("wherry-scheduler", &out);
     wh_buf_fini(&out);
     return true;
 }
@@ -119,19 +121,18 @@ static wh_err check(const wh_scheduler_config *c, wh_errbuf *eb)
 
 static wh_err run(program *p, wh_errbuf *eb)
 {
-    wh_scheduler *s = NULL;
     wh_err err = wh_loop_new(&p->loop);
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; !err && i < sizeof signals / sizeof signals[0]; i++)
         err = wh_loop_on_signal(p->loop, signals[i], on_signal, p);
     if (!err)
-        err = wh_scheduler_new(p->loop, wh_conf_values(p->conf), &s, eb);
+        err = wh_scheduler_new(p->loop, wh_conf_values(p->conf), &p->scheduler, eb);
     if (!err) {
         log_config(p->conf);
-        wh_scheduler_start(s);
+        wh_scheduler_start(p->scheduler);
         err = wh_loop_run(p->loop);
     }
-    wh_scheduler_free(s);
+    wh_scheduler_free(p->scheduler);
     wh_loop_free(p->loop);
     return err;
 }
@@ -143,10 +144,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     wh_err err = load(&p, &p.conf, &eb);
     if (err) {
-        wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
+        (void)wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
         return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
     }
-    if (!answer(p.conf)) {
+    wh_exit status = WH_EXIT_OK;
+    if (!answer(p.conf, &status)) {
         bool only_check = wh_conf_action_of(p.conf) == WH_CONF_CHECK;
         set_up_log(wh_conf_values(p.conf));
         err = only_check ? check(wh_conf_values(p.conf), &eb) : run(&p, &eb);
@@ -155,8 +157,8 @@ int main(int argc, char **argv)
         if (err)
             wh_conf_blame(p.conf, &eb, &p.report);
         if (err || only_check)
-            wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
+            status = wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
     }
     wh_conf_free(p.conf);
-    return err ? (int)wh_err_exit(err) : WH_EXIT_OK;
+    return err ? (int)wh_err_exit(err) : (int)status;
 }

@@ -6,6 +6,7 @@
 
 #include "common/io/http.h"
 #include "common/job/job.h"
+#include "scheduler/declared.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -56,10 +57,11 @@ static const wh_opt opts[] = {
     {.name = "recover.interval",
      .type = WH_OPT_DURATION,
      .offset = AT(recover_ms),
-     .dflt = "1s",
+     .dflt = "5s",
      .min = 10,
      .max = 60000,
-     .help = "longest time between two looks for workers whose lease ran out"},
+     .help = "longest time between two looks for workers whose lease ran out; usually "
+             "it wakes exactly when the first one does"},
     {.name = "trim.interval",
      .type = WH_OPT_DURATION,
      .offset = AT(trim_ms),
@@ -81,6 +83,14 @@ static const wh_opt opts[] = {
      .min = 100,
      .max = 3600000,
      .help = "time between two looks for new partitions"},
+    {.name = "cron.interval",
+     .type = WH_OPT_DURATION,
+     .offset = AT(cron_ms),
+     .dflt = "5s",
+     .min = 100,
+     .max = 3600000,
+     .help = "longest time between two looks at schedules; usually it wakes exactly "
+             "when one is due or changed"},
     {.name = "batch",
      .type = WH_OPT_INT,
      .offset = AT(batch),
@@ -88,6 +98,22 @@ static const wh_opt opts[] = {
      .min = 1,
      .max = 1000,
      .help = "most jobs that one call moves"},
+    {.name = "max_active_jobs_per_org",
+     .type = WH_OPT_INT,
+     .offset = AT(max_active_jobs_per_org),
+     .dflt = "0",
+     .max = 1000000,
+     .env = "MAX_ACTIVE_JOBS_PER_ORG",
+     .help = "cap of jobs in flight for each org, set on partitions that have no "
+             "active:org/* of their own; 0: none"},
+    {.name = "schedule_set",
+     .type = WH_OPT_STRING,
+     .offset = AT(schedule_set),
+     .dflt = "default",
+     .min = 1,
+     .max = 64,
+     .help = "name that the declared schedules are marked with; schedulers whose "
+             "schedules differ need different ones"},
     {.name = "metrics.listen",
      .type = WH_OPT_STRING,
      .offset = AT(metrics_listen),
@@ -95,6 +121,47 @@ static const wh_opt opts[] = {
      .unit = "address:port",
      .check = wh_http_listen_check,
      .help = "/metrics, /livez, /readyz; port 0 picks one; empty: none"},
+};
+
+#define IN(field) offsetof(wh_schedule_config, field)
+#define ROW(n, t, f) .name = (n), .type = (t), .offset = IN(f), .flags = WH_OPT_RELOAD
+
+static const wh_opt schedule_opts[] = {
+    {ROW("expression", WH_OPT_STRING, expression), .max = 256, .unit = "cron",
+     .help = "when, as in docs/cron.md; required"},
+    {ROW("zone", WH_OPT_STRING, zone), .max = 64, .unit = "zone",
+     .help = "time zone such as Europe/Berlin; default UTC"},
+    {ROW("partition", WH_OPT_STRING, partition), .unit = "region:queue",
+     .help = "where its jobs go; required"},
+    {ROW("type", WH_OPT_STRING, type), .max = 64, .help = "type of its jobs; required"},
+    {ROW("org", WH_OPT_STRING, org), .max = 64, .help = "whose jobs they are"},
+    {ROW("group", WH_OPT_STRING, group), .max = 64, .help = "their group in the org"},
+    {ROW("payload", WH_OPT_STRING, payload), .max = 65536, .help = "their payload"},
+    {ROW("priority", WH_OPT_INT, priority), .dflt = "5", .max = 9,
+     .help = "0 to 9, higher runs first"},
+    {ROW("misfire", WH_OPT_ENUM, misfire), .dflt = "once", .choices = "once|skip|all",
+     .help = "fire times that passed while no scheduler ran: one job for all of them, "
+             "none, or one each"},
+    {ROW("misfire_max", WH_OPT_INT, misfire_max), .dflt = "0", .max = 100,
+     .help = "of misfire all: the latest that many; 0: 10"},
+    {ROW("jitter", WH_OPT_DURATION, jitter_ms), .dflt = "0s", .max = 86400000,
+     .help = "each job waits up to that much longer"},
+    {ROW("timeout", WH_OPT_DURATION, timeout_ms), .dflt = "0s", .max = 604800000,
+     .help = "longest run of one attempt; 0: the worker's"},
+    {ROW("max_attempts", WH_OPT_INT, max_attempts), .dflt = "0", .max = 1000,
+     .help = "attempts before it is dead; 0: the worker's"},
+    {ROW("paused", WH_OPT_BOOL, paused), .dflt = "false", .help = "never fires"},
+};
+
+static const wh_opt_section sections[] = {
+    {.name = "schedules",
+     .offset = AT(schedules),
+     .item_size = sizeof(wh_schedule_config),
+     .opts = schedule_opts,
+     .n_opts = sizeof schedule_opts / sizeof schedule_opts[0],
+     .help =
+         "cron schedules by name; set at the start and on SIGHUP, removed when they "
+         "are no longer here"},
 };
 
 static const wh_opt_group groups[] = {
@@ -112,14 +179,21 @@ const wh_opt_table wh_options_scheduler = {
                 "  wherry-scheduler --redis-url redis://redis:6379/0\n"
                 "  wherry-scheduler -c scheduler.yaml --log-level debug\n",
     .about = "Keeps time for the fleet: promotes delayed jobs, recovers those of lost "
-             "workers, expires and trims. Any number may run; none is needed for "
-             "correctness.",
+             "workers, expires and trims, fires schedules. Any number may run; only "
+             "schedules need one.",
     .groups = groups,
     .n_groups = sizeof groups / sizeof groups[0],
+    .sections = sections,
+    .n_sections = sizeof sections / sizeof sections[0],
     .size = sizeof(wh_scheduler_config),
 };
 
 wh_err wh_options_scheduler_check(const wh_scheduler_config *c, wh_errbuf *eb)
 {
-    return wh_redis_options_check(&c->redis, eb);
+    wh_declared declared = {0};
+    wh_err err = wh_redis_options_check(&c->redis, eb);
+    if (!err)
+        err = wh_declared_load(c, &declared, eb);
+    wh_declared_fini(&declared);
+    return err;
 }

@@ -11,15 +11,27 @@
 #include "common/io/redis_options.h"
 #include "common/store/keys.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* A declared schedule, as it is written. */
+typedef struct wh_schedule_config {
+    char *name, *partition, *expression, *zone, *type, *org, *group, *payload;
+    int64_t priority, max_attempts, timeout_ms, jitter_ms, misfire_max;
+    int misfire; /* a wh_schedule_misfire */
+    bool paused;
+} wh_schedule_config;
 
 typedef struct wh_scheduler_config {
     wh_redis_options redis;
     char *name;
     wh_strlist partitions; /* "eu:default": besides those that workers registered */
-    int64_t recover_ms, promote_ms, trim_ms, gauges_ms,
-        discover_ms; /* longest pauses */
+    int64_t recover_ms, promote_ms, trim_ms, gauges_ms, discover_ms,
+        cron_ms; /* longest pauses */
     int64_t batch;
+    int64_t max_active_jobs_per_org; /* 0: no default cap */
+    wh_conf_items schedules;         /* wh_schedule_config */
+    char *schedule_set;
     char *metrics_listen;
     wh_log_options log;
 } wh_scheduler_config;

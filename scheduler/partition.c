@@ -7,6 +7,8 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "scheduler/cap.h"
+#include "scheduler/recur.h"
 
 #include <string.h>
 
@@ -50,6 +52,8 @@ struct wh_partition {
     char key[WH_KEYS_PARTITION_MAX];
     char region[WH_JOB_NAME_MAX + 1], queue[WH_JOB_NAME_MAX + 1];
     wh_gauges_last last;
+    wh_recur *recur;
+    wh_cap cap;
     chore chores[CHORE_COUNT];
 };
 
@@ -151,6 +155,17 @@ wh_err wh_partition_new(const wh_partition_setup *s, const char *key,
         if (err)
             goto fail;
     }
+    const wh_recur_setup recur = {.loop = s->loop,
+                                  .store = s->store,
+                                  .zones = s->zones,
+                                  .declared = s->declared,
+                                  .key = p->key,
+                                  .interval_ms = s->config->cron_ms};
+    err = wh_recur_new(&recur, &p->recur);
+    if (err)
+        goto fail;
+    p->cap = (wh_cap){
+        .store = s->store, .key = p->key, .jobs = s->config->max_active_jobs_per_org};
     wh_partition_wake(p);
     *out = p;
     return WH_OK;
@@ -168,6 +183,8 @@ void wh_partition_free(wh_partition *p)
             wh_store_forget(p->s.store, &p->chores[i]);
         wh_timer_free(p->chores[i].timer);
     }
+    wh_recur_free(p->recur);
+    wh_cap_fini(&p->cap);
     wh_free(p);
 }
 
@@ -176,9 +193,15 @@ const char *wh_partition_key(const wh_partition *p)
     return p->key;
 }
 
-void wh_partition_promote_now(wh_partition *p)
+void wh_partition_ring(wh_partition *p)
 {
     on_due(&p->chores[CHORE_PROMOTE]);
+    wh_recur_wake(p->recur);
+}
+
+void wh_partition_redeclare(wh_partition *p)
+{
+    wh_recur_reset(p->recur);
 }
 
 void wh_partition_wake(wh_partition *p)
@@ -186,4 +209,6 @@ void wh_partition_wake(wh_partition *p)
     for (size_t i = 0; i < CHORE_COUNT; i++)
         if (!p->chores[i].called_us)
             wh_timer_start(p->chores[i].timer, 0);
+    wh_recur_wake(p->recur);
+    wh_cap_wake(&p->cap);
 }

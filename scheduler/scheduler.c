@@ -32,6 +32,8 @@ struct wh_scheduler {
     wh_partition **partitions;
     const char **keys; /* of the partitions, for the bells; borrowed */
     size_t n, cap, keys_cap;
+    wh_zones zones;
+    wh_declared declared;
     bool discovering, listening, configured_registered;
 };
 
@@ -58,7 +60,12 @@ static wh_err add_partition(wh_scheduler *s, const char *key)
     if (!grown)
         return WH_ENOMEM;
     s->partitions = grown;
-    const wh_partition_setup setup = {s->loop, s->store, s->gauges, s->config};
+    const wh_partition_setup setup = {.loop = s->loop,
+                                      .store = s->store,
+                                      .gauges = s->gauges,
+                                      .config = s->config,
+                                      .zones = &s->zones,
+                                      .declared = &s->declared};
     wh_err err = wh_partition_new(&setup, key, &s->partitions[s->n]);
     if (err)
         return err;
@@ -110,7 +117,8 @@ static void on_registered(void *arg, wh_err err, const wh_errbuf *eb, const wh_r
 /* Names the configured partitions in the registry, so that operators' tools find them. */
 static void register_configured(wh_scheduler *s)
 {
-    if (s->configured_registered || s->n == 0 || s->config->partitions.count == 0)
+    if (s->configured_registered || s->n == 0 ||
+        s->config->partitions.count + s->declared.n == 0)
         return;
     wh_call call;
     wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
@@ -148,7 +156,7 @@ static void on_bell(void *arg, wh_err err, int partition, char what,
     (void)claim;
     s->listening = false;
     if (!err && partition >= 0 && (size_t)partition < s->n)
-        wh_partition_promote_now(s->partitions[partition]);
+        wh_partition_ring(s->partitions[partition]);
     if (err)
         wh_timer_start(s->bell_retry, 200);
     else
@@ -261,6 +269,17 @@ static wh_err add_configured(wh_scheduler *s, wh_errbuf *eb)
     return WH_OK;
 }
 
+static wh_err add_declared(wh_scheduler *s, wh_errbuf *eb)
+{
+    for (size_t i = 0; i < s->declared.n; i++) {
+        wh_err err = add_partition(s, s->declared.items[i].key);
+        if (err)
+            return wh_err_set(eb, err, "schedules.%s.partition: %s",
+                              s->declared.items[i].name, wh_err_text(err));
+    }
+    return WH_OK;
+}
+
 static wh_err start_http(wh_scheduler *s, wh_errbuf *eb)
 {
     const char *listen = s->config->metrics_listen;
@@ -297,7 +316,11 @@ wh_err wh_scheduler_new(wh_loop *l, const wh_scheduler_config *config,
     if (!err)
         err = open_store(s, ".bells", on_bells_ready, &s->bells, eb);
     if (!err)
+        err = wh_declared_load(config, &s->declared, eb);
+    if (!err)
         err = add_configured(s, eb);
+    if (!err)
+        err = add_declared(s, eb);
     if (!err)
         err = start_http(s, eb);
     if (err) {
@@ -312,6 +335,20 @@ void wh_scheduler_start(wh_scheduler *s)
 {
     wh_store_start(s->store);
     wh_store_start(s->bells);
+}
+
+wh_err wh_scheduler_reload(wh_scheduler *s, const wh_scheduler_config *fresh,
+                           wh_errbuf *eb)
+{
+    wh_err err = wh_declared_load(fresh, &s->declared, eb);
+    if (err)
+        return err;
+    err = add_declared(s, eb);
+    s->configured_registered = false;
+    for (size_t i = 0; i < s->n; i++)
+        wh_partition_redeclare(s->partitions[i]);
+    wh_zones_clear(&s->zones);
+    return err;
 }
 
 void wh_scheduler_free(wh_scheduler *s)
@@ -332,5 +369,7 @@ void wh_scheduler_free(wh_scheduler *s)
     wh_gauges_free(s->gauges);
     wh_free(s->partitions);
     wh_free((void *)s->keys);
+    wh_zones_clear(&s->zones);
+    wh_declared_fini(&s->declared);
     wh_free(s);
 }

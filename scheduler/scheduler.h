@@ -16,6 +16,10 @@ typedef struct wh_scheduler wh_scheduler;
 wh_err wh_scheduler_new(wh_loop *l, const wh_scheduler_config *config,
                         wh_scheduler **out, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_scheduler_start(wh_scheduler *s);
+/* Takes over the declared schedules of fresh (borrowed for the call), and reads zones
+ * anew. */
+wh_err wh_scheduler_reload(wh_scheduler *s, const wh_scheduler_config *fresh,
+                           wh_errbuf *eb) WH_MUSTCHECK;
 void wh_scheduler_free(wh_scheduler *s);
 
 #endif

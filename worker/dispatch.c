@@ -14,6 +14,7 @@
 
 enum {
     SUBMIT_MAX = 128,
+    SNOOZES_MANY = 100, /* of one job */
     CAPACITY_EACH = 65536, /* of one executor, lest a sum overflows */
     UNSTARTABLE_MS =
         5000 /* a job whose handler does not start comes again after that */
@@ -55,13 +56,22 @@ static void log_job(wh_log_level level, const char *event, const wh_slot *slot)
         WH_F_STR("org", slot->job == NULL ? "" : slot->job->org),
         WH_F_STR("queue", slot->partition->queue),
         WH_F_INT("attempt", slot->job == NULL ? 0 : slot->job->attempt),
+        WH_F_INT("fence", slot->job == NULL ? 0 : slot->job->fence),
         WH_F_STR("category", f->category == NULL ? "" : f->category),
         WH_F_STRN("message", why, n)};
     wh_log_limited(level, level == WH_LOG_LEVEL_DEBUG ? 100000 : 60, event, fields,
                    sizeof fields / sizeof fields[0]);
 }
 
-static void log_finish(const wh_slot *slot)
+/* Claims that cost neither an attempt nor a recovery: it was snoozed, or released. A
+ * handler that snoozes for ever should not do so in silence. */
+static bool goes_round(const wh_job *j)
+{
+    return j != NULL && j->attempt >= 0 && j->recoveries >= 0 &&
+           j->fence >= (uint64_t)j->attempt + (uint64_t)j->recoveries + SNOOZES_MANY;
+}
+
+static void log_finish(wh_metrics *m, const wh_slot *slot)
 {
     switch (slot->finish.outcome) {
     case WH_STORE_RETRY:
@@ -70,8 +80,14 @@ static void log_finish(const wh_slot *slot)
     case WH_STORE_DEAD:
         log_job(WH_LOG_LEVEL_WARN, "job.dead", slot);
         break;
-    case WH_STORE_OK:
     case WH_STORE_SNOOZE:
+        if (goes_round(slot->job)) {
+            wh_metrics_snoozed_often(m, slot->partition);
+            log_job(WH_LOG_LEVEL_WARN, "job.snoozed_often", slot);
+            break;
+        }
+        /* fall through */
+    case WH_STORE_OK:
     case WH_STORE_RELEASE:
     case WH_STORE_CANCELLED:
     case WH_STORE_EXPIRED:
@@ -104,7 +120,7 @@ void wh_dispatch_finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f)
     wh_finish_queue(d->slots, slot, f);
     wh_metrics_ended(d->metrics, slot->partition, slot->handler,
                      end_of(slot->finish.outcome));
-    log_finish(slot);
+    log_finish(d->metrics, slot);
 }
 
 void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome)
@@ -190,6 +206,8 @@ static bool take_claim(wh_dispatch *d, wh_partition *p, const wh_codec_claim *c,
     if (err == WH_EBADDATA) {
         err = take_malformed(d, p, c->token, &eb);
     } else if (err == WH_OK) {
+        job->queue = p->queue; /* a partition lives as long as the dispatcher's jobs */
+        job->region = p->region;
         err = wh_slots_take(d->slots, p, job, &slot);
         if (err == WH_OK) {
             route(d, slot, now_us);

@@ -153,7 +153,7 @@ static int run(program *p, bool only_check)
     }
     if (err == WH_OK && only_check) {
         warn_of_nothing(o);
-        wh_conf_report_tell(&p->report, "wherry-worker", &eb);
+        status = wh_conf_report_tell(&p->report, "wherry-worker", &eb);
     } else if (err == WH_OK) {
         log_config(p->conf, o);
         err = wh_worker_start(p->worker, &eb);
@@ -167,7 +167,7 @@ static int run(program *p, bool only_check)
             (void)wh_err_set(&eb, err, "%s", wh_err_text(err));
         }
         wh_conf_blame(p->conf, &eb, &p->report);
-        wh_conf_report_tell(&p->report, "wherry-worker", &eb);
+        (void)wh_conf_report_tell(&p->report, "wherry-worker", &eb);
         status = wh_err_exit(err);
     }
     wh_worker_free(p->worker);
@@ -176,7 +176,7 @@ static int run(program *p, bool only_check)
     return (int)status;
 }
 
-static void print(const wh_conf *conf, wh_conf_action action)
+static wh_exit print(const wh_conf *conf, wh_conf_action action)
 {
     wh_buf out = {0};
 
@@ -187,8 +187,9 @@ static void print(const wh_conf *conf, wh_conf_action action)
     } else {
         wh_conf_print(conf, &out);
     }
-    fputs(wh_buf_str(&out), stdout);
+    wh_exit status = wh_conf_report_say("wherry-worker", &out);
     wh_buf_fini(&out);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -200,14 +201,14 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     wh_err err = load(&p, &p.conf, &eb);
     if (err != WH_OK) {
-        wh_conf_report_tell(&p.report, "wherry-worker", &eb);
+        (void)wh_conf_report_tell(&p.report, "wherry-worker", &eb);
         return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
     }
     wh_conf_action action = wh_conf_action_of(p.conf);
     if (action == WH_CONF_RUN || action == WH_CONF_CHECK) {
         status = run(&p, action == WH_CONF_CHECK);
     } else {
-        print(p.conf, action);
+        status = print(p.conf, action);
     }
     wh_conf_free(p.fresh);
     wh_conf_free(p.conf);

@@ -66,6 +66,11 @@ static const struct {
     [WH_METRICS_LOST] = {"wherry_leases_lost_total",
                          "Claims that were lost while their job was here.",
                          WH_STATS_COUNTER, labels_queue},
+    [WH_METRICS_SNOOZED_OFTEN] =
+        {"wherry_snoozed_often_total",
+         "Snoozes of jobs that were claimed over a hundred times more "
+         "often than they failed.",
+         WH_STATS_COUNTER, labels_queue},
     [WH_METRICS_REDIS_UP] = {"wherry_redis_up",
                              "1 while connected and the function library is in place.",
                              WH_STATS_GAUGE, NULL},
@@ -162,10 +167,12 @@ static void watch_queue(wh_metrics *m, const wh_partition *p)
 {
     wh_metrics_queue *q = &m->queues[p->index];
     wh_stats_series **to[] = {&q->processed, &q->errors, &q->error_rate,
-                              &q->in_flight, &q->fenced, &q->lost};
-    static const wh_metrics_family of[] = {WH_METRICS_PROCESSED,  WH_METRICS_ERRORS,
-                                           WH_METRICS_ERROR_RATE, WH_METRICS_IN_FLIGHT,
-                                           WH_METRICS_FENCED,     WH_METRICS_LOST};
+                              &q->in_flight, &q->fenced, &q->lost,
+                              &q->snoozed_often};
+    static const wh_metrics_family of[] = {
+        WH_METRICS_PROCESSED, WH_METRICS_ERRORS, WH_METRICS_ERROR_RATE,
+        WH_METRICS_IN_FLIGHT, WH_METRICS_FENCED, WH_METRICS_LOST,
+        WH_METRICS_SNOOZED_OFTEN};
 
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
         *to[i] = wh_stats_series_get(m->families[of[i]], p->region, p->queue, NULL);
@@ -261,6 +268,11 @@ void wh_metrics_fenced(wh_metrics *m, const wh_partition *p, size_t n)
 void wh_metrics_lost(wh_metrics *m, const wh_partition *p, size_t n)
 {
     wh_stats_add(m->queues[p->index].lost, (double)n);
+}
+
+void wh_metrics_snoozed_often(wh_metrics *m, const wh_partition *p)
+{
+    wh_stats_add(m->queues[p->index].snoozed_often, 1);
 }
 
 void wh_metrics_request(wh_metrics *m, wh_metrics_op op, double seconds)

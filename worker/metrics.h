@@ -36,6 +36,8 @@ void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h,
                     double run_s);
 void wh_metrics_fenced(wh_metrics *m, const wh_partition *p, size_t n);
 void wh_metrics_lost(wh_metrics *m, const wh_partition *p, size_t n);
+/* Another snooze of a job that goes round and round. */
+void wh_metrics_snoozed_often(wh_metrics *m, const wh_partition *p);
 typedef enum wh_metrics_op {
     WH_METRICS_CYCLE,
     WH_METRICS_HEARTBEAT,

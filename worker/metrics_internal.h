@@ -23,6 +23,7 @@ typedef enum wh_metrics_family {
     WH_METRICS_RUN,
     WH_METRICS_FENCED,
     WH_METRICS_LOST,
+    WH_METRICS_SNOOZED_OFTEN,
     WH_METRICS_REDIS_UP,
     WH_METRICS_REDIS_REQUESTS,
     WH_METRICS_REDIS_ERRORS,
@@ -42,7 +43,8 @@ typedef enum wh_metrics_family {
 } wh_metrics_family;
 
 typedef struct wh_metrics_queue {
-    wh_stats_series *processed, *errors, *error_rate, *in_flight, *fenced, *lost;
+    wh_stats_series *processed, *errors, *error_rate, *in_flight, *fenced, *lost,
+        *snoozed_often;
     uint64_t new_ended, new_errors; /* since the average was last brought up to date */
     double ended, errored;          /* decayed sums */
 } wh_metrics_queue;

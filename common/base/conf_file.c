@@ -55,6 +55,12 @@ static wh_conf_from from_file(yaml_mark_t at)
         .kind = WH_CONF_FROM_FILE, .line = at.line + 1, .column = at.column + 1};
 }
 
+static void set_place(wh_conf_from *from, yaml_mark_t at)
+{
+    from->line = at.line + 1;
+    from->column = at.column + 1;
+}
+
 static wh_err no_memory(struct reader *r)
 {
     return wh_conf_events_no_memory(&r->ev);
@@ -212,6 +218,7 @@ static wh_err place(struct reader *r, const struct scope *s, const struct key *k
 static wh_err read_list(struct reader *r, const struct scope *s, const wh_opt *o,
                         const struct key *key)
 {
+    yaml_mark_t start = mark_of(r);
     wh_conf_value_clear(o, s->base);
     for (;;) {
         wh_err err = next(r);
@@ -220,7 +227,7 @@ static wh_err read_list(struct reader *r, const struct scope *s, const wh_opt *o
         }
         yaml_mark_t at = mark_of(r);
         if (type_of(r) == YAML_SEQUENCE_END_EVENT) {
-            return place(r, s, key, key->mark,
+            return place(r, s, key, start,
                          wh_conf_value_check_list(o, s->base, &r->why));
         }
         if (type_of(r) != YAML_SCALAR_EVENT || is_null(r)) {
@@ -252,20 +259,23 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
     if (err != WH_OK) {
         return err;
     }
+    yaml_mark_t at = mark_of(r); /* faults of a value are shown where it begins */
     if (type_of(r) == YAML_SEQUENCE_START_EVENT && o->type == WH_OPT_LIST) {
+        set_place(from, at);
         return read_list(r, s, o, key);
     }
     if (type_of(r) != YAML_SCALAR_EVENT) {
-        return REFUSE(r, key->mark, path_of(r, s, key), "one value is expected");
+        return REFUSE(r, at, path_of(r, s, key), "one value is expected");
     }
     if (is_null(r)) {
         return REFUSE(r, key->mark, path_of(r, s, key),
                       "the value is missing; write one, or remove the line");
     }
+    set_place(from, at);
     wh_buf_clear(&r->why);
     err = is_file ? wh_conf_secret_set(r->c, o, s->base, scalar(r), &r->why)
                   : wh_conf_value_set(o, s->base, scalar(r), &r->why);
-    return place(r, s, key, key->mark, err);
+    return place(r, s, key, at, err);
 }
 
 static wh_err read_mapping(struct reader *r, const struct scope *s, const char *prefix,
@@ -282,7 +292,7 @@ static wh_err read_group(struct reader *r, const struct scope *s, const struct k
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return REFUSE(r, key->mark, path_of(r, s, key),
+        return REFUSE(r, mark_of(r), path_of(r, s, key),
                       "a mapping of options is expected");
     }
     return read_mapping(r, s, prefix, depth + 1);
@@ -300,13 +310,14 @@ static wh_err read_item_value(struct reader *r, const struct scope *s,
         return read_mapping(r, s, "", depth + 1);
     }
     if (type_of(r) != YAML_SCALAR_EVENT || s->n_opts == 0) {
-        return REFUSE(r, key->mark, key->name, "a mapping of options is expected");
+        return REFUSE(r, mark_of(r), key->name, "a mapping of options is expected");
     }
-    s->from[0] = from_file(key->mark);
-    struct key first = {.mark = key->mark};
+    yaml_mark_t at = mark_of(r);
+    s->from[0] = from_file(at);
+    struct key first = {.mark = at};
     (void)snprintf(first.name, sizeof first.name, "%s", s->opts[0].name);
     wh_buf_clear(&r->why);
-    return place(r, s, &first, key->mark,
+    return place(r, s, &first, at,
                  wh_conf_value_set(&s->opts[0], s->base, scalar(r), &r->why));
 }
 
@@ -351,7 +362,7 @@ static wh_err read_section(struct reader *r, size_t section, const struct key *k
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return REFUSE(r, key->mark, key->name, "a mapping of names is expected");
+        return REFUSE(r, mark_of(r), key->name, "a mapping of names is expected");
     }
     while ((err = next(r)) == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
         err = read_item(r, section, depth + 1);

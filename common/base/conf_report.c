@@ -8,6 +8,7 @@
 
 #include "common/base/conf_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -212,17 +213,34 @@ void wh_conf_report_print(const wh_conf_report *r, const wh_errbuf *eb, wh_buf *
     wh_buf_adds(out, "}]}\n");
 }
 
-void wh_conf_report_tell(const wh_conf_report *r, const char *program,
-                         const wh_errbuf *eb)
+wh_exit wh_conf_report_say(const char *program, const wh_buf *text)
 {
+    if (!wh_buf_ok(text)) {
+        (void)fprintf(stderr, "%s: %s\n", program, wh_err_text(WH_ENOMEM));
+        return wh_err_exit(WH_ENOMEM);
+    }
+    if (fwrite(wh_buf_str(text), 1, text->len, stdout) != text->len ||
+        fflush(stdout) != 0) {
+        (void)fprintf(stderr, "%s: can't write to stdout: %s\n", program,
+                      strerror(errno));
+        return WH_EXIT_IO;
+    }
+    return WH_EXIT_OK;
+}
+
+wh_exit wh_conf_report_tell(const wh_conf_report *r, const char *program,
+                            const wh_errbuf *eb)
+{
+    wh_buf out = {0};
     if (r->action == WH_CONF_CHECK && r->as_json) {
-        wh_buf out = {0};
         wh_conf_report_print(r, eb, &out);
-        (void)fputs(wh_buf_str(&out), stdout);
-        wh_buf_fini(&out);
     } else if (eb->text[0] != '\0') {
         (void)fprintf(stderr, "%s: %s\n", program, eb->text);
+        return WH_EXIT_OK;
     } else {
-        (void)puts("configuration ok");
+        wh_buf_adds(&out, "configuration ok\n");
     }
+    wh_exit status = wh_conf_report_say(program, &out);
+    wh_buf_fini(&out);
+    return status;
 }

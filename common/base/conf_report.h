@@ -34,9 +34,11 @@ void wh_conf_blame(const wh_conf *c, wh_errbuf *eb, wh_conf_report *report);
 void wh_conf_report_print(const wh_conf_report *r, const wh_errbuf *eb, wh_buf *out);
 
 /* Says so: a refusal on stderr (with a text in eb), "configuration ok" on stdout, or the
- * JSON on stdout when the command line asked for it. */
-void wh_conf_report_tell(const wh_conf_report *r, const char *program,
-                         const wh_errbuf *eb);
+ * JSON on stdout when the command line asked for it. The status is that of saying it. */
+wh_exit wh_conf_report_tell(const wh_conf_report *r, const char *program,
+                            const wh_errbuf *eb);
+/* Writes all of it to stdout; WH_EXIT_IO, with a word on stderr, when that does not work. */
+wh_exit wh_conf_report_say(const char *program, const wh_buf *text);
 
 /* Logs config.secret_exposed for each file that holds a secret (NAME_file, private
  * keys, the configuration itself) and that every user of the machine can read. */

@@ -6,6 +6,7 @@
 #include "common/cli/cli_batch.h"
 
 #include "common/base/alloc.h"
+#include "common/client/session.h"
 #include "common/job/codec.h"
 
 #include <inttypes.h>
@@ -86,7 +87,7 @@ static void count(wh_cli_batch *b, const wh_reply *reply, bool is_repeated)
 {
     size_t last = b->n - 1;
 
-    b->is_last_existing = false;
+    b->last_result = "created";
     wh_rng_uuid_format(b->ids[last], b->last_id);
     for (size_t i = 2; i + 1 < wh_reply_count(reply); i += 2) {
         int64_t at = wh_reply_int(wh_reply_at(reply, i), 0) - 1;
@@ -103,7 +104,7 @@ static void count(wh_cli_batch *b, const wh_reply *reply, bool is_repeated)
         b->existing++;
         b->created--;
         if ((size_t)at == last) {
-            b->is_last_existing = true;
+            b->last_result = "existing";
             wh_rng_uuid_format(id, b->last_id);
         }
     }
@@ -139,5 +140,91 @@ wh_exit wh_cli_batch_flush(wh_cli_batch *b)
     }
     count(b, reply, is_uncertain);
     begin(b);
+    return WH_EXIT_OK;
+}
+
+/* ---- one that may change another ---- */
+
+typedef struct one {
+    wh_session *session;
+    wh_err err;
+    wh_errbuf eb;
+    bool is_done, is_created;
+    wh_store_enqueue_fate fate;
+    char id[WH_UUID_TEXT + 1]; /* of the one that existed */
+} one;
+
+static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
+                        const wh_store_enqueued *e)
+{
+    one *o = arg;
+
+    o->is_done = true;
+    o->err = err;
+    if (err != WH_OK && eb != NULL) {
+        o->eb = *eb;
+    } else if (err == WH_OK) {
+        o->is_created = e->created > 0;
+        o->fate = e->fate;
+        if (e->n_existing > 0 && e->existing_ids[0].n == WH_UUID_TEXT) {
+            memcpy(o->id, e->existing_ids[0].p, WH_UUID_TEXT);
+        }
+    }
+    wh_session_wake(o->session);
+}
+
+static wh_err send_one(wh_cli_batch *b, const wh_job_spec *spec, one *o)
+{
+    wh_store *store = wh_session_store(b->cli->session);
+    const wh_store_enqueue_args args = {b->where.key, spec, 1};
+
+    *o = (one){.session = b->cli->session};
+    wh_err err = wh_store_do_enqueue(store, &args, on_enqueued, o, &o->eb);
+    while (err == WH_OK && !o->is_done) {
+        err = wh_session_sleep(b->cli->session, PAUSE_MS); /* on_enqueued ends it */
+    }
+    if (!o->is_done) {
+        wh_store_forget(store, o);
+    }
+    return err == WH_OK ? o->err : err;
+}
+
+wh_exit wh_cli_batch_one(wh_cli_batch *b, const wh_job_spec *spec)
+{
+    static const char *const words[] = {[WH_STORE_EXISTING] = "existing",
+                                        [WH_STORE_REPLACED] = "replaced",
+                                        [WH_STORE_EXTENDED] = "extended"};
+    wh_job_spec with_id = *spec;
+    int64_t pause_ms = PAUSE_MS;
+    one o;
+
+    if (spec->id == NULL) {
+        wh_err made = wh_rng_uuid7(b->ids[0]);
+        if (made != WH_OK) {
+            return wh_cli_fail(b->cli, made, NULL);
+        }
+        with_id.id = b->ids[0];
+    }
+    wh_rng_uuid_format(with_id.id, b->last_id);
+    wh_err err = send_one(b, &with_id, &o);
+    for (int tries = 1; wh_err_is_transient(err) && tries < TRIES; tries++) {
+        wh_exit status = wh_cli_redis_sleep(b->cli, pause_ms);
+        if (status != WH_EXIT_OK) {
+            return status;
+        }
+        pause_ms *= 2;
+        err = send_one(b, &with_id, &o);
+    }
+    if (err != WH_OK) {
+        return wh_cli_fail(b->cli, err, &o.eb);
+    }
+    bool ours = o.is_created || strcmp(o.id, b->last_id) == 0;
+    b->last_result = ours ? "created" : words[o.fate];
+    if (!ours) {
+        memcpy(b->last_id, o.id, sizeof o.id);
+    }
+    b->sent = 1;
+    b->created = ours;
+    b->existing = !ours;
     return WH_EXIT_OK;
 }

@@ -23,7 +23,7 @@ typedef struct wh_cli_batch {
     int64_t sent, created, existing;
     char
         last_id[WH_UUID_TEXT + 1]; /* of the last job sent, or of the one that exists */
-    bool is_last_existing;
+    const char *last_result;       /* "created", "existing", "replaced", "extended" */
 } wh_cli_batch;
 
 void wh_cli_batch_init(wh_cli_batch *b, wh_cli *c, const wh_cli_partition *where);
@@ -32,6 +32,9 @@ void wh_cli_batch_fini(wh_cli_batch *b);
 wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec,
                         wh_errbuf *eb) WH_MUSTCHECK;
 bool wh_cli_batch_is_full(const wh_cli_batch *b);
+/* One job that may change another one (replace, extend), sent at once: unlike a batch it
+ * tells what became of that one. */
+wh_exit wh_cli_batch_one(wh_cli_batch *b, const wh_job_spec *spec);
 /* Sends what is there; tries again while that may help. */
 wh_exit wh_cli_batch_flush(wh_cli_batch *b);
 

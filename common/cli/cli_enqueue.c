@@ -11,10 +11,9 @@
 #include "common/cli/cli_jsonl.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
+#include "common/cli/cli_payload.h"
 #include "common/cli/cli_progress.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAYLOAD_MAX = 67108864, READ_SIZE = 65536, ENTITY_MAX = 256 };
+enum { ENTITY_MAX = 256 };
 
 /* A blocking read of stdin must end, so the loop's own signals are of no use here. */
 static volatile sig_atomic_t stop_asked;
@@ -42,58 +41,11 @@ typedef struct request {
     wh_buf payload;
 } request;
 
-static wh_exit read_fd(wh_cli *c, int fd, const char *name, wh_buf *out)
-{
-    for (;;) {
-        char *to = wh_buf_reserve(out, READ_SIZE);
-
-        if (to == NULL) {
-            return wh_cli_no_memory(c);
-        }
-        ssize_t n = read(fd, to, READ_SIZE);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            wh_cli_error(c, "can't read %s: %s", name, strerror(errno));
-            return WH_EXIT_IO;
-        }
-        if (n == 0) {
-            return WH_EXIT_OK;
-        }
-        out->len += (size_t)n;
-        if (out->len > PAYLOAD_MAX) {
-            wh_cli_error(c, "%s has over %d bytes: too much for a payload", name,
-                         PAYLOAD_MAX);
-            return WH_EXIT_DATA;
-        }
-    }
-}
-
 static wh_exit read_payload(wh_cli *c, request *r)
 {
-    const char *word = wh_cli_args_operand(&c->args, 1);
-    wh_exit status = WH_EXIT_OK;
+    wh_exit status =
+        wh_cli_payload_read(c, wh_cli_args_operand(&c->args, 1), &r->payload);
 
-    if (word == NULL) {
-        return WH_EXIT_OK;
-    }
-    if (strcmp(word, "-") == 0) {
-        status = read_fd(c, STDIN_FILENO, "stdin", &r->payload);
-    } else if (word[0] == '@') {
-        if (word[1] == '\0') {
-            return wh_cli_usage(c, "\"@\" needs a file's name behind it: @FILE");
-        }
-        int fd = open(word + 1, O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-            wh_cli_error(c, "can't open %s: %s", word + 1, strerror(errno));
-            return WH_EXIT_IO;
-        }
-        status = read_fd(c, fd, word + 1, &r->payload);
-        (void)close(fd);
-    } else {
-        wh_buf_adds(&r->payload, word);
-    }
     r->spec.payload = r->payload.data;
     r->spec.payload_len = r->payload.len;
     return status;
@@ -118,6 +70,22 @@ static wh_exit read_entity(wh_cli *c, request *r)
     return WH_EXIT_OK;
 }
 
+/* The flags' choices are the protocol's words, but for a dash. */
+static void read_key_modes(const wh_cli_args *a, wh_job_spec *spec)
+{
+    const char *unique = wh_cli_args_text(a, "unique");
+    const char *conflict = wh_cli_args_text(a, "conflict");
+
+    if (unique != NULL) {
+        (void)wh_job_unique_parse(unique, &spec->unique);
+    }
+    if (conflict != NULL && strcmp(conflict, "keep-last") == 0) {
+        spec->conflict = WH_JOB_CONFLICT_KEEP_LAST;
+    } else if (conflict != NULL) {
+        (void)wh_job_conflict_parse(conflict, &spec->conflict);
+    }
+}
+
 static wh_exit read_flags(wh_cli *c, request *r)
 {
     const wh_cli_args *a = &c->args;
@@ -134,7 +102,10 @@ static wh_exit read_flags(wh_cli *c, request *r)
         .key = wh_cli_args_text(a, "key"),
         .key_ttl_ms = wh_cli_args_number(a, "key-ttl", 0),
         .traceparent = wh_cli_args_text(a, "traceparent"),
+        .group = wh_cli_args_text(a, "group"),
+        .retry_for_ms = wh_cli_args_number(a, "retry-for", 0),
     };
+    read_key_modes(a, &r->spec);
     if (id != NULL) {
         if (!wh_rng_uuid_parse(id, strlen(id), r->id)) {
             return wh_cli_usage(c, "--id: \"%.60s\" is no UUID", id);
@@ -189,12 +160,14 @@ static wh_exit print_one(wh_cli_batch *b)
 
     if (b->cli->json) {
         wh_buf_addf(&out, "{\"id\":\"%s\",\"result\":\"%s\",\"partition\":\"%s\"}\n",
-                    b->last_id, b->is_last_existing ? "existing" : "created",
-                    b->where.name);
+                    b->last_id, b->last_result, b->where.name);
     } else {
         wh_buf_addf(&out, "%s\n", b->last_id);
-        if (b->is_last_existing) {
+        if (strcmp(b->last_result, "existing") == 0) {
             wh_cli_note(b->cli, "this job existed before; nothing was enqueued");
+        } else if (strcmp(b->last_result, "created") != 0) {
+            wh_cli_note(b->cli, "the job that waited with this key is %s; no new one",
+                        b->last_result);
         }
     }
     return print(b->cli, &out);
@@ -355,7 +328,15 @@ static wh_exit enqueue(wh_cli *c, const request *r)
         (void)sigaction(SIGTERM, &sa, NULL);
     }
     wh_cli_batch_init(&b, c, &where);
-    status = is_bulk ? enqueue_lines(&b, r) : enqueue_count(&b, r, count);
+    if (is_bulk) {
+        status = enqueue_lines(&b, r);
+    } else if (r->spec.conflict == WH_JOB_CONFLICT_REPLACE ||
+               r->spec.conflict == WH_JOB_CONFLICT_EXTEND) {
+        status =
+            wh_cli_batch_one(&b, &r->spec); /* a conflict needs a key: count is 1 */
+    } else {
+        status = enqueue_count(&b, r, count);
+    }
     if (b.sent > 0) {
         wh_cli_partition_founded(c, &where);
     } else if (status == WH_EXIT_OK) {
@@ -383,7 +364,7 @@ wh_exit wh_cli_enqueue_run(wh_cli *c)
     }
     if (status == WH_EXIT_OK && !wh_cli_args_has(&c->args, "jsonl")) {
         wh_errbuf eb = {.code = WH_OK};
-        wh_err err = wh_job_spec_check(&r.spec, PAYLOAD_MAX, &eb);
+        wh_err err = wh_job_spec_check(&r.spec, WH_CLI_PAYLOAD_MAX, &eb);
 
         status = err == WH_OK ? WH_EXIT_OK : refuse(c, err, &eb, 0);
     }

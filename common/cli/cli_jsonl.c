@@ -115,6 +115,8 @@ typedef enum field_kind {
     FIELD_MS,
     FIELD_COUNT,
     FIELD_PRIORITY,
+    FIELD_UNIQUE,
+    FIELD_CONFLICT,
     FIELD_ID,
     FIELD_PAYLOAD,
     FIELD_BASE64
@@ -137,6 +139,10 @@ static const struct field {
     {"key_ttl_ms", FIELD_MS, offsetof(wh_job_spec, key_ttl_ms)},
     {"max_attempts", FIELD_COUNT, offsetof(wh_job_spec, max_attempts)},
     {"priority", FIELD_PRIORITY, offsetof(wh_job_spec, priority_plus1)},
+    {"group", FIELD_TEXT, offsetof(wh_job_spec, group)},
+    {"unique", FIELD_UNIQUE, 0},
+    {"conflict", FIELD_CONFLICT, 0},
+    {"retry_for_ms", FIELD_MS, offsetof(wh_job_spec, retry_for_ms)},
     {"id", FIELD_ID, 0},
     {"payload", FIELD_PAYLOAD, 0},
     {"payload_base64", FIELD_BASE64, 0},
@@ -297,6 +303,17 @@ static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t
     case FIELD_COUNT:
     case FIELD_PRIORITY:
         return set_number(j, f, v, eb);
+    case FIELD_UNIQUE:
+        if (text == NULL || !wh_job_unique_parse(text, &j->spec.unique)) {
+            return wh_err_set(eb, WH_EINVAL, "unique must be ttl, done or queued");
+        }
+        return WH_OK;
+    case FIELD_CONFLICT:
+        if (text == NULL || !wh_job_conflict_parse(text, &j->spec.conflict)) {
+            return wh_err_set(eb, WH_EINVAL,
+                              "conflict must be keep, replace, extend or keep_last");
+        }
+        return WH_OK;
     case FIELD_ID:
         if (text == NULL || !wh_rng_uuid_parse(text, strlen(text), j->id)) {
             return wh_err_set(eb, WH_EINVAL, "id must be a UUID of 36 characters");

@@ -16,13 +16,34 @@
 enum { LIMIT_DEFAULT = 100, CALL_MAX = 1000, FIELDS = 4 };
 
 static const wh_cli_column columns[] = {
-    {"ORG", "org", false},
-    {"READY", "ready", true},
-    {"RUNNING", "active", true},
-    {"WEIGHT", "weight", true},
+    {"ORG", "org", false},      {"READY", "ready", true}, {"RUNNING", "active", true},
+    {"WEIGHT", "weight", true}, {"CAP", "cap", true},     {"STATE", "paused", false},
 };
 
-static void add_rows(wh_cli_table *t, const wh_reply *reply)
+/* The value of "<what>:org/<org>", else of "<what>:org/" and a star; NULL: none. */
+static const char *limit_of(const wh_reply *limits, const char *what, wh_slice org)
+{
+    const char *found = NULL;
+    char own[32 + WH_JOB_NAME_MAX], all[32];
+
+    (void)snprintf(own, sizeof own, "%s:org/%.*s", what,
+                   (int)(org.n > WH_JOB_NAME_MAX ? WH_JOB_NAME_MAX : org.n), org.p);
+    (void)snprintf(all, sizeof all, "%s:org/*", what);
+    for (size_t i = 0; i + 1 < wh_reply_count(limits); i += 2) {
+        const char *name = wh_reply_str(wh_reply_at(limits, i)).p;
+        const char *value = wh_reply_str(wh_reply_at(limits, i + 1)).p;
+
+        if (name != NULL && strcmp(name, own) == 0) {
+            return value;
+        }
+        if (name != NULL && strcmp(name, all) == 0) {
+            found = value;
+        }
+    }
+    return found;
+}
+
+static void add_rows(wh_cli_table *t, const wh_reply *reply, const wh_reply *limits)
 {
     for (size_t i = 1; i + FIELDS <= wh_reply_count(reply); i += FIELDS) {
         wh_slice org = wh_reply_str(wh_reply_at(reply, i));
@@ -35,12 +56,17 @@ static void add_rows(wh_cli_table *t, const wh_reply *reply)
         wh_cli_table_int(t, wh_reply_int(wh_reply_at(reply, i + 1), 0));
         wh_cli_table_int(t, wh_reply_int(wh_reply_at(reply, i + 2), 0));
         wh_cli_table_raw(t, wh_buf_str(&json), w);
+        const char *cap = org.p == NULL ? NULL : limit_of(limits, "active", org);
+        wh_cli_table_raw(t, cap == NULL ? "null" : cap, cap == NULL ? "" : cap);
+        wh_cli_table_bool(t, org.p != NULL && limit_of(limits, "pause", org) != NULL,
+                          "paused");
         wh_cli_table_row(t);
         wh_buf_fini(&json);
     }
 }
 
-static wh_exit list(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
+static wh_exit list(wh_cli *c, const wh_cli_partition *p, const wh_reply *limits,
+                    wh_cli_table *t)
 {
     int64_t left = wh_cli_args_has(&c->args, "all")
                        ? INT64_MAX
@@ -69,13 +95,24 @@ static wh_exit list(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
             wh_slice next = wh_reply_str(wh_reply_at(reply, 0));
 
             (void)snprintf(cursor, sizeof cursor, "%s", next.p == NULL ? "" : next.p);
-            add_rows(t, reply);
+            add_rows(t, reply, limits);
             left -= limit;
         }
     }
     if (status == WH_EXIT_OK && cursor[0] != '\0') {
         wh_cli_table_flush(t);
         wh_cli_note(c, "more: --cursor %s", cursor);
+    }
+    return status;
+}
+
+static wh_exit read_limits(wh_cli *c, const wh_cli_partition *p, wh_reply **out)
+{
+    const wh_reply *reply = NULL;
+    wh_exit status = wh_cli_redis_ask(c, "wh1_limits", p, &reply);
+
+    if (status == WH_EXIT_OK && wh_reply_copy(reply, out) != WH_OK) {
+        status = wh_cli_no_memory(c);
     }
     return status;
 }
@@ -93,8 +130,13 @@ wh_exit wh_cli_org_list(wh_cli *c)
     if (status != WH_EXIT_OK) {
         return status;
     }
+    wh_reply *limits = NULL;
+    status = read_limits(c, &p, &limits);
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
-    status = list(c, &p, &t);
+    if (status == WH_EXIT_OK) {
+        status = list(c, &p, limits, &t);
+    }
+    wh_reply_free(limits);
     (void)snprintf(empty, sizeof empty, "no org has ready jobs in %s", p.name);
     wh_exit printed = wh_cli_table_finish(&t, status == WH_EXIT_OK ? empty : NULL);
     return status == WH_EXIT_OK ? printed : status;

@@ -5,13 +5,12 @@
  */
 #include "common/cli/cli_queue.h"
 
-#include "common/base/clock.h"
 #include "common/base/conf.h"
+#include "common/cli/cli_limit.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,167 +107,6 @@ wh_exit wh_cli_queue_list(wh_cli *c)
     return status == WH_EXIT_OK ? damage : status;
 }
 
-/* ---- stats ---- */
-
-enum { WATCH_MS = 1000, STATS_MAX = 48, NAME_MAX_LEN = 24 };
-
-typedef struct sample {
-    char names[STATS_MAX][NAME_MAX_LEN];
-    int64_t values[STATS_MAX];
-    size_t n;
-} sample;
-
-static void take(const wh_reply *stats, sample *s)
-{
-    s->n = 0;
-    for (size_t i = 0; i + 1 < wh_reply_count(stats) && s->n < STATS_MAX; i += 2) {
-        wh_slice name = wh_reply_str(wh_reply_at(stats, i));
-
-        (void)snprintf(s->names[s->n], NAME_MAX_LEN, "%.*s",
-                       (int)(name.n < NAME_MAX_LEN ? name.n : NAME_MAX_LEN - 1),
-                       name.p == NULL ? "" : name.p);
-        s->values[s->n++] = wh_reply_int(wh_reply_at(stats, i + 1), 0);
-    }
-}
-
-static int64_t value_of(const sample *s, const char *name, int64_t dflt)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        if (strcmp(s->names[i], name) == 0) {
-            return s->values[i];
-        }
-    }
-    return dflt;
-}
-
-/* Counters grow; states go up and down and have no rate. */
-static bool is_counter(const char *name)
-{
-    static const char *const counters[] = {
-        "enqueued", "claimed",      "completed", "retried", "dead_total",
-        "snoozed",  "released",     "cancelled", "expired", "recovered",
-        "fenced",   "workers_lost", "replayed",  "purged",  "promoted"};
-
-    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
-        if (strcmp(counters[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void stats_json(wh_buf *out, const wh_cli_partition *p, const sample *s)
-{
-    wh_buf_adds(out, "{\"partition\":");
-    wh_buf_add_json(out, p->name, strlen(p->name));
-    for (size_t i = 0; i < s->n; i++) {
-        wh_buf_addc(out, ',');
-        wh_buf_add_json(out, s->names[i], strlen(s->names[i]));
-        wh_buf_addf(out, ":%" PRId64, s->values[i]);
-    }
-    wh_buf_adds(out, "}\n");
-}
-
-static void stats_line(wh_buf *out, const sample *s, const sample *before, size_t i)
-{
-    const char *name = s->names[i];
-    int64_t elapsed = value_of(s, "now_ms", 0) - value_of(before, "now_ms", 0);
-    char human[24];
-
-    if (strcmp(name, "now_ms") == 0) {
-        return;
-    }
-    if (strcmp(name, "oldest_ms") == 0) {
-        wh_buf_addf(
-            out, "%-14s %14s\n", "oldest",
-            s->values[i] < 0 ? "-" : wh_clock_human(s->values[i], human, sizeof human));
-        return;
-    }
-    if (strcmp(name, "paused") == 0) {
-        wh_buf_addf(out, "%-14s %14s\n", name, s->values[i] != 0 ? "yes" : "no");
-        return;
-    }
-    wh_buf_addf(out, "%-14s %14" PRId64, name, s->values[i]);
-    if (before->n > 0 && elapsed > 0 && is_counter(name)) {
-        int64_t grown = s->values[i] - value_of(before, name, s->values[i]);
-        wh_buf_addf(out, " %9" PRId64 "/s", grown * 1000 / elapsed);
-    }
-    wh_buf_addc(out, '\n');
-}
-
-static wh_exit stats_once(wh_cli *c, const wh_cli_partition *p, sample *before)
-{
-    const wh_reply *reply = NULL;
-    wh_buf out = {0};
-    sample now;
-    wh_exit status = wh_cli_redis_ask(c, "wh1_stats", p, &reply);
-
-    if (status != WH_EXIT_OK) {
-        return status;
-    }
-    take(reply, &now);
-    if (c->json) {
-        stats_json(&out, p, &now);
-    } else {
-        wh_buf_adds(&out, before->n > 0 && c->is_out_terminal ? "\033[H\033[J" : "");
-        wh_cli_out_color(c, &out, "1", p->name);
-        wh_buf_addc(&out, '\n');
-        for (size_t i = 0; i < now.n; i++) {
-            stats_line(&out, &now, before, i);
-        }
-    }
-    *before = now;
-    status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
-}
-
-static wh_exit watch(wh_cli *c, const wh_cli_partition *p)
-{
-    sample before = {.n = 0};
-    int64_t every_ms = wh_cli_args_number(&c->args, "interval", WATCH_MS);
-    wh_exit status = wh_cli_redis_catch(c);
-
-    if (c->is_out_terminal && !c->json) {
-        fputs("\033[H\033[J", stdout);
-    }
-    while (status == WH_EXIT_OK && !c->interrupted) {
-        status = stats_once(c, p, &before);
-        if (status == WH_EXIT_OK) {
-            status = wh_cli_redis_sleep(c, every_ms);
-        }
-    }
-    return status;
-}
-
-/* Connects and finds out which partition is meant. */
-static wh_exit open_one(wh_cli *c, const char *operand, wh_cli_partition *p)
-{
-    wh_exit status = wh_cli_redis_open(c);
-
-    return status == WH_EXIT_OK ? wh_cli_partition_one(c, operand, p) : status;
-}
-
-wh_exit wh_cli_queue_stats(wh_cli *c)
-{
-    wh_cli_partition p;
-    sample none = {.n = 0};
-
-    if (wh_cli_args_has(&c->args, "interval") && !wh_cli_args_has(&c->args, "watch")) {
-        return wh_cli_usage(c, "--interval is of --watch: give both");
-    }
-    wh_exit status = open_one(c, wh_cli_args_operand(&c->args, 0), &p);
-
-    if (status != WH_EXIT_OK) {
-        return status;
-    }
-    return wh_cli_args_has(&c->args, "watch") ? watch(c, &p) : stats_once(c, &p, &none);
-}
-
 /* ---- pause, resume, set ---- */
 
 /* As open_one, and *known tells whether the partition is. */
@@ -280,13 +118,67 @@ static wh_exit open_any(wh_cli *c, const char *operand, wh_cli_partition *p,
     return status == WH_EXIT_OK ? wh_cli_partition_any(c, operand, p, known) : status;
 }
 
+typedef struct switching {
+    const char *function, *did, *result;
+    bool on;          /* pause, not resume */
+    const char *hint; /* for a partition that is not known, or NULL */
+} switching;
+
+/* The org or type that is meant, as a setting of wh1_limit; false: the queue itself. */
+static bool part_of(const wh_cli *c, const switching *w, wh_cli_setting *out)
+{
+    const char *org = wh_cli_args_text(&c->args, "org");
+    const char *type = wh_cli_args_text(&c->args, "type");
+
+    *out = (wh_cli_setting){.name = ""};
+    if (org == NULL && type == NULL) {
+        return false;
+    }
+    (void)snprintf(out->name, sizeof out->name, "pause:%s/%s",
+                   org != NULL ? "org" : "type", org != NULL ? org : type);
+    (void)snprintf(out->value, sizeof out->value, "%s", w->on ? "1" : "");
+    return true;
+}
+
+static wh_exit send_switch(wh_cli *c, const switching *w, const wh_cli_partition *p,
+                           const wh_cli_setting *part)
+{
+    wh_call call;
+
+    if (part != NULL) {
+        return wh_cli_limit_apply(c, p, part, 1);
+    }
+    wh_call_init(&call, w->function, false, p->key);
+    return wh_cli_redis_call(c, &call, NULL);
+}
+
+static wh_exit tell_switch(wh_cli *c, const switching *w, const wh_cli_partition *p,
+                           const wh_cli_setting *part)
+{
+    wh_buf more = {0};
+
+    if (part == NULL) {
+        wh_cli_note(c, "%s %s", p->name, w->did);
+        return wh_cli_out_changed(c, p->name, NULL, w->result);
+    }
+    const char *scope = part->name + strlen("pause:");
+    const char *slash = strchr(scope, '/');
+    wh_cli_note(c, "%s: %.*s %s %s", p->name, (int)(slash - scope), scope, slash + 1,
+                w->did);
+    wh_buf_addf(&more, ",\"%.*s\":", (int)(slash - scope), scope);
+    wh_buf_add_json(&more, slash + 1, strlen(slash + 1));
+    wh_exit status = wh_cli_out_changed(c, p->name, &more, w->result);
+    wh_buf_fini(&more);
+    return status;
+}
+
 /* A pause of a partition whose name has a typing error would stop nothing: one that is
- * not known is refused, unless may_be_new. */
-static wh_exit change(wh_cli *c, const char *function, const char *did,
-                      const char *result, bool may_be_new, const char *hint)
+ * not known is refused, unless it may be new. */
+static wh_exit change(wh_cli *c, const switching *w, bool may_be_new)
 {
     wh_cli_partition p;
-    wh_call call;
+    wh_cli_setting part;
+    const wh_cli_setting *of = part_of(c, w, &part) ? &part : NULL;
     bool known = false;
     wh_exit status = open_any(c, wh_cli_args_operand(&c->args, 0), &p, &known);
 
@@ -294,41 +186,42 @@ static wh_exit change(wh_cli *c, const char *function, const char *did,
         return status;
     }
     if (!known && !may_be_new) {
-        return wh_cli_partition_unknown(c, &p, hint);
+        return wh_cli_partition_unknown(c, &p, w->hint);
     }
-    wh_call_init(&call, function, false, p.key);
-    status = wh_cli_redis_call(c, &call, NULL);
+    status = send_switch(c, w, &p, of);
     if (status == WH_EXIT_OK && !known) {
         (void)wh_cli_partition_register(c, &p);
     }
-    if (status == WH_EXIT_OK) {
-        wh_cli_note(c, "%s %s", p.name, did);
-        status = wh_cli_out_changed(c, p.name, NULL, result);
-    }
-    return status;
+    return status == WH_EXIT_OK ? tell_switch(c, w, &p, of) : status;
 }
 
 wh_exit wh_cli_queue_pause(wh_cli *c)
 {
-    return change(c, "wh1_pause", "is paused: nothing is claimed, running jobs go on",
-                  "paused", wh_cli_args_has(&c->args, "new"),
-                  "--new pauses one before its first job");
+    static const switching pause = {
+        "wh1_pause", "is paused: nothing is claimed, running jobs go on", "paused",
+        true, "--new pauses one before its first job"};
+
+    return change(c, &pause, wh_cli_args_has(&c->args, "new"));
 }
 
 wh_exit wh_cli_queue_resume(wh_cli *c)
 {
-    return change(c, "wh1_resume", "is claimed from again", "resumed", false, NULL);
+    static const switching resume = {"wh1_resume", "is claimed from again", "resumed",
+                                     false, NULL};
+
+    return change(c, &resume, false);
 }
 
 static const struct setting {
     const char *name, *field;
-    enum { SETTING_DURATION, SETTING_COUNT, SETTING_SIZE } kind;
+    enum { SETTING_DURATION, SETTING_COUNT, SETTING_SIZE, SETTING_WORD } kind;
     int64_t min, max;
     const char *example;
 } settings[] = {
     {"keep", "keep_ms", SETTING_DURATION, 0, INT64_C(315360000000), "24h"},
     {"keep-count", "keep_count", SETTING_COUNT, 0, 1000000, "10000"},
     {"payload-max", "payload_max", SETTING_SIZE, 1, 67108864, "256KiB"},
+    {"order", "order", SETTING_WORD, 0, 0, "order=arrival or order=deadline"},
 };
 enum { N_SETTINGS = sizeof settings / sizeof settings[0] };
 
@@ -346,6 +239,8 @@ static bool parse_setting(const struct setting *s, const char *text, int64_t *va
     case SETTING_SIZE:
         ok = wh_conf_parse_size(text, value);
         break;
+    case SETTING_WORD:
+        return strcmp(text, "arrival") == 0 || strcmp(text, "deadline") == 0;
     }
     return ok && *value >= s->min && *value <= s->max;
 }
@@ -371,13 +266,18 @@ static wh_exit add_setting(wh_cli *c, wh_call *call, const char *word)
                                 s->name, word + len + 1, s->example);
         }
         wh_call_args(call, s->field);
-        wh_call_argi(call, value);
+        if (s->kind == SETTING_WORD) {
+            wh_call_args(call, word + len + 1);
+        } else {
+            wh_call_argi(call, value);
+        }
         return WH_EXIT_OK;
     }
     const char *nearest = wh_conf_suggest(name, names, N_SETTINGS);
     return wh_cli_usage(c, "there is no setting \"%s\"; %s%s%s", name,
-                        nearest == NULL ? "there are keep, keep-count and payload-max"
-                                        : "did you mean \"",
+                        nearest == NULL
+                            ? "there are keep, keep-count, payload-max and order"
+                            : "did you mean \"",
                         nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
 }
 

@@ -129,6 +129,7 @@ wh_err wh_child_setup(wh_loop *l, wh_errbuf *eb)
 void wh_child_teardown(void)
 {
     wh_child_stray_kill_all();
+    wh_child_memory_forget();
 }
 
 /* -------------------------------------------------------------- spawning */
@@ -381,9 +382,23 @@ void wh_child_describe(int status, char *out, size_t size)
     }
 }
 
+static wh_child_family family_of(const wh_child *c)
+{
+    return (wh_child_family){.pid = c->pid, .mark = c->mark, .is_known = is_known};
+}
+
 int64_t wh_child_rss(const wh_child *c)
 {
-    return c->running ? rss_of(c->pid) : -1;
+    const wh_child_family f = family_of(c);
+
+    return c->running ? wh_child_memory_rss(&f) : -1;
+}
+
+int64_t wh_child_pss(const wh_child *c)
+{
+    const wh_child_family f = family_of(c);
+
+    return c->running ? wh_child_memory_pss(&f) : -1;
 }
 
 int64_t wh_child_rss_self(void)

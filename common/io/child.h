@@ -52,9 +52,12 @@ void wh_child_kill(wh_child *c, int signo);
 /* SIGKILLs the group if it still runs, no on_exit afterwards; the zombie is reaped. Legal in
  * on_exit. */
 void wh_child_free(wh_child *c);
-/* Resident set in bytes from /proc, -1 unknown. */
+/* Resident sets in bytes of the child and of all that it started, up to half a second old;
+ * -1 unknown. Pages that several of them share count in each. */
 int64_t wh_child_rss(const wh_child *c);
-/* The same of this process. */
+/* The same with such pages counted once in all. Dearer: ask when the first is too much. */
+int64_t wh_child_pss(const wh_child *c);
+/* The resident set of this process. */
 int64_t wh_child_rss_self(void);
 /* "exit status 3", "signal 11 (SIGSEGV)". */
 void wh_child_describe(int status, char *out, size_t size);

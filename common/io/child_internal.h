@@ -33,5 +33,21 @@ bool wh_child_stray_may_be(wh_child_is_known *is_known);
 void wh_child_stray_kill(const char *mark);
 /* The same with the marks of all children that this process ever had. */
 void wh_child_stray_kill_all(void);
+bool wh_child_stray_has_mark(pid_t pid, const char *mark);
+
+/* ---- child_memory.c: what a child and all that it started hold */
+
+typedef struct wh_child_family {
+    pid_t pid;
+    const char *mark;
+    wh_child_is_known *is_known;
+} wh_child_family;
+
+/* Sum of the resident sets, -1 unknown: pages that several processes have count in each. */
+int64_t wh_child_memory_rss(const wh_child_family *f);
+/* The same with such pages counted once in all; dearer. Of a lone process its resident set. */
+int64_t wh_child_memory_pss(const wh_child_family *f);
+/* At the end of the process. */
+void wh_child_memory_forget(void);
 
 #endif

@@ -94,19 +94,23 @@ static bool holds(int fd, const char *mark, size_t size)
     return false;
 }
 
-static bool kill_if_marked(long pid, const char *mark, size_t size)
+static bool is_marked(long pid, const char *mark, size_t size)
 {
     char path[64];
-    bool is_marked = false;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/environ", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return false; /* gone, or not ours */
     }
-    is_marked = holds(fd, mark, size) && kill((pid_t)pid, SIGKILL) == 0;
+    bool found = holds(fd, mark, size);
     close(fd);
-    return is_marked;
+    return found;
+}
+
+static bool kill_if_marked(long pid, const char *mark, size_t size)
+{
+    return is_marked(pid, mark, size) && kill((pid_t)pid, SIGKILL) == 0;
 }
 
 static bool kill_marked(const char *mark, size_t size)
@@ -127,6 +131,11 @@ static bool kill_marked(const char *mark, size_t size)
         (void)closedir(proc);
     }
     return found;
+}
+
+bool wh_child_stray_has_mark(pid_t pid, const char *mark)
+{
+    return is_marked((long)pid, mark, strlen(mark) + 1);
 }
 
 void wh_child_stray_kill(const char *mark)

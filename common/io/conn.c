@@ -101,7 +101,8 @@ static void wait_and_retry(wh_conn *c)
 
     wh_endpoint_print(&c->o.endpoint, where, sizeof where);
     WH_LOG_LIMITED(WARN, LOGS_PER_MINUTE, "redis.waiting", WH_F_STR("redis", where),
-                   WH_F_STR("why", c->error), WH_F_INT("failures", c->attempts),
+                   WH_F_STR("connection", c->o.use), WH_F_STR("why", c->error),
+                   WH_F_INT("failures", c->attempts),
                    WH_F_INT("retry_ms", delay_ms));
     wh_timer_start(c->phase, delay_ms);
 }
@@ -265,7 +266,8 @@ void wh_conn_established(wh_conn *c)
     c->error[0] = '\0';
     if (!c->o.once) {
         wh_endpoint_print(&c->o.endpoint, where, sizeof where);
-        WH_LOG(INFO, "redis.ready", WH_F_STR("redis", where));
+        WH_LOG(INFO, "redis.ready", WH_F_STR("redis", where),
+               WH_F_STR("connection", c->o.use));
     }
     if (c->o.on_state != NULL) {
         c->o.on_state(c->o.arg, true, NULL);

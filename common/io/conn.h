@@ -50,7 +50,8 @@ typedef struct wh_endpoint {
  * error text never contains the password. */
 wh_err wh_endpoint_parse(const char *url, wh_endpoint *out, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_endpoint_fini(wh_endpoint *e);
-/* For logs, password masked. */
+/* For logs: with the user, and without any trace of a password, which may have come from
+ * elsewhere than a URL. */
 void wh_endpoint_print(const wh_endpoint *e, char *out, size_t size);
 
 typedef void wh_conn_reply_fn(void *arg, wh_err err, const struct redisReply *reply);
@@ -62,6 +63,7 @@ typedef void wh_conn_state_fn(void *arg, bool ready, const char *why);
 typedef struct wh_conn_options {
     wh_endpoint endpoint; /* copied */
     const char *name;     /* CLIENT SETNAME; NULL none */
+    const char *use;      /* what it is for, in the log; a literal; NULL: "calls" */
     /* TLS; NULL: the system's store. Host and chain are always verified. */
     const char *ca_file;
     const char *cert_file, *key_file;

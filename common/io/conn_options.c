@@ -28,6 +28,7 @@ static int64_t or_default(int64_t value, int64_t fallback)
 
 static void fill_defaults(wh_conn_options *o)
 {
+    o->use = o->use != NULL ? o->use : "calls";
     o->connect_timeout_ms = or_default(o->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     o->request_timeout_ms = or_default(o->request_timeout_ms, REQUEST_TIMEOUT_MS);
     o->backoff_min_ms = or_default(o->backoff_min_ms, BACKOFF_MIN_MS);

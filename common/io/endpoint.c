@@ -262,14 +262,14 @@ void wh_endpoint_fini(wh_endpoint *e)
 void wh_endpoint_print(const wh_endpoint *e, char *out, size_t size)
 {
     const char *user = e->user != NULL ? e->user : "";
-    const char *secret = e->password != NULL ? ":***@" : "";
+    const char *at = e->user != NULL ? "@" : "";
     char db[24] = "";
 
     if (e->path != NULL) {
         if (e->db > 0) {
             (void)snprintf(db, sizeof db, "?db=%d", e->db);
         }
-        (void)snprintf(out, size, "unix://%s%s%s%s", user, secret, e->path, db);
+        (void)snprintf(out, size, "unix://%s%s%s%s", user, at, e->path, db);
         return;
     }
     const char *host = e->host != NULL ? e->host : "";
@@ -278,5 +278,5 @@ void wh_endpoint_print(const wh_endpoint *e, char *out, size_t size)
         (void)snprintf(db, sizeof db, "/%d", e->db);
     }
     (void)snprintf(out, size, "%s://%s%s%s%s%s:%d%s", e->tls ? "rediss" : "redis", user,
-                   secret, is_v6 ? "[" : "", host, is_v6 ? "]" : "", e->port, db);
+                   at, is_v6 ? "[" : "", host, is_v6 ? "]" : "", e->port, db);
 }

@@ -2,22 +2,21 @@
 /*
  * libmicrohttpd without a thread: its epoll fd is watched by the loop, its own time-outs
  * are kept by a timer. Only GET and HEAD without a body are served. The library's idle
- * time-out is restarted by every byte, so a second, absolute limit ends connections
- * that take too long over a request. Responses are copied into the library before the
- * handler's buffer is freed.
+ * time-out is restarted by every byte, so absolute limits end connections that take too
+ * long over a request, and where the library refuses newcomers when it is full we end the
+ * oldest connection instead: probes get through whoever holds connections open.
+ * Responses are copied into the library before the handler's buffer is freed.
  */
 #include "common/io/http.h"
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/io/http_listen.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,20 +25,22 @@
 
 enum {
     MAX_CONNECTIONS = 64,
-    HOST_SIZE = 128,
     IDLE_S = 10,
-    REQUEST_MS = 10000, /* from connect or last response to the end of a request */
-    CHECK_MS = 1000,
+    REQUEST_MS = 2000, /* from connect to the end of the first request's head */
+    ANSWER_MS = 10000, /* from there to the response's end, and then to the next one's */
+    CHECK_MS = 500,
+    ADDRESS_BYTES = 16,
     REQUEST_BYTES = 16 * 1024, /* request line, headers and the library's own needs */
-    BACKLOG = 64,
     BAD_METHOD = 405,
     HAS_BODY = 413
 };
 
-/* One connection, for the absolute limit; in http->peers from start to close. */
+/* One connection, for the limits; in http->peers from start to close, the youngest first. */
 typedef struct peer {
     struct MHD_Connection *connection;
-    int64_t since_ms;
+    int64_t since_ms, limit_ms;
+    uint8_t address[ADDRESS_BYTES];
+    bool is_cut; /* we ended it, and the library has not seen that yet */
     struct peer *prev, *next;
 } peer;
 
@@ -52,6 +53,8 @@ struct wh_http {
     wh_http_fn *handler;
     void *arg;
     peer *peers;
+    unsigned max;    /* connections at a time; half of them of one address */
+    bool has_closed; /* some, in this run of the library: it may accept again */
     int listen_fd; /* -1 once the daemon owns it */
     int port;
 };
@@ -83,6 +86,20 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
     }
     MHD_destroy_response(r);
     return ok;
+}
+
+/* The connection's time runs from now, for so long. */
+static void restart(struct MHD_Connection *connection, int64_t limit_ms)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    if (info != NULL && info->socket_context != NULL) {
+        peer *p = info->socket_context;
+
+        p->since_ms = wh_clock_mono_ms();
+        p->limit_ms = limit_ms;
+    }
 }
 
 static bool has_body(struct MHD_Connection *connection)
@@ -119,6 +136,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
         wh_buf_adds(&rs.body, "no request body, please\n");
     } else if (*context == NULL) {
         *context = h;
+        restart(connection, ANSWER_MS);
         return MHD_YES;
     } else {
         h->handler(h->arg, &rq, &rs);
@@ -135,18 +153,92 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode how)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
     (void)arg;
     (void)context;
     (void)how;
-    if (info != NULL && info->socket_context != NULL) {
-        ((peer *)info->socket_context)->since_ms = wh_clock_mono_ms();
-    }
+    restart(connection, ANSWER_MS);
 }
 
 /* ------------------------------------------------------------ connections */
+
+static void take_address(peer *p)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(p->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *sa = info != NULL ? info->client_addr : NULL;
+
+    if (sa != NULL && sa->sa_family == AF_INET6) {
+        memcpy(p->address, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr,
+               sizeof(struct in6_addr));
+    } else if (sa != NULL && sa->sa_family == AF_INET) {
+        memcpy(p->address, &((const struct sockaddr_in *)(const void *)sa)->sin_addr,
+               sizeof(struct in_addr));
+    }
+}
+
+static bool is_of(const peer *p, const peer *like)
+{
+    return like == NULL || memcmp(p->address, like->address, ADDRESS_BYTES) == 0;
+}
+
+static void cut(peer *p)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(p->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    p->is_cut = true;
+    if (info != NULL) {
+        (void)shutdown(info->connect_fd, SHUT_RDWR); /* the library sees the end */
+    }
+}
+
+/* Ends what has been there longest if there are more than `most`; of one address, or
+ * (like NULL) of all. */
+static void make_room(const wh_http *h, const peer *like, unsigned most)
+{
+    peer *oldest = NULL;
+    unsigned n = 0;
+
+    for (peer *p = h->peers; p != NULL; p = p->next) {
+        if (!p->is_cut && is_of(p, like)) {
+            n++;
+            oldest = oldest == NULL || p->since_ms <= oldest->since_ms ? p : oldest;
+        }
+    }
+    if (n > most && oldest != NULL) {
+        cut(oldest);
+    }
+}
+
+static void add_peer(wh_http *h, peer *p)
+{
+    p->since_ms = wh_clock_mono_ms();
+    p->limit_ms = REQUEST_MS;
+    take_address(p);
+    p->next = h->peers;
+    if (h->peers != NULL) {
+        h->peers->prev = p;
+    }
+    h->peers = p;
+    make_room(h, p, h->max > 1 ? h->max / 2 : 1);
+    make_room(h, NULL, h->max);
+    if (h->check != NULL && !wh_timer_is_running(h->check)) {
+        wh_timer_start(h->check, CHECK_MS);
+    }
+}
+
+static void remove_peer(wh_http *h, peer *p)
+{
+    if (p->prev != NULL) {
+        p->prev->next = p->next;
+    } else {
+        h->peers = p->next;
+    }
+    if (p->next != NULL) {
+        p->next->prev = p->prev;
+    }
+    wh_free(p);
+}
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
@@ -157,31 +249,15 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         p = wh_calloc(1, sizeof *p);
         *context = p;
-        if (p == NULL) {
-            return; /* only the idle limit holds for this one */
-        }
-        p->connection = connection;
-        p->since_ms = wh_clock_mono_ms();
-        p->next = h->peers;
-        if (h->peers != NULL) {
-            h->peers->prev = p;
-        }
-        h->peers = p;
-        if (h->check != NULL && !wh_timer_is_running(h->check)) {
-            wh_timer_start(h->check, CHECK_MS);
+        if (p != NULL) { /* else only the idle limit holds for this one */
+            p->connection = connection;
+            add_peer(h, p);
         }
         return;
     }
+    h->has_closed = true;
     if (p != NULL) {
-        if (p->prev != NULL) {
-            p->prev->next = p->next;
-        } else {
-            h->peers = p->next;
-        }
-        if (p->next != NULL) {
-            p->next->prev = p->prev;
-        }
-        wh_free(p);
+        remove_peer(h, p);
         *context = NULL;
     }
 }
@@ -191,12 +267,9 @@ static void on_check(void *arg)
     wh_http *h = arg;
     int64_t now_ms = wh_clock_mono_ms();
 
-    for (const peer *p = h->peers; p != NULL; p = p->next) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(p->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-        if (now_ms - p->since_ms > REQUEST_MS && info != NULL) {
-            (void)shutdown(info->connect_fd, SHUT_RDWR); /* the library sees the end */
+    for (peer *p = h->peers; p != NULL; p = p->next) {
+        if (!p->is_cut && now_ms - p->since_ms > p->limit_ms) {
+            cut(p);
         }
     }
     if (h->peers != NULL) {
@@ -210,8 +283,11 @@ static void run(wh_http *h)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 
+    h->has_closed = false;
     (void)MHD_run(h->daemon);
-    if (MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES) {
+    if (h->has_closed) { /* a full library looks for newcomers when it runs again */
+        wh_timer_start(h->timer, 0);
+    } else if (MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES) {
         wh_timer_start(h->timer, wait_ms < 60000 ? (int64_t)wait_ms : 60000);
     } else {
         wh_timer_stop(h->timer);
@@ -240,125 +316,10 @@ static void log_line(void *arg, const char *fmt, va_list ap)
     WH_LOG(DEBUG, "http.library", WH_F_STR("text", text));
 }
 
-/* --------------------------------------------------------------- listening */
-
-/* "HOST:PORT" into its parts; host "" stands for all addresses. */
-static bool split_address(const char *text, char *host, size_t size, const char **port)
-{
-    const char *colon = strrchr(text, ':');
-    size_t n = colon == NULL ? 0 : (size_t)(colon - text);
-
-    if (colon == NULL || n >= size || colon[1] == '\0' || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-        strtol(colon + 1, NULL, 10) > 65535) {
-        return false;
-    }
-    if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
-        text++;
-        n -= 2;
-    } else if (memchr(text, ':', n) != NULL) {
-        return false; /* an IPv6 address without its brackets */
-    }
-    memcpy(host, text, n);
-    host[n] = '\0';
-    *port = colon + 1;
-    return true;
-}
-
-static int listen_on(const struct addrinfo *a)
-{
-    const int one = 1;
-    const int zero = 0;
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0) {
-        return -1;
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (a->ai_family == AF_INET6) { /* "all addresses" means IPv4 too */
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-    }
-    if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        int sys = errno;
-
-        close(fd);
-        errno = sys;
-        return -1;
-    }
-    return fd;
-}
-
-static int listen_on_any(const struct addrinfo *list, int family)
-{
-    int fd = -1;
-
-    for (; list != NULL && fd < 0; list = list->ai_next) {
-        if (family == AF_UNSPEC || list->ai_family == family) {
-            fd = listen_on(list);
-        }
-    }
-    return fd;
-}
-
-static wh_err refuse_address(wh_errbuf *eb, wh_err code, const char *text)
-{
-    return wh_err_set(eb, code, "\"%s\" must be ADDRESS:PORT, [IPV6]:PORT or :PORT",
-                      text);
-}
-
-wh_err wh_http_listen_check(const char *text, wh_errbuf *eb)
-{
-    char host[HOST_SIZE];
-    const char *port = NULL;
-
-    return *text == '\0' || split_address(text, host, sizeof host, &port)
-               ? WH_OK
-               : refuse_address(eb, WH_ECONFIG, text);
-}
-
-static wh_err open_listener(wh_http *h, const char *listen_text, wh_errbuf *eb)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    char host[HOST_SIZE];
-    const char *port = NULL;
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-
-    if (!split_address(listen_text, host, sizeof host, &port)) {
-        return refuse_address(eb, WH_EINVAL, listen_text);
-    }
-    int rc = getaddrinfo(*host != '\0' ? host : NULL, port, &hints, &list);
-    if (rc != 0) {
-        return wh_err_set(eb, WH_EINVAL, "can't listen on %s: %s", listen_text,
-                          gai_strerror(rc));
-    }
-    errno = EAFNOSUPPORT;
-    if (*host == '\0') {
-        h->listen_fd = listen_on_any(list, AF_INET6);
-    }
-    if (h->listen_fd < 0) {
-        h->listen_fd = listen_on_any(list, AF_UNSPEC);
-    }
-    int sys = errno;
-    freeaddrinfo(list);
-    if (h->listen_fd < 0) {
-        return wh_err_sys(eb, sys, "can't listen on %s", listen_text);
-    }
-    if (getsockname(h->listen_fd, (struct sockaddr *)&sa, &len) != 0) {
-        return wh_err_sys(eb, errno, "getsockname");
-    }
-    h->port = sa.ss_family == AF_INET6
-                  ? ntohs(((const struct sockaddr_in6 *)&sa)->sin6_port)
-                  : ntohs(((const struct sockaddr_in *)&sa)->sin_port);
-    return WH_OK;
-}
-
 /* ------------------------------------------------------------ construction */
 
-static struct MHD_Daemon *start_daemon(wh_http *h, unsigned max)
+/* The library may have twice as many as we let live: some are cut and not closed yet. */
+static struct MHD_Daemon *start_daemon(wh_http *h)
 {
 #if MHD_VERSION >= 0x00097601
     const struct MHD_OptionItem strict = {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL};
@@ -371,8 +332,7 @@ static struct MHD_Daemon *start_daemon(wh_http *h, unsigned max)
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
         MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET,
-        h->listen_fd, MHD_OPTION_CONNECTION_LIMIT, max,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, max > 1 ? max / 2 : 1,
+        h->listen_fd, MHD_OPTION_CONNECTION_LIMIT, 2 * h->max,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED,
@@ -409,12 +369,12 @@ wh_err wh_http_new(wh_loop *l, const wh_http_options *o, wh_http **out, wh_errbu
     h->handler = o->handler;
     h->arg = o->arg;
     h->listen_fd = -1;
-    err = open_listener(h, o->listen, eb);
+    h->max = o->max_connections > 0 ? o->max_connections : MAX_CONNECTIONS;
+    err = wh_http_listen_open(o->listen, &h->listen_fd, &h->port, eb);
     if (err != WH_OK) {
         goto fail;
     }
-    h->daemon =
-        start_daemon(h, o->max_connections > 0 ? o->max_connections : MAX_CONNECTIONS);
+    h->daemon = start_daemon(h);
     if (h->daemon == NULL) {
         err = wh_err_set(eb, WH_EIO, "can't start the HTTP server on %s", o->listen);
         goto fail;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small HTTP server inside the loop (libmicrohttpd, external epoll fd): for /metrics,
- * /livez, /readyz and later the API. Bounded connections, per-address limit, slow-header
- * deadline. Handlers answer at once from memory; they never block.
+ * /livez, /readyz and later the API. Connections are bounded, in all and (half of that) of
+ * one address; a new one ends the oldest. A request that is not there 2 s after the connect
+ * is cut. Handlers answer at once from memory; they never block.
  */
 #ifndef WH_COMMON_IO_HTTP_H
 #define WH_COMMON_IO_HTTP_H

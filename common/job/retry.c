@@ -148,6 +148,7 @@ wh_err wh_retry_parse(const char *text, wh_retry_policy *p, wh_errbuf *eb)
         return wh_err_set(eb, WH_EINVAL, "a retry policy is empty; " SYNTAX);
     }
     if (strcmp(text, "none") == 0) {
+        p->kind = WH_RETRY_NONE;
         p->max_attempts = 1;
         return WH_OK;
     }
@@ -185,6 +186,7 @@ static int64_t delay_ms(const wh_retry_policy *p, int attempt)
         return p->steps_ms[0];
     case WH_RETRY_EXPONENTIAL:
         return exponential_ms(p, attempt);
+    case WH_RETRY_NONE:
     case WH_RETRY_LIST:
         break;
     }
@@ -204,7 +206,8 @@ bool wh_retry_decide(const wh_retry_policy *p, const wh_retry_question *q, int64
     if (max_attempts <= 0) {
         max_attempts = WH_JOB_MAX_ATTEMPTS_DEFAULT;
     }
-    if (!wh_errclass_is_retryable(q->category) || attempt >= max_attempts) {
+    if (p->kind == WH_RETRY_NONE || !wh_errclass_is_retryable(q->category) ||
+        attempt >= max_attempts) {
         return false;
     }
     if (q->asked_delay_ms >= 0) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 typedef enum wh_retry_kind {
+    WH_RETRY_NONE, /* whatever the job says */
     WH_RETRY_LIST,
     WH_RETRY_FIXED,
     WH_RETRY_EXPONENTIAL
@@ -32,7 +33,8 @@ typedef struct wh_retry_policy {
 
 void wh_retry_default(wh_retry_policy *p);
 /* "0s,1m,5m,15m,1h" | "fixed:30s" | "exp:1s:1h" | "exp:1s:1h:3" (base:max[:factor]) | "none".
- * Leaves max_attempts and jitter as they are (but "none" sets max_attempts 1). */
+ * Leaves max_attempts and jitter as they are (but "none" sets max_attempts 1, and the
+ * job's own does not count then). */
 wh_err wh_retry_parse(const char *text, wh_retry_policy *p, wh_errbuf *eb) WH_MUSTCHECK;
 
 typedef struct wh_retry_question {

@@ -170,6 +170,7 @@ static wh_err open_bell(wh_store *s)
         o.on_state = on_bell_state;
         o.arg = s;
         o.once = false;
+        o.use = "bell";
         err = wh_conn_new(s->loop, &o, &b->conn, NULL);
         if (err == WH_OK) {
             wh_conn_start(b->conn);

@@ -8,14 +8,36 @@ local COUNTERS = {
     'recovered', 'fenced', 'workers_lost', 'replayed', 'purged', 'promoted', 'cron_fired', 'damaged',
 }
 
+-- When the job became ready: after its delay, or at its last retry.
+local function ready_since(rec, m)
+    local head = record.decode(rec)
+    return m[M.next_retry_at] or record.enqueued_at(rec) + (head[4] and head[4].dl or 0)
+end
+
+-- Since when the first living job of a place waits, among its first ten ids; nil when there is none.
+local function first_since(k, key, read)
+    local ids = redis.call(read, key, 0, 9)
+    if #ids == 0 then
+        return nil
+    end
+    local recs, metas = redis.call('HMGET', k.jobs, unpack(ids)), redis.call('HMGET', k.meta, unpack(ids))
+    for i = 1, #ids do
+        local m = meta.unpack(metas[i])
+        if record.is_record(recs[i]) and not m[M.status] then
+            return ready_since(recs[i], m)
+        end
+    end
+    return nil
+end
+
+-- How long the oldest ready job waits, over the first 100 orgs of the ring; -1: nobody waits.
 local function oldest(k, now)
     local age = -1
     for _, org in ipairs(redis.call('ZRANGE', k.ring, 0, 99)) do
-        local raw = redis.call('LINDEX', keys.ready(k, org, levels.default), 0)
-        local rec = raw and redis.call('HGET', k.jobs, raw)
-        if record.is_record(rec) then
-            age = math.max(age, now - record.enqueued_at(rec))
-        end
+        ready.each(k, org, function(key, read, length)
+            local since = length > 0 and first_since(k, key, read)
+            age = since and math.max(age, now - since) or age
+        end)
     end
     return age
 end

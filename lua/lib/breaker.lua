@@ -34,7 +34,7 @@ function breaker.save(x)
                 set[#set + 1] = name
                 set[#set + 1] = name == 'state' and b.state or string.format('%.3f', b[name])
             end
-            if redis.pcall('HLEN', x.k.breaker_ .. kind).err then
+            if type(redis.pcall('HLEN', x.k.breaker_ .. kind)) ~= 'number' then
                 redis.call('DEL', x.k.breaker_ .. kind)
             end
             redis.call(unpack(set))

@@ -138,7 +138,7 @@ class Nothing(CliCase):
         self.assertEqual((flags["rate"]["min"], flags["rate"]["kind"]), (1, "rate"))
         self.assertIn("lost_worker", flags["category"]["choices"])
         self.assertEqual(len(command["examples"]), 2)
-        self.assertEqual(len(self.wherry("help", "job", "--json").json()["commands"]), 7)
+        self.assertEqual(len(self.wherry("help", "job", "--json").json()["commands"]), 8)
         self.wherry("help", "--markdown", "--json", status=2)
 
     def test_a_job_that_is_not_kept(self):

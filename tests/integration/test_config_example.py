@@ -154,19 +154,19 @@ class Example(unittest.TestCase):
         """Also those that more than one value, or a program on disk, is needed for."""
         ok = "    run: exec:/bin/cat\n"
         cases = [
-            ("lease: 2s\nheartbeat: 1500ms\n", ":2:1: heartbeat: must be at most half"),
-            ("redis:\n  cert_file: x\n", ":2:3: redis.cert_file: it goes with"),
-            ("redis: {url: 'http://x'}\n", ":1:9: redis.url: must be"),
-            ("redis: {url: 'rediss://h', ca_file: /nowhere}\n", ":1:28: redis.ca_file: TLS"),
+            ("lease: 2s\nheartbeat: 1500ms\n", ":2:12: heartbeat: must be at most half"),
+            ("redis:\n  cert_file: x\n", ":2:14: redis.cert_file: it goes with"),
+            ("redis: {url: 'http://x'}\n", ":1:14: redis.url: must be"),
+            ("redis: {url: 'rediss://h', ca_file: /nowhere}\n", ":1:37: redis.ca_file: TLS"),
             ("queues: {a: 1, 'b c': 2}\n", ":1:16: queues: \"b c\" is no name"),
             ("handlers:\n  a.b: {timeout: 1s}\n", ":2:3: handlers.a.b.run: missing"),
-            ("handlers:\n  x: 'exec:/nowhere/x'\n", ":2:3: handlers.x.run: /nowhere/x"),
-            ("handlers:\n  x: 'native:/nowhere/x.so'\n", ":2:3: handlers.x.run: /nowhere/x"),
-            ("handlers:\n  x: 'magic:x'\n", ":2:3: handlers.x.run: kind \"magic\""),
-            (f"handlers:\n  x:\n{ok}    dir: /nowhere\n", ":4:5: handlers.x.dir: /nowhere is"),
-            (f"handlers:\n  x:\n{ok}    retry: often\n", ":4:5: handlers.x.retry: \"often\""),
+            ("handlers:\n  x: 'exec:/nowhere/x'\n", ":2:6: handlers.x.run: /nowhere/x"),
+            ("handlers:\n  x: 'native:/nowhere/x.so'\n", ":2:6: handlers.x.run: /nowhere/x"),
+            ("handlers:\n  x: 'magic:x'\n", ":2:6: handlers.x.run: kind \"magic\""),
+            (f"handlers:\n  x:\n{ok}    dir: /nowhere\n", ":4:10: handlers.x.dir: /nowhere is"),
+            (f"handlers:\n  x:\n{ok}    retry: often\n", ":4:12: handlers.x.retry: \"often\""),
             (f"handlers:\n  x:\n{ok}    env: [A=1, B]\n", ":4:16: handlers.x.env: \"B\""),
-            ("metrics: {listen: x}\n", ":1:11: metrics.listen: \"x\" must be"),
+            ("metrics: {listen: x}\n", ":1:19: metrics.listen: \"x\" must be"),
         ]
         for text, wanted in cases:
             file = self.write("bad.yaml", text)
@@ -181,7 +181,7 @@ class Example(unittest.TestCase):
 
     def test_overridden_values_are_checked(self):
         file = self.write("bad.yaml", "redis: {url: 'http://x'}\n")
-        self.refused(EX_CONFIG, r"bad\.yaml:1:9: redis\.url: must be", "-c", file,
+        self.refused(EX_CONFIG, r"bad\.yaml:1:14: redis\.url: must be", "-c", file,
                      "--redis-url", "redis://h", "--check-config")
         done = run(WORKER, "--check-config", "--region", "eu", env={"WHERRY_REGION": "a b"})
         self.assertEqual(done.returncode, EX_CONFIG)
@@ -196,9 +196,9 @@ class Example(unittest.TestCase):
         self.assertEqual(self.wherry("check", file), (0, {"valid": True}))
         status, printed = self.wherry("print", file)
         self.assertEqual(status, 0)
-        self.assertEqual(printed["slots"], {"value": 3, "source": f"{file}:1:1"})
+        self.assertEqual(printed["slots"], {"value": 3, "source": f"{file}:1:8"})
         self.assertEqual(printed["lease"], {"value": "15s", "source": "default"})
-        self.assertEqual(printed["handlers.a.b.run"]["source"], f"{file}:3:3")
+        self.assertEqual(printed["handlers.a.b.run"]["source"], f"{file}:3:8")
         cases = [("slots: 3\nregion: a b\n", 2, "region"),
                  ("handlers:\n  x: 'exec:/nowhere/x'\n", 2, "handlers.x.run"),
                  ("lease: 2s\nheartbeat: 1500ms\n", 2, "heartbeat")]
@@ -214,6 +214,21 @@ class Example(unittest.TestCase):
         status, verdict = self.wherry("check", file, "--program", "scheduler")
         self.assertEqual(status, EX_CONFIG)
         self.assertEqual(verdict["errors"][0]["column"], 26)
+
+    def test_stdout_that_is_full(self):
+        wherry = os.path.join(BIN, "wherry")
+        commands = [(os.path.join(BIN, f"wherry-{program}"), *flags)
+                    for program in ("worker", "scheduler")
+                    for flags in (("--help",), ("--version",), ("--print-config",),
+                                  ("--check-config",), ("--check-config", "--json"))]
+        commands += [(wherry, "config", verb, self.write("empty.yaml", ""))
+                     for verb in ("print", "check")]
+        for command in commands:
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True,
+                                      check=False)
+            self.assertEqual(done.returncode, EX_IOERR, command)
+            self.assertIn("can't write to stdout: No space left", done.stderr)
 
     def test_no_handlers(self):
         done = run(WORKER, "--check-config")

@@ -308,6 +308,22 @@ def check_malformed(start):
             child.free()
 
 
+def check_killed(start, folder):
+    """What one leaves behind that had no chance to clean up, the next one takes away."""
+    for _ in range(2):
+        child = start()
+        child.hello()
+        child.process.kill()
+        child.free()
+    child = start()
+    try:
+        child.hello()
+        left = [name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))]
+        assert len(left) <= 1, f"folders of several handlers: {left}"
+    finally:
+        child.free()
+
+
 def check_example(program, path, is_shell):
     child = Child([program, path])
     try:
@@ -353,6 +369,7 @@ def main():
                     child.free()
             more = {
                 "malformed": lambda a=(program, path): check_malformed(lambda: Child(list(a))),
+                "killed": lambda a=(program, path): check_killed(lambda: Child(list(a)), folder),
                 "example": lambda a=(program, os.path.join(EXAMPLES, language, example)):
                     check_example(*a, language == "shell"),
             }

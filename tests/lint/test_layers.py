@@ -8,6 +8,7 @@ from lintlib import ROOT, Report, files, read, strip_c
 
 BASE, JOB, IO = "common/base", "common/job", "common/io"
 STORE, CLIENT, CLI = "common/store", "common/client", "common/cli"
+SCHEDULE = "common/schedule"
 BELOW_CLIENT = {BASE, JOB, IO, STORE}
 PLUGIN = "common/client/plugin.h"  # the ABI that plug-ins and their host share
 
@@ -18,13 +19,14 @@ LAYERS = {
     IO: {BASE},
     STORE: {BASE, JOB, IO},
     CLIENT: BELOW_CLIENT,
-    CLI: BELOW_CLIENT | {CLIENT},
+    SCHEDULE: {BASE, JOB, IO},
+    CLI: BELOW_CLIENT | {CLIENT, SCHEDULE},
     "worker": BELOW_CLIENT | {"worker/executors", PLUGIN},
     "worker/executors": BELOW_CLIENT | {"worker", PLUGIN},
     "worker/executors/host": {BASE, JOB, "worker/executors", PLUGIN},
     "worker/handlers": {PLUGIN},
-    "scheduler": BELOW_CLIENT | {"scheduler/api"},
-    "scheduler/api": BELOW_CLIENT | {"scheduler"},
+    "scheduler": BELOW_CLIENT | {"scheduler/api", SCHEDULE},
+    "scheduler/api": BELOW_CLIENT | {"scheduler", SCHEDULE},
 }
 # Files that applications compile against: system headers only, and each other.
 PUBLIC = {"common/client/wherry.h", PLUGIN}
@@ -40,7 +42,7 @@ THIRD_PARTY = {
     "microhttpd.h": (IO + "/http",),
     "curl/": ("worker/executors/push", "tests/"),
     "yaml.h": (BASE + "/conf", "tests/"),
-    "jansson.h": (CLI + "/", "worker/", "scheduler/", "tests/"),
+    "jansson.h": (CLI + "/", SCHEDULE + "/", "worker/", "scheduler/", "tests/"),
     "cmocka.h": ("tests/",),
 }
 GENERATED = {

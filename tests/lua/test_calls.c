@@ -115,19 +115,19 @@ static void measure(unsigned orgs, double enqueue_bound, double cycle_bound)
 static void one_org(void **state)
 {
     (void)state;
-    measure(1, 0.026, 0.450);
+    measure(1, 0.027, 0.480);
 }
 
 static void ninety_nine_orgs(void **state)
 {
     (void)state;
-    measure(99, 0.125, 1.000);
+    measure(99, 0.126, 1.000);
 }
 
 static void a_thousand_orgs(void **state)
 {
     (void)state;
-    measure(1000, 1.030, 1.800);
+    measure(1000, 1.030, 1.550);
 }
 
 static void delayed_in_few_calls(void **state)

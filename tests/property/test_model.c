@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random operations on the real functions against the model in tests/support/lua_model.
- * After each one the touched jobs and all figures must agree, now and then everything.
+ * Random operations on the real functions against the model in tests/support/lua_model:
+ * limits, groups, unique modes, breakers, expiry and schedules among them. After each one
+ * the touched jobs must agree, after each cycle every place, now and then everything.
  * WH_MODEL_OPS sets how many, WH_MODEL_SEED repeats a run.
  */
 #include "tests/support/lua_model_run.h"
@@ -11,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { FULL_CHECK = 500 };
+enum { FULL_CHECK = 1000, SOME = 4, AUDIT = 25, DRAIN = 1500 };
 
 static struct wh_lmr run;
 
@@ -26,8 +27,10 @@ static void step(void)
                {1, wh_lmr_quiet},    {12, wh_lmr_advance},
                {4, wh_lmr_timed},    {6, wh_lmr_cancel},
                {6, wh_lmr_retry},    {2, wh_lmr_pause_resume},
-               {4, wh_lmr_dlq},      {2, wh_lmr_settings}};
-    unsigned at = wh_lmr_random(&run, 102);
+               {4, wh_lmr_dlq},      {2, wh_lmr_settings},
+               {3, wh_lmr_limit},    {3, wh_lmr_explain},
+               {3, wh_lmr_cron}};
+    unsigned at = wh_lmr_random(&run, 111);
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (at < ops[i].weight) {
@@ -44,11 +47,20 @@ static void go(unsigned share, bool twice)
     run.twice = twice;
     for (run.op = 0; run.op < run.ops; run.op++) {
         step();
-        wh_lmr_check_stats(&run);
+        if (run.op % SOME == 0) {
+            wh_lmr_check_stats(&run);
+        }
+        if (run.op % AUDIT == 0) {
+            wh_lc_audit();
+        }
         if (run.op % FULL_CHECK == FULL_CHECK - 1) {
             wh_lmr_check_all(&run);
         }
+        if (run.op % DRAIN == DRAIN - 1) {
+            wh_lmr_drain(&run);
+        }
     }
+    wh_lmr_drain(&run);
     wh_lmr_check_all(&run);
     run.finished = true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Jobs and their transitions. The ring and the claims are in lua_model_claim.c, what time
- * does in lua_model_time.c.
+ * Jobs and their transitions. New jobs are in lua_model_enqueue.c, claims in
+ * lua_model_claim.c, what time does in lua_model_time.c.
  */
 #include "tests/support/lua_model.h"
 
@@ -16,12 +16,10 @@ void wh_lm_init(struct wh_lm *m, long long now)
     m->keep_ms = 86400000;
     for (int i = 0; i < WH_LM_JOBS; i++) {
         m->expiry[i] = -1;
+        m->job[i].key = -1;
     }
     for (int i = 0; i < WH_LM_KEYS; i++) {
         m->key_holder[i] = -1;
-    }
-    for (int i = 0; i < WH_LM_ORGS; i++) {
-        m->org[i].weight = 1;
     }
 }
 
@@ -49,57 +47,59 @@ unsigned wh_lm_count(const struct wh_lm *m, enum wh_lm_state state)
 
 void wh_lm_drop(struct wh_lm *m, unsigned n)
 {
-    memset(&m->job[n], 0, sizeof m->job[n]);
+    struct wh_lm_job *j = &m->job[n];
+
+    memset(j, 0, sizeof *j);
+    j->key = -1;
+    j->state = m->stand[n].in ? WH_LM_TOMB : WH_LM_NONE;
 }
 
-void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status, bool queued)
+/* Deadlines and ages stand as they are; a list's ranks are made here. */
+void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
+{
+    static const long long never = 315360000000;
+    struct wh_lm_job *j = &m->job[n];
+    struct wh_lm_stand *s = &m->stand[n];
+
+    j->state = WH_LM_READY;
+    *s = (struct wh_lm_stand){.in = true, .org = j->org, .level = j->level};
+    if (j->by_deadline) {
+        s->kind = WH_LM_SOONEST;
+        s->rank = j->enqueued_at + (j->expires_ms > 0 ? j->expires_ms : never);
+    } else {
+        s->kind = WH_LM_LIST;
+        s->group = j->group;
+        s->rank = at_head ? --m->first : ++m->last;
+    }
+}
+
+/* Its key is free again, when it ends with the job or before. */
+void wh_lm_release_key(struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_job *j = &m->job[n];
+
+    if (j->key >= 0 && j->unique != WH_LM_BY_TTL && m->key_holder[j->key] == (int)n) {
+        m->key_holder[j->key] = -1;
+    }
+}
+
+void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status)
 {
     struct wh_lm_job *j = &m->job[n];
 
+    wh_lm_release_key(m, n);
     if (m->keep_count == 0) {
         wh_lm_drop(m, n);
-        j->state = queued ? WH_LM_TOMB : WH_LM_NONE;
         return;
     }
     j->state = status;
-    j->queued = queued;
     j->cancel = false;
     j->finished_at = m->now;
 }
 
-int wh_lm_enqueue(struct wh_lm *m, const struct wh_lm_new *spec)
-{
-    struct wh_lm_job *j = &m->job[spec->n];
-
-    if (j->state != WH_LM_NONE) {
-        return (int)spec->n;
-    }
-    if (spec->key >= 0 && m->key_holder[spec->key] >= 0) {
-        return m->key_holder[spec->key];
-    }
-    if (spec->key >= 0) {
-        m->key_holder[spec->key] = (int)spec->n;
-    }
-    memset(j, 0, sizeof *j);
-    j->org = spec->org;
-    j->level = spec->level;
-    j->enqueued_at = m->now;
-    j->expires_ms = spec->expires_ms;
-    if (spec->expires_ms > 0) {
-        m->expiry[spec->n] = m->now + spec->expires_ms;
-    }
-    if (spec->delay_ms > 0) {
-        j->state = WH_LM_DELAYED;
-        j->due = m->now + spec->delay_ms;
-    } else {
-        wh_lm_push(m, spec->n, false);
-    }
-    m->stat[WH_LM_ENQUEUED]++;
-    return -1;
-}
-
 static void die(struct wh_lm *m, unsigned n, unsigned category)
 {
+    wh_lm_release_key(m, n);
     m->job[n].state = WH_LM_DEAD;
     m->job[n].category = category;
     m->dlq[m->n_dlq++] = n;
@@ -118,7 +118,7 @@ static void again(struct wh_lm *m, unsigned n, long long delay_ms)
 
 static void cancelled(struct wh_lm *m, unsigned n)
 {
-    wh_lm_finish(m, n, WH_LM_CANCELLED, false);
+    wh_lm_finish(m, n, WH_LM_CANCELLED);
     m->stat[WH_LM_DID_CANCEL]++;
 }
 
@@ -127,17 +127,52 @@ static void recovered(struct wh_lm *m, unsigned n)
     struct wh_lm_job *j = &m->job[n];
 
     if (++j->recoveries >= 3) {
-        die(m, n, 0);
+        die(m, n, WH_LM_LOST_WORKER);
     } else {
         wh_lm_push(m, n, true);
     }
     m->stat[WH_LM_RECOVERED]++;
 }
 
+/* For the breaker and the adaptive rate of its type: by the outcome that was reported. */
+static void note(struct wh_lm *m, const struct wh_lm_end *e)
+{
+    struct wh_lm_ran *ran = &m->ran[m->job[e->n].type];
+    bool failed = e->category == WH_LM_TIMEOUT || e->category == WH_LM_RATE_LIMITED ||
+                  e->category == WH_LM_ERROR;
+
+    ran->any = true;
+    if (e->outcome == WH_LM_RELEASE || e->outcome == WH_LM_RECOVER ||
+        e->outcome == WH_LM_EXPIRE) {
+        return;
+    }
+    if (failed && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_DIE)) {
+        ran->bad++;
+    } else if (e->outcome != WH_LM_SNOOZE && e->outcome != WH_LM_CANCEL) {
+        ran->good++;
+    }
+    if (e->category == WH_LM_RATE_LIMITED) {
+        ran->overload++;
+        ran->wait_ms =
+            ran->wait_ms > (double)e->delay_ms ? ran->wait_ms : (double)e->delay_ms;
+    }
+}
+
+void wh_lm_settle_ended(struct wh_lm *m)
+{
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        if (m->ran[t].any) {
+            wh_lm_note_ended(&m->limits, (double)m->now, t, &m->ran[t]);
+        }
+    }
+    memset(m->ran, 0, sizeof m->ran);
+}
+
 void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e)
 {
     struct wh_lm_job *j = &m->job[e->n];
 
+    note(m, e);
     j->fence = e->fence;
     if (j->cancel && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_SNOOZE ||
                       e->outcome == WH_LM_RELEASE || e->outcome == WH_LM_RECOVER)) {
@@ -146,7 +181,7 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e)
     }
     switch (e->outcome) {
     case WH_LM_OK:
-        wh_lm_finish(m, e->n, WH_LM_COMPLETED, false);
+        wh_lm_finish(m, e->n, WH_LM_COMPLETED);
         m->stat[WH_LM_DID_COMPLETE]++;
         break;
     case WH_LM_RETRY:
@@ -170,7 +205,7 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e)
         cancelled(m, e->n);
         break;
     case WH_LM_EXPIRE:
-        wh_lm_finish(m, e->n, WH_LM_EXPIRED, false);
+        wh_lm_finish(m, e->n, WH_LM_EXPIRED);
         m->stat[WH_LM_DID_EXPIRE]++;
         break;
     case WH_LM_RECOVER:
@@ -195,7 +230,7 @@ const char *wh_lm_cancel(struct wh_lm *m, unsigned n)
         return "requested";
     case WH_LM_READY:
     case WH_LM_DELAYED:
-        wh_lm_finish(m, n, WH_LM_CANCELLED, j->state == WH_LM_READY);
+        wh_lm_finish(m, n, WH_LM_CANCELLED);
         m->stat[WH_LM_DID_CANCEL]++;
         return "cancelled";
     case WH_LM_CANCELLED:
@@ -215,14 +250,19 @@ static void leave_dlq(struct wh_lm *m, unsigned n)
     memmove(&m->dlq[at], &m->dlq[at + 1], (--m->n_dlq - at) * sizeof m->dlq[0]);
 }
 
+/* What the entry of a dead job does not have is lost. */
 static void revive(struct wh_lm *m, unsigned n)
 {
     struct wh_lm_job *j = &m->job[n];
+    struct wh_lm_new bare = {.org = j->org, .type = j->type, .group = j->group,
+                             .delay_ms = -1, .key = -1, .payload = j->payload};
 
     leave_dlq(m, n);
     j->attempts = j->recoveries = 0;
-    j->cancel = false;
+    j->cancel = j->by_deadline = false;
     j->expires_ms = 0;
+    j->key = -1;
+    j->bytes = wh_lm_record_size(&bare, false);
     wh_lm_push(m, n, false);
     m->stat[WH_LM_REPLAYED]++;
 }
@@ -248,9 +288,8 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
     case WH_LM_EXPIRED:
         j->attempts = j->recoveries = 0;
         m->expiry[n] = -1;
-        if (j->queued) {
-            j->queued = false;
-            j->state = WH_LM_READY;
+        if (m->stand[n].in) {
+            j->state = WH_LM_READY; /* wakes up where it stands */
         } else {
             wh_lm_push(m, n, false);
         }
@@ -296,12 +335,12 @@ void wh_lm_purge(struct wh_lm *m, struct wh_lm_walk *w)
     walk(m, w, purge);
 }
 
-void wh_lm_run_cycle(struct wh_lm *m, struct wh_lm_cycle *c)
+void wh_lm_begin_cycle(struct wh_lm *m, struct wh_lm_cycle *c)
 {
-    bool held[128] = {false}, more = false;
+    bool held[128] = {false};
     unsigned workers, ended = 0;
 
-    c->n_fenced = c->n_claimed = c->flags = 0;
+    c->n_fenced = 0;
     c->lost = !wh_lm_live(m, c->worker);
     if (c->lost) {
         return;
@@ -322,24 +361,11 @@ void wh_lm_run_cycle(struct wh_lm *m, struct wh_lm_cycle *c)
             ended++;
         }
     }
+    wh_lm_settle_ended(m);
     if (m->keep_count > 0 && ended > 0) {
         wh_lm_trim_count(m, 2 * ended);
     }
     wh_lm_recover(m, 50, &workers);
     wh_lm_expire(m, 1000);
     wh_lm_promote(m, 100);
-    bool ring = false;
-    for (int o = 0; o < WH_LM_ORGS; o++) {
-        ring = ring || m->org[o].in_ring;
-    }
-    if (m->worker[c->worker].quiet && c->want > 0) {
-        c->flags = 1;
-    } else if (m->paused) {
-        c->flags = 5;
-    } else if (c->want == 0) {
-        c->flags = ring ? 2 : 0;
-    } else {
-        c->n_claimed = wh_lm_claim(m, c->worker, c->want, c->claimed, &more);
-        c->flags = more ? 2 : c->n_claimed < c->want ? 4 : 0;
-    }
 }

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a partition must do, as plain C over small arrays: the reference that random
- * operations on the real functions are compared with. It knows no Redis. Every operation
- * is applied as docs/protocol.md words it; the order of claims is predicted exactly.
+ * operations on the real functions are compared with. It knows no Redis. Every operation is
+ * applied as docs/protocol.md words it. Only whose turn it is among orgs and groups is not
+ * predicted: wh_lm_judge decides whether the claims that were made are allowed.
  */
 #ifndef WH_TESTS_SUPPORT_LUA_MODEL_H
 #define WH_TESTS_SUPPORT_LUA_MODEL_H
+
+#include "tests/support/lua_model_limit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum {
     WH_LM_JOBS = 300,
-    WH_LM_ORGS = 12,
     WH_LM_WORKERS = 5,
-    WH_LM_KEYS = 5000,
+    WH_LM_KEYS = 500,
     WH_LM_LEVELS = 10,
+    WH_LM_CRONS = 4,
+    WH_LM_BATCH = 64,
 };
 
 enum wh_lm_state {
@@ -46,6 +50,7 @@ enum wh_lm_stat {
     WH_LM_REPLAYED,
     WH_LM_PURGED,
     WH_LM_PROMOTED,
+    WH_LM_FIRED,
     WH_LM_STATS,
 };
 
@@ -60,23 +65,66 @@ enum wh_lm_outcome {
     WH_LM_RECOVER,
 };
 
+enum wh_lm_category {
+    WH_LM_LOST_WORKER,
+    WH_LM_TIMEOUT,
+    WH_LM_RATE_LIMITED,
+    WH_LM_INVALID,
+    WH_LM_ERROR, /* of an end that names none */
+    WH_LM_CATEGORIES,
+};
+
+/* What a caller may say of a job. */
+enum wh_lm_unique { WH_LM_BY_TTL, WH_LM_BY_DONE, WH_LM_BY_QUEUED };
+enum wh_lm_conflict { WH_LM_KEEP, WH_LM_REPLACE, WH_LM_EXTEND, WH_LM_KEEP_LAST };
+enum wh_lm_reply { WH_LM_CREATED, WH_LM_EXISTING, WH_LM_REPLACED, WH_LM_EXTENDED };
+
+struct wh_lm_new {
+    unsigned n, org, level, type, group; /* group 0: none */
+    long long delay_ms, expires_ms;      /* delay -1: not said; expires 0: none */
+    int key;                             /* -1: none */
+    bool ttl;                            /* says how long the key is taken */
+    enum wh_lm_unique unique;
+    enum wh_lm_conflict conflict;
+    unsigned payload; /* bytes */
+    /* filled in */
+    enum wh_lm_reply reply;
+    unsigned existing;
+    int old; /* the waiting job that it changes or supersedes, or -1 */
+};
+
 struct wh_lm_job {
     enum wh_lm_state state;
-    bool queued; /* finished, but its id still stands in its list */
     bool cancel; /* requested */
-    unsigned org, level, worker, run_fence;
+    bool by_deadline;
+    unsigned org, level, type, group, worker, run_fence;
     unsigned attempts, recoveries, fence;
-    unsigned category;
+    unsigned category, bytes, payload; /* bytes: of its record */
+    int key;
+    enum wh_lm_unique unique;
     long long enqueued_at, due, finished_at, expires_ms;
 };
 
-struct wh_lm_org {
-    struct {
-        unsigned n;
-        unsigned id[WH_LM_JOBS];
-    } list[WH_LM_LEVELS];
-    bool in_ring;
-    double v, weight;
+/* Where an id that is ready stands, also that of a job which ended there. A list runs by rank,
+ * then by id: ranks of lists are made here, others are deadlines and ages. */
+enum wh_lm_kind { WH_LM_LIST, WH_LM_SOONEST, WH_LM_ASIDE };
+
+struct wh_lm_stand {
+    bool in;
+    enum wh_lm_kind kind;
+    unsigned org, level, group, type; /* what the kind needs; else 0 */
+    long long rank;
+};
+
+/* What Redis holds after a call: the places, and what is parked (until when, 0: not). */
+struct wh_lm_snap {
+    struct wh_lm_stand stand[WH_LM_JOBS]; /* rank: position */
+    unsigned n_ids, ids[2 * WH_LM_JOBS];
+    bool first[2 * WH_LM_JOBS]; /* begins another place */
+    double parked_queue, parked_org[WH_LM_ORGS], parked_type[WH_LM_TYPES];
+    double parked_group[WH_LM_ORGS][WH_LM_LEVELS][WH_LM_GROUPS];
+    bool waiting[WH_LM_ORGS][WH_LM_TYPES];
+    unsigned ring;
 };
 
 struct wh_lm_worker {
@@ -84,24 +132,28 @@ struct wh_lm_worker {
     long long deadline;
 };
 
+struct wh_lm_cron {
+    bool known;
+    unsigned text;
+    long long at; /* 0: paused */
+};
+
 struct wh_lm {
     long long now, keep_count, keep_ms;
-    bool paused;
+    long long first, last; /* ranks in use */
+    bool paused, by_deadline;
     struct wh_lm_job job[WH_LM_JOBS];
+    struct wh_lm_stand stand[WH_LM_JOBS];
     long long expiry[WH_LM_JOBS]; /* -1 none; outlives the job, as the index does */
-    struct wh_lm_org org[WH_LM_ORGS];
+    struct wh_lm_limits limits;
+    struct wh_lm_ran ran[WH_LM_TYPES]; /* what ended in this call */
     struct wh_lm_worker worker[WH_LM_WORKERS];
+    struct wh_lm_cron cron[WH_LM_CRONS];
     unsigned dlq[WH_LM_JOBS], n_dlq;
     int key_holder[WH_LM_KEYS]; /* -1: free */
     long long stat[WH_LM_STATS];
     /* Which of too many claims a bounded recover ended is Redis' choice: asked for. */
     bool (*still_held)(unsigned worker, unsigned n, unsigned fence);
-};
-
-struct wh_lm_new {
-    unsigned n, org, level;
-    long long delay_ms, expires_ms; /* 0: none */
-    int key;                        /* -1: none */
 };
 
 struct wh_lm_end {
@@ -115,11 +167,14 @@ struct wh_lm_cycle {
     unsigned worker, want;
     unsigned n_ok, n_end; /* ok[] first, then end[] */
     struct wh_lm_end ok[64], end[64];
+    /* what Redis answered */
+    unsigned flags, n_claimed;
+    long long next_due;
+    unsigned claimed[WH_LM_JOBS];
     /* filled in */
     bool lost;
-    unsigned flags, n_fenced, n_claimed;
+    unsigned n_fenced;
     unsigned fenced[128]; /* positions among ok and end */
-    unsigned claimed[WH_LM_JOBS];
 };
 
 struct wh_lm_walk {
@@ -134,9 +189,14 @@ bool wh_lm_live(const struct wh_lm *m, unsigned worker);
 bool wh_lm_holds(const struct wh_lm *m, unsigned worker, unsigned n, unsigned fence);
 unsigned wh_lm_count(const struct wh_lm *m, enum wh_lm_state state);
 
-/* Returns the id of the job that exists already, or -1: created. */
-int wh_lm_enqueue(struct wh_lm *m, const struct wh_lm_new *spec);
-void wh_lm_run_cycle(struct wh_lm *m, struct wh_lm_cycle *c);
+/* All or nothing: answers the error word, or NULL. is_free: no quota refuses it. */
+const char *wh_lm_enqueue(struct wh_lm *m, struct wh_lm_new *specs, unsigned count,
+                          bool is_free);
+/* All of a cycle but its claims: what ends, what time does. */
+void wh_lm_begin_cycle(struct wh_lm *m, struct wh_lm_cycle *c);
+/* Were these claims allowed, and none missing? Answers what is wrong, or NULL; applies them. */
+const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
+                        const struct wh_lm_snap *snap);
 unsigned wh_lm_promote(struct wh_lm *m, unsigned batch);
 unsigned wh_lm_expire(struct wh_lm *m, unsigned batch);
 unsigned wh_lm_recover(struct wh_lm *m, unsigned batch, unsigned *workers);
@@ -149,14 +209,24 @@ unsigned wh_lm_release(struct wh_lm *m, unsigned worker, const bool *named);
 void wh_lm_forget(struct wh_lm *m, unsigned worker);
 void wh_lm_replay(struct wh_lm *m, struct wh_lm_walk *w);
 void wh_lm_purge(struct wh_lm *m, struct wh_lm_walk *w);
+/* Why does a ready job wait? The word of wh1_explain. */
+const char *wh_lm_reason(struct wh_lm *m, unsigned n);
+/* May it be claimed now, by all limits? */
+bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n);
+/* The same without what holds for its whole org or the queue. */
+bool wh_lm_may_run_in_org(struct wh_lm *m, struct wh_lm_session *x, unsigned n);
+struct wh_lm_session wh_lm_session(struct wh_lm *m);
 
 /* Used between the model's files. */
 void wh_lm_drop(struct wh_lm *m, unsigned n);
 void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e);
+/* Lets breakers and adaptive rates know what ended since the last time. */
+void wh_lm_settle_ended(struct wh_lm *m);
 unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch);
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
-void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status, bool queued);
-unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out,
-                     bool *more);
+void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status);
+void wh_lm_release_key(struct wh_lm *m, unsigned n);
+unsigned wh_lm_record_size(const struct wh_lm_new *s, bool by_deadline);
+bool wh_lm_same_place(const struct wh_lm_stand *a, const struct wh_lm_stand *b);
 
 #endif

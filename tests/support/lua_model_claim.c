@@ -1,179 +1,401 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ready lists, the ring of orgs and the fair order of claims. The same arithmetic in
- * the same order as lib/fair and lib/claim, so that the very jobs can be predicted; that the
- * arithmetic is fair is tested elsewhere.
+ * Judges claims. Whose turn it is among orgs and groups is Redis' choice; what it chose must
+ * be admitted by every limit, keep the order inside its org, its list and its group, and
+ * leave nothing behind that could run unless something is parked that brings it back.
  */
 #include "tests/support/lua_model.h"
 
-#include <stdlib.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-struct share {
-    unsigned org;
-    double v, w, n;
-    unsigned got, valid;
+/* Nobody tells when a type is free again for a group that waits for it: a second at most. */
+enum { PATIENCE = 1001 };
+
+struct judge {
+    struct wh_lm *m;
+    const struct wh_lm_cycle *c;
+    const struct wh_lm_snap *snap;
+    struct wh_lm_session x;
+    bool claimed[WH_LM_JOBS];
+    char *text;
 };
 
-struct take {
-    unsigned worker, need, visits, n_empty;
-    bool empty[WH_LM_ORGS];
-    unsigned *out;
-    unsigned n_out;
-};
-
-static int lowest(const struct wh_lm *m, const bool *taken)
+static const char *is_wrong(const struct judge *g, unsigned n, const char *what)
 {
-    int best = -1;
+    const struct wh_lm_job *j = &g->m->job[n];
 
-    for (int o = 0; o < WH_LM_ORGS; o++) {
-        if (m->org[o].in_ring && (taken == NULL || !taken[o]) &&
-            (best < 0 || m->org[o].v < m->org[best].v)) {
-            best = o;
-        }
-    }
-    return best;
+    snprintf(g->text, 200, "job %u (org %u level %u type %s group %u): %s", n, j->org,
+             j->level, wh_lm_types[j->type], j->group, what);
+    return g->text;
 }
 
-void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
+struct wh_lm_session wh_lm_session(struct wh_lm *m)
 {
-    struct wh_lm_job *j = &m->job[n];
-    struct wh_lm_org *o = &m->org[j->org];
-    unsigned *len = &o->list[j->level].n, *id = o->list[j->level].id;
+    struct wh_lm_session x = {.l = &m->limits, .now = (double)m->now};
 
-    memmove(id + (at_head ? 1 : 0), id, *len * sizeof *id);
-    id[at_head ? 0 : *len] = n;
-    ++*len;
-    j->state = WH_LM_READY;
-    if (!o->in_ring) {
-        int first = lowest(m, NULL);
-        o->v = first < 0 ? 0 : m->org[first].v;
-        o->in_ring = true;
-    }
-}
-
-static double round_up(double x)
-{
-    double whole = (double)(long long)x;
-
-    return whole < x ? whole + 1 : whole;
-}
-
-/* The orgs below the level to which need jobs raise the lowest ones, and their shares. */
-static unsigned shares(const struct wh_lm *m, unsigned need, struct share *s)
-{
-    bool taken[WH_LM_ORGS] = {false};
-    double sum_w = 0, sum_wv = 0, level = 0, left = need;
-    unsigned n = 0, window = need < 100 ? need : 100;
-
-    for (int o = lowest(m, taken); o >= 0 && n < window; o = lowest(m, taken)) {
-        if (n > 0 && m->org[o].v >= level) {
-            break;
-        }
-        taken[o] = true;
-        s[n++] =
-            (struct share){.org = (unsigned)o, .v = m->org[o].v, .w = m->org[o].weight};
-        sum_w += m->org[o].weight;
-        sum_wv += m->org[o].weight * m->org[o].v;
-        level = (need + sum_wv) / sum_w;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        s[i].n = round_up((level - s[i].v) * s[i].w - 1e-9);
-        if (s[i].n < 1) {
-            s[i].n = 1;
-        }
-        if (s[i].n > left) {
-            s[i].n = left;
-        }
-        left -= s[i].n;
-        if (left <= 0) {
-            return i + 1;
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        const struct wh_lm_job *j = &m->job[n];
+        if (j->state == WH_LM_RUN) {
+            x.active++;
+            x.active_org[j->org]++;
+            x.active_type[j->type]++;
+            x.active_group[j->org][j->group]++;
         }
     }
-    return n;
+    return x;
 }
 
-/* A popped id: a job to run, or the mark of one that ended in its list. */
-static void accept(struct wh_lm *m, struct take *t, struct share *s, unsigned n)
+bool wh_lm_same_place(const struct wh_lm_stand *a, const struct wh_lm_stand *b)
 {
-    struct wh_lm_job *j = &m->job[n];
+    return a->in && b->in && a->kind == b->kind && a->org == b->org &&
+           a->level == b->level && a->group == b->group && a->type == b->type;
+}
 
-    s->got++;
-    if (j->state == WH_LM_TOMB) {
-        j->state = WH_LM_NONE;
-    } else if (j->state != WH_LM_READY) {
-        j->queued = false;
-    } else {
-        j->state = WH_LM_RUN;
-        j->worker = t->worker;
-        j->run_fence = j->fence + 1;
-        t->out[t->n_out++] = n;
-        s->valid++;
+static bool is_before(const struct wh_lm *m, unsigned a, unsigned b)
+{
+    long long ra = m->stand[a].rank, rb = m->stand[b].rank;
+
+    return ra < rb || (ra == rb && a < b);
+}
+
+/* The jobs of a group with a cap keep their order: only the first may run. */
+static bool is_behind(const struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_stand *s = &m->stand[n];
+
+    if (s->kind != WH_LM_LIST || !wh_lm_group_capped(&m->limits, s->org, s->group)) {
+        return false;
     }
-}
-
-static void pop(struct wh_lm *m, struct take *t, struct share *s)
-{
-    struct wh_lm_org *o = &m->org[s->org];
-
-    for (int level = WH_LM_LEVELS - 1; level >= 0; level--) {
-        unsigned *len = &o->list[level].n, *id = o->list[level].id;
-        while (*len > 0 && s->got < (unsigned)s->n) {
-            unsigned n = id[0];
-            memmove(id, id + 1, --*len * sizeof *id);
-            accept(m, t, s, n);
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        if (m->job[i].state == WH_LM_READY && wh_lm_same_place(s, &m->stand[i]) &&
+            is_before(m, i, n)) {
+            return true;
         }
     }
+    return false;
 }
 
-static bool pass(struct wh_lm *m, struct take *t)
+bool wh_lm_may_run_in_org(struct wh_lm *m, struct wh_lm_session *x, unsigned n)
 {
-    struct share s[WH_LM_ORGS];
-    unsigned n = shares(m, t->need, s);
+    const struct wh_lm_job *j = &m->job[n];
 
-    for (unsigned i = 0; i < n; i++) {
-        struct wh_lm_org *o = &m->org[s[i].org];
-        t->visits++;
-        if (t->empty[s[i].org]) {
-            t->n_empty--;
-            o->in_ring = false;
+    return wh_lm_pair_room(x, j->org, j->type).n > 0 &&
+           wh_lm_group_room(x, j->org, j->group).n > 0 && !is_behind(m, n);
+}
+
+bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n)
+{
+    return !m->paused && wh_lm_queue_room(x).n > 0 &&
+           wh_lm_org_room(x, m->job[n].org).n > 0 && wh_lm_may_run_in_org(m, x, n);
+}
+
+const char *wh_lm_reason(struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_job *j = &m->job[n];
+    struct wh_lm_session x = wh_lm_session(m);
+    struct wh_lm_room rooms[] = {
+        wh_lm_queue_room(&x),
+        wh_lm_org_room(&x, j->org),
+        wh_lm_pair_room(&x, j->org, j->type),
+        wh_lm_group_room(&x, j->org, j->group),
+    };
+    bool live = false;
+
+    if (m->paused) {
+        return "queue_paused";
+    }
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+        if (rooms[i].n <= 0) {
+            return rooms[i].reason;
+        }
+    }
+    for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
+        live = live || wh_lm_live(m, w);
+    }
+    return live ? "ready" : "no_worker";
+}
+
+/* --------------------------------------------------------------- limits */
+
+/* In the order of the reply: each one had to be admitted by what those before it left. */
+static const char *take(struct judge *g)
+{
+    struct wh_lm *m = g->m;
+
+    for (unsigned i = 0; i < g->c->n_claimed; i++) {
+        unsigned n = g->c->claimed[i];
+        const struct wh_lm_job *j = &m->job[n];
+        if (j->state != WH_LM_READY || g->claimed[n]) {
+            return is_wrong(g, n, "claimed, but it is not ready");
+        }
+        struct wh_lm_room r = wh_lm_queue_room(&g->x);
+        r = r.n > 0 ? wh_lm_org_room(&g->x, j->org) : r;
+        r = r.n > 0 ? wh_lm_pair_room(&g->x, j->org, j->type) : r;
+        r = r.n > 0 ? wh_lm_group_room(&g->x, j->org, j->group) : r;
+        if (r.n <= 0) {
+            char what[80];
+            snprintf(what, sizeof what, "claimed in spite of %s", r.reason);
+            return is_wrong(g, n, what);
+        }
+        wh_lm_spend(&g->x, j->org, j->type, j->group);
+        g->claimed[n] = true;
+    }
+    return NULL;
+}
+
+/* --------------------------------------------------------------- places */
+
+static bool is_blocked(struct judge *g, unsigned n)
+{
+    const struct wh_lm_job *j = &g->m->job[n];
+
+    return wh_lm_pair_room(&g->x, j->org, j->type).n <= 0;
+}
+
+/* Where may a job that was not claimed stand now? Where it stood, or where blocked ones go. */
+static const char *check_move(struct judge *g, unsigned n)
+{
+    const struct wh_lm_job *j = &g->m->job[n];
+    const struct wh_lm_stand *old = &g->m->stand[n], *new = &g->snap->stand[n];
+
+    if (!new->in) {
+        return j->state == WH_LM_READY ? is_wrong(g, n, "stands nowhere any more") : NULL;
+    }
+    if (!old->in) {
+        return is_wrong(g, n, "stands in a list, and should not");
+    }
+    if (wh_lm_same_place(old, new)) {
+        return NULL;
+    }
+    if (j->state != WH_LM_READY || new->org != j->org) {
+        return is_wrong(g, n, "stands in another list than before");
+    }
+    if (new->kind == WH_LM_ASIDE) {
+        bool moved = new->type == j->type && old->kind != WH_LM_ASIDE;
+        return moved && is_blocked(g, n) ? NULL : is_wrong(g, n, "set aside in vain");
+    }
+    bool back = old->kind == WH_LM_ASIDE && new->kind == WH_LM_LIST && j->group > 0 &&
+                new->group == j->group && new->level == j->level;
+    return back && wh_lm_group_room(&g->x, j->org, j->group).n <= 0
+               ? NULL
+               : is_wrong(g, n, "went to a wrong list");
+}
+
+/* From a place the first ones are taken. A claim never passes over one that stays. */
+static const char *check_prefix(struct judge *g, unsigned n)
+{
+    const struct wh_lm *m = g->m;
+    const struct wh_lm_stand *s = &m->stand[n];
+    bool may_return = !g->claimed[n] && (s->kind == WH_LM_ASIDE || s->group > 0);
+
+    if (!s->in || wh_lm_same_place(s, &g->snap->stand[n]) || may_return) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        if (wh_lm_same_place(s, &m->stand[i]) && is_before(m, i, n) &&
+            wh_lm_same_place(s, &g->snap->stand[i])) {
+            char what[80];
+            snprintf(what, sizeof what, "taken before job %u, which stands before it", i);
+            return is_wrong(g, n, what);
+        }
+    }
+    return NULL;
+}
+
+/* Set-aside ones first, then by level; inside a level those with a deadline. */
+static unsigned class_of(const struct wh_lm_stand *s)
+{
+    if (s->kind == WH_LM_ASIDE) {
+        return 0;
+    }
+    return 1 + 2 * (9 - s->level) + (s->kind == WH_LM_SOONEST ? 0 : 1);
+}
+
+static double parked_group(const struct judge *g, unsigned n)
+{
+    const struct wh_lm_stand *s = &g->m->stand[n];
+
+    return s->kind == WH_LM_LIST && s->group > 0
+               ? g->snap->parked_group[s->org][s->level][s->group]
+               : 0;
+}
+
+static bool comes_back(const struct judge *g, double at)
+{
+    return at > 0 && at <= (double)g->m->now + PATIENCE;
+}
+
+/* Nothing of its org that could run as well may stand in a place that comes first. */
+static const char *check_order(struct judge *g, unsigned n)
+{
+    struct wh_lm *m = g->m;
+
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        const struct wh_lm_job *j = &m->job[i];
+        if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
+            class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
+            comes_back(g, parked_group(g, i)) || !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
-        pop(m, t, &s[i]);
-        if (s[i].got == 0) {
-            o->in_ring = false;
+        char what[80];
+        snprintf(what, sizeof what, "claimed before job %u, which may run", i);
+        return is_wrong(g, n, what);
+    }
+    return NULL;
+}
+
+static const char *check_places(struct judge *g)
+{
+    const char *wrong = NULL;
+
+    for (unsigned n = 0; n < WH_LM_JOBS && wrong == NULL; n++) {
+        if (g->claimed[n] && g->snap->stand[n].in) {
+            wrong = is_wrong(g, n, "claimed, and still in a list");
+        } else if (!g->claimed[n]) {
+            wrong = check_move(g, n);
+        }
+        wrong = wrong != NULL ? wrong : check_prefix(g, n);
+        if (wrong == NULL && g->claimed[n]) {
+            wrong = check_order(g, n);
         }
     }
-    for (unsigned i = 0; i < n; i++) {
-        if (s[i].got > 0) {
-            m->org[s[i].org].v = s[i].v + s[i].valid / s[i].w;
-            t->need -= s[i].valid;
-            if (s[i].got < (unsigned)s[i].n) {
-                t->empty[s[i].org] = true;
-                t->n_empty++;
+    return wrong;
+}
+
+/* -------------------------------------------------------------- adoption */
+
+static void run(struct judge *g, unsigned n)
+{
+    struct wh_lm_job *j = &g->m->job[n];
+
+    j->state = WH_LM_RUN;
+    j->worker = g->c->worker;
+    j->run_fence = j->fence + 1;
+    g->m->stat[WH_LM_CLAIMED]++;
+    if (j->unique == WH_LM_BY_QUEUED) {
+        wh_lm_release_key(g->m, n);
+    }
+}
+
+/* Takes over where the ids went. Those that went to the head of a list come last first. */
+static void adopt(struct judge *g)
+{
+    struct wh_lm *m = g->m;
+
+    for (unsigned i = g->snap->n_ids; i > 0; i--) {
+        unsigned n = g->snap->ids[i - 1];
+        if (wh_lm_same_place(&m->stand[n], &g->snap->stand[n])) {
+            continue;
+        }
+        m->stand[n] = g->snap->stand[n];
+        if (m->stand[n].kind == WH_LM_ASIDE) {
+            m->stand[n].rank =
+                (9 - (long long)m->job[n].level) * 100000000000000 + m->job[n].enqueued_at;
+        } else {
+            m->stand[n].rank = --m->first;
+        }
+    }
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        if (m->stand[n].in && !g->snap->stand[n].in) {
+            memset(&m->stand[n], 0, sizeof m->stand[n]);
+            if (m->job[n].state == WH_LM_TOMB) {
+                m->job[n].state = WH_LM_NONE;
             }
         }
     }
-    return n > 0;
 }
 
-unsigned wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned want, unsigned *out,
-                     bool *more)
+static const char *check_lists(struct judge *g)
 {
-    struct take t = {.worker = worker, .need = want, .out = out};
-    unsigned ring = 0;
+    const struct wh_lm_snap *s = g->snap;
 
-    *more = true;
-    while (t.need > 0 && t.visits < 200 + want) {
-        *more = pass(m, &t);
-        if (!*more) {
-            break;
+    for (unsigned i = 1; i < s->n_ids; i++) {
+        if (!s->first[i] && !is_before(g->m, s->ids[i - 1], s->ids[i])) {
+            return is_wrong(g, s->ids[i], "does not stand where it should in its list");
         }
     }
-    m->stat[WH_LM_CLAIMED] += t.n_out;
-    for (int o = 0; o < WH_LM_ORGS; o++) {
-        ring += m->org[o].in_ring;
+    return NULL;
+}
+
+/* --------------------------------------------------------- what is left */
+
+/* What could run and was left: who brings it back, and soon? */
+static bool is_excused(const struct judge *g, unsigned n)
+{
+    const struct wh_lm_snap *s = g->snap;
+    unsigned org = g->m->job[n].org;
+
+    if (comes_back(g, s->parked_org[org]) || comes_back(g, parked_group(g, n))) {
+        return true;
     }
-    *more = *more && ring > t.n_empty;
-    return t.n_out;
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        if (g->m->stand[n].kind == WH_LM_ASIDE && s->waiting[org][t] &&
+            comes_back(g, s->parked_type[t])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *check_rest(struct judge *g)
+{
+    if (g->c->flags & 3) {
+        return NULL;
+    }
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        if (g->m->job[n].state == WH_LM_READY && wh_lm_may_run(g->m, &g->x, n) &&
+            !is_excused(g, n)) {
+            return is_wrong(g, n, "could run, but nothing will bring it back");
+        }
+    }
+    return NULL;
+}
+
+/* Flags: 1 paused or quiet, 2 more, 4 idle. */
+static const char *check_flags(const struct judge *g)
+{
+    const struct wh_lm_cycle *c = g->c;
+    bool quiet = g->m->worker[c->worker].quiet && c->want > 0;
+    unsigned flags = c->n_claimed < c->want ? 4 : 0;
+
+    if (quiet || g->m->paused) {
+        flags = quiet ? 1 : 5;
+        return c->flags == flags && c->n_claimed == 0 ? NULL : "claims while paused";
+    }
+    if (c->n_claimed > c->want) {
+        return "more claims than wanted";
+    }
+    if (c->want == 0) {
+        flags = g->snap->ring > 0 ? 2 : 0;
+        return c->flags == flags ? NULL : "wrong flags of a call that wants nothing";
+    }
+    if ((c->flags & 2) != 0 && g->snap->ring == 0) {
+        return "it says more, and no org is in the ring";
+    }
+    return c->flags == flags || c->flags == 2 ? NULL : "wrong flags";
+}
+
+const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
+                        const struct wh_lm_snap *snap)
+{
+    static char text[200];
+    struct judge g = {.m = m, .c = c, .snap = snap, .text = text};
+
+    g.x = wh_lm_session(m);
+    const char *wrong = check_flags(&g);
+    wrong = wrong != NULL ? wrong : take(&g);
+    wrong = wrong != NULL ? wrong : check_places(&g);
+    if (wrong != NULL) {
+        return wrong;
+    }
+    adopt(&g);
+    for (unsigned i = 0; i < c->n_claimed; i++) {
+        run(&g, c->claimed[i]);
+    }
+    wrong = check_lists(&g);
+    wrong = wrong != NULL ? wrong : check_rest(&g);
+    wh_lm_close(&g.x);
+    return wrong;
 }

@@ -13,21 +13,6 @@
 
 /* -------------------------------------------------------------- workers */
 
-static redisReply *words(struct wh_lmr *run, const char *fn, bool repeatable,
-                         const char *text)
-{
-    struct wh_lc_args a = {0};
-    char copy[256];
-    char *save = NULL;
-
-    snprintf(copy, sizeof copy, "%s", text);
-    for (char *w = strtok_r(copy, " ", &save); w != NULL;
-         w = strtok_r(NULL, " ", &save)) {
-        wh_lc_add_text(&a, "%s", strcmp(w, "@") == 0 ? "" : w);
-    }
-    return wh_lmr_call(run, fn, &a, repeatable);
-}
-
 void wh_lmr_heartbeat(struct wh_lmr *run)
 {
     static const char *const modes[] = {"new", "renew"};
@@ -39,7 +24,7 @@ void wh_lmr_heartbeat(struct wh_lmr *run)
 
     snprintf(text, sizeof text, "w%u %u %s @", w, lease, modes[mode]);
     wh_lmr_note(run, "heartbeat %s", text);
-    redisReply *r = words(run, "wh1_heartbeat", true, text);
+    redisReply *r = wh_lmr_words(run, "wh1_heartbeat", true, text);
     if (lost) {
         wh_lmr_is_error(r, "WHLOST ");
     } else {
@@ -57,7 +42,7 @@ void wh_lmr_bye(struct wh_lmr *run)
 
     snprintf(text, sizeof text, "w%u 1000 bye @", w);
     wh_lmr_note(run, "heartbeat %s", text);
-    redisReply *r = words(run, "wh1_heartbeat", true, text);
+    redisReply *r = wh_lmr_words(run, "wh1_heartbeat", true, text);
     if (run->m.worker[w].known && !wh_lm_live(&run->m, w)) {
         wh_lmr_is_error(r, "WHLOST ");
     } else {
@@ -105,7 +90,7 @@ void wh_lmr_quiet(struct wh_lmr *run)
 
     snprintf(text, sizeof text, "w%u", w);
     wh_lmr_note(run, "quiet %s", text);
-    redisReply *r = words(run, "wh1_quiet", true, text);
+    redisReply *r = wh_lmr_words(run, "wh1_quiet", true, text);
     if (run->m.worker[w].known) {
         run->m.worker[w].quiet = true;
         assert_int_equal(r->type, REDIS_REPLY_STATUS);
@@ -134,7 +119,7 @@ static void bounded(struct wh_lmr *run, const char *fn, unsigned batch)
 
     snprintf(text, sizeof text, "%u", batch);
     wh_lmr_note(run, "%s %u", fn, batch);
-    redisReply *r = words(run, fn, batch == 1000, text);
+    redisReply *r = wh_lmr_words(run, fn, batch == 1000, text);
     wh_lmr_is_array(r);
     if (strcmp(fn, "wh1_promote") == 0) {
         want = wh_lm_promote(&run->m, batch);
@@ -186,7 +171,7 @@ void wh_lmr_cancel(struct wh_lmr *run)
 
     wh_lmr_note(run, "cancel %u", n);
     /* Kept nowhere, a scheduled job is forgotten, and so is that it was cancelled. */
-    redisReply *r = words(run, "wh1_cancel", true, wh_lc_id(n));
+    redisReply *r = wh_lmr_words(run, "wh1_cancel", true, wh_lc_id(n));
     check_word(r, wh_lm_cancel(&run->m, n));
     wh_lmr_check_job(run, n);
     freeReplyObject(r);
@@ -197,7 +182,7 @@ void wh_lmr_retry(struct wh_lmr *run)
     unsigned n = pick_job(run);
 
     wh_lmr_note(run, "retry %u", n);
-    redisReply *r = words(run, "wh1_retry", true, wh_lc_id(n));
+    redisReply *r = wh_lmr_words(run, "wh1_retry", true, wh_lc_id(n));
     check_word(r, wh_lm_retry(&run->m, n));
     wh_lmr_check_job(run, n);
     freeReplyObject(r);
@@ -210,7 +195,7 @@ void wh_lmr_pause_resume(struct wh_lmr *run)
     bool pause = !run->m.paused && wh_lmr_chance(run, 50);
 
     wh_lmr_note(run, "%s", pause ? "pause" : "resume");
-    redisReply *r = words(run, pause ? "wh1_pause" : "wh1_resume", true, "");
+    redisReply *r = wh_lmr_words(run, pause ? "wh1_pause" : "wh1_resume", true, "");
     assert_string_equal(r->str, "OK");
     run->m.paused = pause;
     freeReplyObject(r);
@@ -235,7 +220,8 @@ static void put_cursor(struct wh_lmr *run, char *text, size_t size,
 
 void wh_lmr_dlq(struct wh_lmr *run)
 {
-    static const char *const names[] = {"lost_worker", "cat0", "cat1"};
+    static const char *const names[] = {"lost_worker", "timeout", "rate_limited",
+                                        "invalid", "error"};
     struct wh_lm_walk w = {.limit = 1 + wh_lmr_random(run, 12),
                            .org = -1,
                            .category = -1,
@@ -251,7 +237,7 @@ void wh_lmr_dlq(struct wh_lmr *run)
         at += (size_t)snprintf(text + at, sizeof text - at, " ORG o%02d", w.org);
     }
     if (wh_lmr_chance(run, 30)) {
-        w.category = (int)wh_lmr_random(run, 3);
+        w.category = (int)wh_lmr_random(run, WH_LM_CATEGORIES);
         at += (size_t)snprintf(text + at, sizeof text - at, " CATEGORY %s",
                                names[w.category]);
     }
@@ -261,12 +247,18 @@ void wh_lmr_dlq(struct wh_lmr *run)
     wh_lmr_note(run, "dlq %s %s", replay ? "replay" : "purge", text);
     bool all = w.from + w.limit >= run->m.n_dlq; /* else a second call finds more */
     redisReply *r =
-        words(run, replay ? "wh1_dlq_replay" : "wh1_dlq_purge", all || w.dry, text);
+        wh_lmr_words(run, replay ? "wh1_dlq_replay" : "wh1_dlq_purge", all || w.dry, text);
     wh_lmr_is_array(r);
     (replay ? wh_lm_replay : wh_lm_purge)(&run->m, &w);
     assert_int_equal(r->element[1]->integer, w.seen);
     assert_int_equal(r->element[2]->integer, w.matched);
     freeReplyObject(r);
+}
+
+static void set_order(struct wh_lmr *run, char *text, size_t size)
+{
+    run->m.by_deadline = wh_lmr_chance(run, 50);
+    snprintf(text, size, "order %s", run->m.by_deadline ? "deadline" : "arrival");
 }
 
 void wh_lmr_settings(struct wh_lmr *run)
@@ -277,9 +269,10 @@ void wh_lmr_settings(struct wh_lmr *run)
     unsigned org = wh_lmr_random(run, WH_LM_ORGS), weight = wh_lmr_random(run, 5);
     char text[64];
 
-    if (wh_lmr_chance(run, 50)) {
+    if (wh_lmr_chance(run, 40)) {
         snprintf(text, sizeof text, "o%02u %s", org, weights[weight]);
-        run->m.org[org].weight = strtod(weights[weight], NULL);
+    } else if (wh_lmr_chance(run, 50)) {
+        set_order(run, text, sizeof text);
     } else {
         run->m.keep_count = counts[wh_lmr_random(run, 4)];
         run->m.keep_ms = ages[wh_lmr_random(run, 4)];
@@ -287,8 +280,9 @@ void wh_lmr_settings(struct wh_lmr *run)
                  run->m.keep_ms);
     }
     wh_lmr_note(run, "settings %s", text);
-    redisReply *r =
-        words(run, text[0] == 'o' ? "wh1_weight" : "wh1_configure", true, text);
+    redisReply *r = wh_lmr_words(
+        run, strncmp(text, "o", 1) == 0 && text[1] != 'r' ? "wh1_weight" : "wh1_configure",
+        true, text);
     assert_string_equal(r->str, "OK");
     freeReplyObject(r);
 }

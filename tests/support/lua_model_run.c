@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Orgs are named o00…, workers w0…, so that their order by name is that of their numbers.
+ * Orgs are named o00…, workers w0…, so that their order by name is that of their numbers;
+ * groups g1….
  */
 #include "tests/support/lua_model_run.h"
 
@@ -110,33 +111,30 @@ void wh_lmr_is_array(const redisReply *r)
 
 /* SHA-1 over the contents in a fixed order, whatever order a table happens to have. Of the
  * events only their number; not what a repeated call may do again (wake, count). */
-static void digest(char out[41])
+static void digest(const struct wh_lmr *run, char out[41])
 {
     static const char script[] =
         "local h, P = '', ARGV[1] local function add(name, v) "
         "for i = 1, #v do v[i] = #v[i] .. ':' .. v[i] end "
         "h = redis.sha1hex(h .. name .. table.concat(v, ',')) end "
-        "for _, k in ipairs({'jobs', 'meta', 'levels', 'weights', 'info', 'active', "
-        "'ctl'}) do "
-        "local f, v = redis.call('HGETALL', P .. k), {} "
-        "for i = 1, #f, 2 do v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end "
-        "table.sort(v) add(k, v) end "
-        "for _, k in ipairs({'ring', 'delayed', 'expiry', 'workers', 'done'}) do "
-        "add(k, redis.call('ZRANGE', P .. k, 0, -1, 'WITHSCORES')) end "
-        "for _, e in ipairs(redis.call('XRANGE', P .. 'dlq', '-', '+')) do "
-        "add(e[1], e[2]) end "
-        "add('events', {tostring(redis.call('XLEN', P .. 'events'))}) "
-        "for o = 0, tonumber(ARGV[2]) - 1 do for l = 0, 9 do "
-        "local k = string.format('ready:o%02d:%d', o, l) "
-        "add(k, redis.call('LRANGE', P .. k, 0, -1)) end end "
-        "for w = 0, tonumber(ARGV[3]) - 1 do "
-        "local f, v = redis.call('HGETALL', P .. 'run:w' .. w), {} "
-        "for i = 1, #f, 2 do v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end "
-        "table.sort(v) add('run' .. w, v) "
-        "v = redis.call('SMEMBERS', P .. 'command:w' .. w) table.sort(v) "
-        "add('command' .. w, v) end return h";
-    redisReply *r =
-        wh_lc_cmd("EVAL %s 0 " WH_LC_P ": %d %d", script, WH_LM_ORGS, WH_LM_WORKERS);
+        "local all = redis.call('KEYS', P .. '*') table.sort(all) "
+        "for _, k in ipairs(all) do local name, v = string.sub(k, #P + 1), {} "
+        "local what = string.match(name, '^%a+') "
+        "local type = redis.call('TYPE', k).ok "
+        "if what == 'bell' or what == 'idle' or what == 'stats' or "
+        "(what == 'events' and ARGV[2] == '1') then type = 'none' end "
+        "if type == 'hash' then local f = redis.call('HGETALL', k) "
+        "for i = 1, #f, 2 do if what ~= 'ctl' or (f[i] ~= 'limits' and f[i] ~= 'seq') "
+        "then v[#v + 1] = #f[i] .. f[i] .. '=' .. f[i + 1] end end table.sort(v) "
+        "elseif type == 'zset' then v = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES') "
+        "elseif type == 'list' then v = redis.call('LRANGE', k, 0, -1) "
+        "elseif type == 'set' then v = redis.call('SMEMBERS', k) table.sort(v) "
+        "elseif type == 'string' then v = {redis.call('GET', k)} "
+        "elseif what == 'events' and type == 'stream' then v = {tostring(redis.call('XLEN', k))} "
+        "elseif type == 'stream' then for _, e in ipairs(redis.call('XRANGE', k, '-', "
+        "'+')) do v[#v + 1] = e[1] for _, f in ipairs(e[2]) do v[#v + 1] = f end end end "
+        "if #v > 0 then add(name, v) end end return h";
+    redisReply *r = wh_lc_cmd("EVAL %s 0 " WH_LC_P ": %d", script, run->no_events);
 
     if (r->type != REDIS_REPLY_STRING) {
         fail_msg("digest: %s", r->str);
@@ -152,8 +150,8 @@ static void copy_args(struct wh_lc_args *to, const struct wh_lc_args *from)
     }
 }
 
-redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
-                        bool repeatable)
+redisReply *wh_lmr_call_seen(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
+                             bool repeatable, struct wh_lm_snap *snap)
 {
     struct wh_lc_args again = {0};
     char before[41], after[41];
@@ -162,16 +160,37 @@ redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
     if (twice) {
         copy_args(&again, a);
     }
-    redisReply *reply = wh_lc_call_args(fn, a);
+    redisReply *reply = snap != NULL ? wh_lmr_see(fn, a, snap) : wh_lc_call_args(fn, a);
     if (twice) {
-        digest(before);
+        digest(r, before);
         freeReplyObject(wh_lc_call_args(fn, &again));
-        digest(after);
+        digest(r, after);
         if (strcmp(before, after) != 0) {
             fail_msg("a second %s changes data", fn);
         }
     }
     return reply;
+}
+
+redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
+                        bool repeatable)
+{
+    return wh_lmr_call_seen(r, fn, a, repeatable, NULL);
+}
+
+redisReply *wh_lmr_words(struct wh_lmr *run, const char *fn, bool repeatable,
+                         const char *text)
+{
+    struct wh_lc_args a = {0};
+    char copy[512];
+    char *save = NULL;
+
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *w = strtok_r(copy, " ", &save); w != NULL;
+         w = strtok_r(NULL, " ", &save)) {
+        wh_lc_add_text(&a, "%s", strcmp(w, "@") == 0 ? "" : w);
+    }
+    return wh_lmr_call(run, fn, &a, repeatable);
 }
 
 bool wh_lmr_still_held(unsigned worker, unsigned n, unsigned fence)
@@ -267,14 +286,11 @@ void wh_lmr_check_stats(const struct wh_lmr *r)
     static const char *const counters[WH_LM_STATS] = {
         "enqueued", "claimed",      "completed", "retried", "dead_total",
         "snoozed",  "released",     "cancelled", "expired", "recovered",
-        "fenced",   "workers_lost", "replayed",  "purged",  "promoted"};
+        "fenced",   "workers_lost", "replayed",  "purged",  "promoted", "cron_fired"};
     const struct wh_lm *m = &r->m;
     redisReply *s = wh_lc_call("wh1_stats", "");
-    unsigned orgs = 0, live = 0;
+    unsigned live = 0;
 
-    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
-        orgs += m->org[o].in_ring;
-    }
     for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
         live += wh_lm_live(m, w);
     }
@@ -285,7 +301,6 @@ void wh_lmr_check_stats(const struct wh_lmr *r)
                wh_lm_count(m, WH_LM_COMPLETED) + wh_lm_count(m, WH_LM_CANCELLED) +
                    wh_lm_count(m, WH_LM_EXPIRED));
     check_stat(s, "dead", m->n_dlq);
-    check_stat(s, "orgs", orgs);
     check_stat(s, "workers", live);
     check_stat(s, "paused", m->paused);
     for (unsigned i = 0; i < WH_LM_STATS; i++) {
@@ -297,38 +312,59 @@ void wh_lmr_check_stats(const struct wh_lmr *r)
     freeReplyObject(s);
 }
 
-static void check_list(const struct wh_lmr *r, unsigned org, unsigned level)
+static unsigned little_endian(const redisReply *r, size_t from, size_t len)
 {
-    redisReply *list = wh_lc_cmd("LRANGE " WH_LC_P ":ready:o%02u:%u 0 -1", org, level);
-    const unsigned *id = r->m.org[org].list[level].id;
+    unsigned v = 0;
 
-    assert_int_equal(list->elements, r->m.org[org].list[level].n);
-    for (size_t i = 0; i < list->elements; i++) {
-        assert_memory_equal(list->element[i]->str, wh_lc_raw(id[i]), 16);
+    for (size_t i = len; i > 0; i--) {
+        v = v << 8 | (unsigned char)r->str[from + i - 1];
     }
-    freeReplyObject(list);
+    return v;
 }
 
-static void check_org(const struct wh_lmr *r, unsigned org)
+/* What waits, as the quotas count it: jobs, bytes, and ids of jobs that ended in their list. */
+static void check_queued(const struct wh_lmr *r)
 {
-    const struct wh_lm_org *o = &r->m.org[org];
-    redisReply *score = wh_lc_cmd("ZSCORE " WH_LC_P ":ring o%02u", org);
+    const struct wh_lm *m = &r->m;
+    unsigned jobs = 0, bytes = 0, stale = 0;
 
-    if (o->in_ring != (score->type != REDIS_REPLY_NIL)) {
-        fail_msg("org %u: the model says %s in the ring", org,
-                 o->in_ring ? "it is" : "it is not");
-    }
-    if (o->in_ring) {
-        double v = strtod(score->str, NULL);
-        if (v < o->v || v > o->v) {
-            fail_msg("org %u: virtual time %s, the model says %.17g", org, score->str,
-                     o->v);
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        const struct wh_lm_job *j = &m->job[n];
+        if (j->state == WH_LM_READY || j->state == WH_LM_DELAYED) {
+            jobs++;
+            bytes += j->bytes;
+        } else {
+            stale += m->stand[n].in;
         }
     }
-    freeReplyObject(score);
-    for (unsigned level = 0; level < WH_LM_LEVELS; level++) {
-        check_list(r, org, level);
+    redisReply *all = wh_lc_cmd("HGET " WH_LC_P ":queued *");
+    if (jobs + stale > 0) {
+        assert_int_equal(all->len, 16);
+        assert_int_equal(little_endian(all, 0, 6), jobs);
+        assert_int_equal(little_endian(all, 6, 6), bytes);
+        assert_int_equal(little_endian(all, 12, 4), stale);
     }
+    freeReplyObject(all);
+}
+
+static void check_crons(const struct wh_lmr *r)
+{
+    redisReply *list = wh_lc_call("wh1_cron_list", "");
+    size_t known = 0;
+
+    wh_lmr_is_array(list);
+    for (size_t i = 1; i + 2 < list->elements; i += 3, known++) {
+        const struct wh_lm_cron *c =
+            &r->m.cron[strtoul(list->element[i]->str + 1, NULL, 10)];
+        assert_true(c->known);
+        assert_int_equal(strtoul(list->element[i + 1]->str, NULL, 10), c->text);
+        assert_int_equal(list->element[i + 2]->integer, c->at > 0 ? c->at : -1);
+    }
+    for (unsigned i = 0; i < WH_LM_CRONS; i++) {
+        known -= r->m.cron[i].known;
+    }
+    assert_int_equal(known, 0);
+    freeReplyObject(list);
 }
 
 static void check_dlq(const struct wh_lmr *r)
@@ -349,9 +385,8 @@ void wh_lmr_check_all(const struct wh_lmr *r)
     for (unsigned n = 0; n < WH_LM_JOBS; n++) {
         wh_lmr_check_job(r, n);
     }
-    for (unsigned org = 0; org < WH_LM_ORGS; org++) {
-        check_org(r, org);
-    }
+    check_queued(r);
+    check_crons(r);
     check_dlq(r);
     wh_lc_audit();
 }

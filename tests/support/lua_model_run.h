@@ -14,6 +14,7 @@ struct wh_lmr {
     uint64_t seed, random;
     unsigned long op, ops;
     bool twice;    /* send each repeatable call twice */
+    bool no_events; /* those of a repeated call do not count */
     bool finished; /* else the last operations are shown */
     char last[20][256];
 };
@@ -32,15 +33,29 @@ void wh_lmr_show(const struct wh_lmr *r);
  * again, and the data must be the same after it (bells, idle workers, counters aside). */
 redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
                         bool repeatable);
+/* The same, and where ids stand right behind the first one. */
+redisReply *wh_lmr_call_seen(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
+                             bool repeatable, struct wh_lm_snap *snap);
+/* One call, and where ids stand right behind it. */
+redisReply *wh_lmr_see(const char *fn, struct wh_lc_args *a, struct wh_lm_snap *snap);
+/* A call with these words; "@" is an empty one. */
+redisReply *wh_lmr_words(struct wh_lmr *run, const char *fn, bool repeatable,
+                         const char *text);
 void wh_lmr_check_job(const struct wh_lmr *r, unsigned n);
 void wh_lmr_check_stats(const struct wh_lmr *r);
-/* Everything: jobs, lists, ring, audit. */
+/* Everything: jobs, quotas, DLQ, schedules, audit. */
 void wh_lmr_check_all(const struct wh_lmr *r);
 /* A job in this state, or any; a live worker, mostly. */
 unsigned wh_lmr_pick_in(struct wh_lmr *run, enum wh_lm_state state);
 unsigned wh_lmr_pick_live(struct wh_lmr *run);
 void wh_lmr_is_error(const redisReply *r, const char *word);
 void wh_lmr_is_array(const redisReply *r);
+
+/* A cycle that was chosen: sent, judged, applied. Answers what Redis said in it. */
+void wh_lmr_run_cycle(struct wh_lmr *run, struct wh_lm_cycle *c);
+void wh_lmr_random_job(struct wh_lmr *run, struct wh_lm_new *s);
+/* A job as wh1_enqueue_batch and wh1_cron_fire take it: id, head, payload. */
+void wh_lmr_add_triple(struct wh_lc_args *a, const struct wh_lm_new *s);
 
 /* One random operation each: chosen, sent, applied to the model, compared. */
 void wh_lmr_enqueue(struct wh_lmr *run);
@@ -57,6 +72,11 @@ void wh_lmr_retry(struct wh_lmr *run);
 void wh_lmr_pause_resume(struct wh_lmr *run);
 void wh_lmr_dlq(struct wh_lmr *run);
 void wh_lmr_settings(struct wh_lmr *run);
+void wh_lmr_limit(struct wh_lmr *run);
+void wh_lmr_explain(struct wh_lmr *run);
+void wh_lmr_cron(struct wh_lmr *run);
+/* Time passes and a worker runs what it gets: in the end only what may not run is left. */
+void wh_lmr_drain(struct wh_lmr *run);
 
 bool wh_lmr_still_held(unsigned worker, unsigned n, unsigned fence);
 

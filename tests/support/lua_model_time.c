@@ -72,7 +72,7 @@ unsigned wh_lm_expire(struct wh_lm *m, unsigned batch)
         bool waits = j->state == WH_LM_READY || j->state == WH_LM_DELAYED;
         if (waits && j->fence == 0 && j->expires_ms > 0 &&
             j->enqueued_at + j->expires_ms <= m->now) {
-            wh_lm_finish(m, (unsigned)n, WH_LM_EXPIRED, j->state == WH_LM_READY);
+            wh_lm_finish(m, (unsigned)n, WH_LM_EXPIRED);
             count++;
         }
     }
@@ -92,9 +92,7 @@ static unsigned trim(struct wh_lm *m, unsigned batch, bool by_age)
             (!by_age && kept - count <= m->keep_count)) {
             break;
         }
-        bool queued = m->job[n].queued;
         wh_lm_drop(m, (unsigned)n);
-        m->job[n].state = queued ? WH_LM_TOMB : WH_LM_NONE;
     }
     return count;
 }
@@ -132,6 +130,7 @@ static unsigned drop_claims(struct wh_lm *m, unsigned worker, enum wh_lm_outcome
         wh_lm_end_claim(m, &e);
         count++;
     }
+    wh_lm_settle_ended(m);
     return count;
 }
 

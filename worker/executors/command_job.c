@@ -45,8 +45,7 @@ static wh_err set_claim(wh_environ *e, const wh_command_plan *plan, const wh_run
 {
     const wh_job *job = run->job;
     int64_t timeout_us = wh_run_timeout_us(run);
-    int64_t attempts =
-        job->max_attempts > 0 ? job->max_attempts : plan->config->max_attempts;
+    int64_t attempts = wh_executor_attempts(plan->config, job);
     char id[WH_UUID_TEXT + 1];
     wh_rng_uuid_format(job->id, id);
     const wh_err errors[] = {

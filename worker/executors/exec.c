@@ -80,13 +80,11 @@ static void exec_hello(wh_pool_child *c)
 
 static void exec_write_job(wh_pool_child *c, const wh_run *run)
 {
-    const wh_handler_config *config = c->pool->config;
     int64_t timeout_ms = wh_run_timeout_us(run) / 1000;
     const wh_exec_frame_claim claim = {
         .region = c->pool->region,
         .deadline_ms = timeout_ms > NO_TIMEOUT_MS ? NO_TIMEOUT_MS : timeout_ms,
-        .max_attempts =
-            run->job->max_attempts > 0 ? run->job->max_attempts : config->max_attempts,
+        .max_attempts = wh_executor_attempts(c->pool->config, run->job),
     };
     wh_exec_frame_add_job(&c->out, run->job, &claim);
 }

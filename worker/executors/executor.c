@@ -41,3 +41,12 @@ unsigned wh_executor_most(const wh_handler_config *config, unsigned slots)
     int64_t most = config->processes > 0 ? config->processes : (int64_t)slots;
     return most < 1 ? 1 : (unsigned)(most > CHILDREN_MAX ? CHILDREN_MAX : most);
 }
+
+/* `none` is about the handler: what it does must not be done again (retry.c). */
+int64_t wh_executor_attempts(const wh_handler_config *config, const wh_job *job)
+{
+    if (config->retry != NULL && strcmp(config->retry, "none") == 0) {
+        return 1;
+    }
+    return job->max_attempts > 0 ? job->max_attempts : config->max_attempts;
+}

@@ -129,6 +129,8 @@ extern const wh_executor_kind wh_native_kind, wh_exec_kind, wh_command_kind;
 /* The kind that "native:…" names and the text behind the colon; NULL with eb filled. */
 const wh_executor_kind *wh_executor_kind_of(const char *run, const char **rest,
                                             wh_errbuf *eb);
+/* How often this job may run in all; what its handler is told. */
+int64_t wh_executor_attempts(const wh_handler_config *config, const wh_job *job);
 /* Most children of a handler in a worker with so many slots: 1 to 4096. */
 unsigned wh_executor_most(const wh_handler_config *config, unsigned slots);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looks at the resident set of a child; called once a second by pool_tick and command.
+ * Looks at the memory of a child and of all that it started; called once a second by
+ * pool_tick and command, and costs nothing without a limit.
  */
 #include "worker/executors/memory.h"
 
@@ -21,6 +22,9 @@ wh_memory_verdict wh_memory_check(const wh_child *process, int64_t limit, char *
     char is[32];
     char may[32];
     int64_t rss = limit > 0 ? wh_child_rss(process) : -1;
+    if (rss > limit) { /* many that share pages may look like more than they are */
+        rss = wh_child_pss(process);
+    }
     if (rss <= limit) {
         return WH_MEMORY_FINE;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory limit of a handler's processes: over it a process is recycled when it
+ * The memory limit of a handler's process, with all that it started: over it a process is recycled when it
  * has no job, over twice that it is killed at once.
  */
 #ifndef WH_WORKER_EXECUTORS_MEMORY_H

@@ -88,7 +88,6 @@ static wh_frame_text slice_of(wh_slice s)
 static void native_write_job(wh_pool_child *c, const wh_run *run)
 {
     const wh_job *job = run->job;
-    const wh_handler_config *config = c->pool->config;
     int64_t timeout_us = wh_run_timeout_us(run);
     char id[WH_UUID_TEXT + 1];
     wh_rng_uuid_format(job->id, id);
@@ -96,8 +95,7 @@ static void native_write_job(wh_pool_child *c, const wh_run *run)
         .seq = run->seq,
         .fence = job->fence,
         .attempt = (uint32_t)(job->attempt > 0 ? job->attempt : 0),
-        .max_attempts = (uint32_t)(job->max_attempts > 0 ? job->max_attempts
-                                                         : (int)config->max_attempts),
+        .max_attempts = (uint32_t)wh_executor_attempts(c->pool->config, job),
         .recoveries = (uint32_t)(job->recoveries > 0 ? job->recoveries : 0),
         .timeout_ms =
             timeout_us / 1000 > NO_TIMEOUT_MS ? NO_TIMEOUT_MS : timeout_us / 1000,

@@ -85,14 +85,15 @@ void wh_pool_free(wh_executor *e)
     wh_free(pool);
 }
 
-/* Children that serve do so although no more of them start. */
+/* Children that serve do so although no more of them start. One that fails at once may do
+ * better the next time; one that says nothing for all its time has had its chance. */
 static bool is_healthy(const wh_pool *pool)
 {
     bool serves = false;
     for (const wh_pool_child *c = pool->children; c != NULL; c = c->next) {
         serves = serves || c->phase == WH_POOL_READY;
     }
-    return serves || pool->failures < FAILURES_UNHEALTHY;
+    return serves || (pool->failures < FAILURES_UNHEALTHY && !pool->is_late);
 }
 
 /* Children that are there are counted by their room; those that are not count only if

@@ -110,6 +110,7 @@ struct wh_pool {
     bool is_creating;  /* no callbacks yet */
     bool is_draining;
     bool is_proven;   /* a child was ready once */
+    bool is_late;     /* the last start took longer than it may */
     unsigned at_once; /* of the last child that was ready */
     double run_us;    /* moving average of run times, < 0 unknown */
     int64_t memory_checked_us, tick_due_us;

@@ -273,6 +273,7 @@ static void account(const wh_pool_child *c, bool was_ready, int status)
     wh_pool *pool = c->pool;
     if (!was_ready && !pool->is_draining) {
         explain_start(c, status, why, sizeof why);
+        pool->is_late = c->fate == WH_POOL_FATE_LATE;
         wh_pool_child_failed(pool, why);
     } else if (c->fate == WH_POOL_FATE_STOPPED) {
         /* counted when it was killed */
@@ -428,6 +429,7 @@ void wh_pool_child_ready(wh_pool_child *c, unsigned at_once)
     c->at_once = at_once;
     c->pool->at_once = at_once;
     c->pool->is_proven = true;
+    c->pool->is_late = false;
     c->pool->failures = 0;
     c->has_news = true;
     if (c->phase == WH_POOL_STARTING) {

@@ -10,7 +10,8 @@
 # WHERRY_ATTEMPT … in the environment. Its stdout is the result (64 KiB at most), its
 # stderr (logged when it ends) its error message. Exit status 0 is ok, 64 65 66 67 77 are
 # permanent, others are retried; wherry_fail, wherry_retry, wherry_snooze say more.
-# Needs bash 4 and coreutils. The protocol (FLP/1): docs/handlers.md. Inside: a reader takes
+# Needs bash 4 and coreutils; with flock(1), folders that killed handlers left in TMPDIR are
+# removed by the next one that starts. The protocol (FLP/1): docs/handlers.md. Inside: a reader takes
 # frames and jobs run in the background; both tell the one writer by lines in a FIFO.
 
 wherry_progress() { wherry_tell progress "${1:-0}" "${2-}"; } # PERCENT [MESSAGE]
@@ -83,7 +84,7 @@ wherry_job() { # FUNCTION N JSON: in a subshell of its own
         export "WHERRY_${name^^}=$REPLY"
     done
     ("$function") <"$wherry_dir/$n.body" >"$wherry_dir/$WHERRY_JOB_ID.out" \
-        2>"$wherry_dir/$WHERRY_JOB_ID.err" 3<&- 4>&-
+        2>"$wherry_dir/$WHERRY_JOB_ID.err" 3<&- 4>&- {wherry_lock}>&-
     status=$?
     cat "$wherry_dir/$WHERRY_JOB_ID.err" >&2
     echo "done $WHERRY_JOB_ID $n $status" >&"$wherry_events"
@@ -164,14 +165,29 @@ wherry_leave() { # EXIT STATUS
     exit "$1"
 }
 
+# A folder of our own, locked as long as we live; unlocked ones are nobody's any more.
+wherry_folder() {
+    local base=${TMPDIR:-/tmp} old new
+    for old in "$base"/wherry-handler.*; do
+        if [[ -O $old && -d $old && ! -L $old ]] && command -v flock >/dev/null; then
+            flock -n "$old/lock" rm -rf "$old" || : # its owner lives
+        fi
+    done
+    new=$(mktemp -d "$base/wherry-new.XXXXXX") || exit 73
+    exec {wherry_lock}>"$new/lock" || exit 73
+    if command -v flock >/dev/null; then flock "$wherry_lock"; fi
+    wherry_dir=${new/%wherry-new.??????/wherry-handler.${new##*.}}
+    mv "$new" "$wherry_dir" || exit 73
+}
+
 wherry_run() { # FUNCTION [CONCURRENCY]
     local event id a b
     declare -gA wherry_jobs=()
     wherry_concurrency=${2:-1} wherry_stopping=
-    wherry_dir=$(mktemp -d) || exit 73
+    wherry_folder
     mkfifo -m 600 "$wherry_dir/events" || exit 73
     exec {wherry_events}<>"$wherry_dir/events"
-    wherry_reader &
+    wherry_reader {wherry_lock}>&- &
     wherry_reader_pid=$!
     trap 'wherry_leave 143' EXIT TERM INT
     while IFS=' ' read -r event id a b <&"$wherry_events"; do

@@ -147,7 +147,7 @@ static void test_every_source_is_checked(void **state)
 {
     (void)state;
     demo_refused("slots: many\n", LIST("WHERRY_SLOTS=3"), LIST("--slots=4"),
-                 "1:1: slots: \"many\" is no whole number; write digits, e.g. 5");
+                 "1:8: slots: \"many\" is no whole number; write digits, e.g. 5");
     demo_refused("tags: [a, 'b!']\n", LIST("WHERRY_TAGS=x"), NULL,
                  "1:11: tags: \"b!\" is too loud");
     demo_refused("queues: {a: 1, 'b!': 2}\n", LIST("WHERRY_QUEUES=a"), NULL,
@@ -184,7 +184,7 @@ static void test_secret_file(void **state)
     (void)unlink(path);
 
     demo_refused("redis:\n  password_file: /nonexistent\n", NULL, NULL,
-                 "2:3: redis.password_file: /nonexistent: No such file or directory");
+                 "2:18: redis.password_file: /nonexistent: No such file or directory");
     demo_refused("redis: {password: a, password_file: b}", NULL, NULL,
                  "1:22: redis.password_file: already given in line 1");
 }

@@ -57,40 +57,40 @@ static void test_values(void **state)
     (void)state;
     static const struct bad cases[] = {
         {"handlers:\n  hash:\n    timeout: 5\n",
-         "3:5: handlers.hash.timeout: \"5\" is no duration; write a number with a "
+         "3:14: handlers.hash.timeout: \"5\" is no duration; write a number with a "
          "unit, e.g. 250ms, 5s, 2m, 1h"},
         {"payload_max: 5MB\n",
-         "1:1: payload_max: \"5MB\" is no size; write bytes, or KiB, MiB, GiB, e.g. "
+         "1:14: payload_max: \"5MB\" is no size; write bytes, or KiB, MiB, GiB, e.g. "
          "500, 64KiB, 1MiB"},
-        {"slots: 0\n", "1:1: slots: \"0\" is out of range; 1 to 1000 is allowed"},
+        {"slots: 0\n", "1:8: slots: \"0\" is out of range; 1 to 1000 is allowed"},
         {"slots: 1.5\n",
-         "1:1: slots: \"1.5\" is no whole number; write digits, e.g. 5"},
+         "1:8: slots: \"1.5\" is no whole number; write digits, e.g. 5"},
         {"slots:\n", "1:1: slots: the value is missing; write one, or remove the line"},
-        {"slots: [1]\n", "1:1: slots: one value is expected"},
-        {"slots: {a: 1}\n", "1:1: slots: one value is expected"},
+        {"slots: [1]\n", "1:8: slots: one value is expected"},
+        {"slots: {a: 1}\n", "1:8: slots: one value is expected"},
         {"redis: {timeout: 1h}\n",
-         "1:9: redis.timeout: \"1h\" is out of range; 100ms to 1m is allowed"},
-        {"share: half\n", "1:1: share: \"half\" is no number; write e.g. 0.5"},
-        {"share: 1e99999\n", "1:1: share: \"1e99999\" is no number; write e.g. 0.5"},
+         "1:18: redis.timeout: \"1h\" is out of range; 100ms to 1m is allowed"},
+        {"share: half\n", "1:8: share: \"half\" is no number; write e.g. 0.5"},
+        {"share: 1e99999\n", "1:8: share: \"1e99999\" is no number; write e.g. 0.5"},
         {"verbose: maybe\n",
-         "1:1: verbose: \"maybe\" is no truth value; write true or false"},
-        {"log: {level: loud}\n", "1:7: log.level: \"loud\" is not known; write one of "
+         "1:10: verbose: \"maybe\" is no truth value; write true or false"},
+        {"log: {level: loud}\n", "1:14: log.level: \"loud\" is not known; write one of "
                                  "debug, info, warn"},
-        {"log: {level: deb}\n", "1:7: log.level: \"deb\" is not known; write one of "
+        {"log: {level: deb}\n", "1:14: log.level: \"deb\" is not known; write one of "
                                 "debug, info, warn"},
-        {"region: ''\n", "1:1: region: it must not be empty"},
+        {"region: ''\n", "1:9: region: it must not be empty"},
         {"region: 12345678901234567\n",
-         "1:1: region: it is too long; 16 bytes are the most"},
-        {"tags: [a, b, c, d, e]\n", "1:1: tags: it has 5 items; 0 to 4 is allowed"},
+         "1:9: region: it is too long; 16 bytes are the most"},
+        {"tags: [a, b, c, d, e]\n", "1:7: tags: it has 5 items; 0 to 4 is allowed"},
         {"tags: [a, [b]]\n", "1:11: tags: one value per item is expected"},
-        {"tags: 'a,,b'\n", "1:1: tags: an item is empty"},
-        {"redis: 5\n", "1:1: redis: a mapping of options is expected"},
-        {"queues: [a]\n", "1:1: queues: a mapping of names is expected"},
-        {"queues: {a: [1]}\n", "1:10: queues.a: a mapping of options is expected"},
-        {"queues: {a: x}\n", "1:10: queues.a.weight: \"x\" is no whole number; write "
+        {"tags: 'a,,b'\n", "1:7: tags: an item is empty"},
+        {"redis: 5\n", "1:8: redis: a mapping of options is expected"},
+        {"queues: [a]\n", "1:9: queues: a mapping of names is expected"},
+        {"queues: {a: [1]}\n", "1:13: queues.a: a mapping of options is expected"},
+        {"queues: {a: x}\n", "1:13: queues.a.weight: \"x\" is no whole number; write "
                              "digits, e.g. 5"},
         {"slots: \"a\\nb\"\n",
-         "1:1: slots: \"a\\nb\" is no whole number; write digits, e.g. 5"},
+         "1:8: slots: \"a\\nb\" is no whole number; write digits, e.g. 5"},
     };
     CHECK_ALL(cases);
 }
@@ -167,7 +167,7 @@ static void test_accepted(void **state)
         wh_conf_free(demo_ok(marked[i], NULL, NULL));
     }
     demo_refused("\xEF\xBB\xBFslots: x\n", NULL, NULL,
-                 "1:1: slots: \"x\" is no whole number; write digits, e.g. 5");
+                 "1:8: slots: \"x\" is no whole number; write digits, e.g. 5");
     wh_conf *c = demo_ok("region: |\n  a b\n", NULL, NULL);
     assert_string_equal(demo_of(c)->region, "a b\n");
     wh_conf_free(c);

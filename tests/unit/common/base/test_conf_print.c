@@ -20,11 +20,11 @@ static void test_yaml(void **state)
     const char *f = wh_conf_file(c);
     (void)snprintf(want, sizeof want,
                    "# Configuration of wherry-demo in force\n"
-                   "slots: 20  # %s:1:1\n"
+                   "slots: 20  # %s:1:8\n"
                    "# region: (not set)\n"
                    "redis:\n"
-                   "  url: \"redis://u:***@h/1\"  # %s:2:9\n"
-                   "  password: \"********\"  # %s:2:36\n"
+                   "  url: \"redis://u:***@h/1\"  # %s:2:14\n"
+                   "  password: \"********\"  # %s:2:46\n"
                    "  timeout: \"5s\"  # default\n"
                    "payload_max: \"1MiB\"  # default\n"
                    "share: 0.25  # environment WHERRY_SHARE\n"
@@ -38,7 +38,7 @@ static void test_yaml(void **state)
                    "    weight: 2  # --queue\n"
                    "handlers:\n"
                    "  \"hash\":\n"
-                   "    command: \"a \\\"b\\\"\"  # %s:4:19\n"
+                   "    command: \"a \\\"b\\\"\"  # %s:4:28\n"
                    "    timeout: \"1m\"  # default\n"
                    "    retry:\n"
                    "      max: 5  # default\n",
@@ -93,7 +93,7 @@ static void test_sources(void **state)
     assert_non_null(strstr(text, "\"redis.url\": {\"value\": \"redis://:***@h\", "
                                  "\"source\": \"environment REDIS_URL\"}"));
     (void)snprintf(queue, sizeof queue,
-                   "\"queues.mail.weight\": {\"value\": 5, \"source\": \"%s:2:10\"}",
+                   "\"queues.mail.weight\": {\"value\": 5, \"source\": \"%s:2:16\"}",
                    wh_conf_file(c));
     assert_non_null(strstr(text, queue));
     assert_null(strstr(text, "hush"));

@@ -32,15 +32,15 @@ static void test_blame_file(void **state)
 {
     (void)state;
     wh_conf *c = demo_ok(file_text, NULL, NULL);
-    blamed(c, "slots: too many", "1:1: slots: too many");
-    blamed(c, "redis.timeout: odd", "2:9: redis.timeout: odd");
+    blamed(c, "slots: too many", "1:8: slots: too many");
+    blamed(c, "redis.timeout: odd", "2:18: redis.timeout: odd");
     blamed(c, "queues: few", "3:1: queues: few");
     blamed(c, "queues.mail: bad", "3:10: queues.mail: bad");
-    blamed(c, "queues.mail.weight: bad", "3:10: queues.mail.weight: bad");
-    blamed(c, "handlers.job.hash.command: bad", "6:5: handlers.job.hash.command: bad");
+    blamed(c, "queues.mail.weight: bad", "3:16: queues.mail.weight: bad");
+    blamed(c, "handlers.job.hash.command: bad", "6:14: handlers.job.hash.command: bad");
     /* What is missing is missing where the item stands. */
     blamed(c, "handlers.job.hash.timeout: bad", "5:3: handlers.job.hash.timeout: bad");
-    blamed(c, "handlers.job.timeout: bad", "7:9: handlers.job.timeout: bad");
+    blamed(c, "handlers.job.timeout: bad", "7:18: handlers.job.timeout: bad");
     blamed(c, "handlers.job.command: bad", "7:3: handlers.job.command: bad");
     /* A default stands nowhere; and these are about no option. */
     blamed(c, "region: missing", "region: missing");
@@ -76,7 +76,7 @@ static void test_report_of_blame(void **state)
     wh_conf_blame(c, &eb, &r);
     assert_string_equal(r.file, wh_conf_file(c));
     assert_int_equal(r.line, 2);
-    assert_int_equal(r.column, 9);
+    assert_int_equal(r.column, 18);
     assert_string_equal(r.source, "");
     assert_string_equal(r.option, "redis.timeout");
     assert_string_equal(r.message, "too short");
@@ -130,7 +130,7 @@ static void test_print(void **state)
     /* The path goes where the NUL is. */
     check_print("handlers: {hash: {timeout: 5}}\n", NULL, args,
                 "\"message\":\"\\\"5\\\" is no duration; write a number with a unit, "
-                "e.g. 250ms, 5s, 2m, 1h\",\"file\":\"\0\",\"line\":1,\"column\":19,"
+                "e.g. 250ms, 5s, 2m, 1h\",\"file\":\"\0\",\"line\":1,\"column\":28,"
                 "\"source\":null,\"option\":\"handlers.hash.timeout\"");
     check_print("solts: 1\n", NULL, args,
                 "\"message\":\"unknown option \\\"solts\\\"; did you mean "

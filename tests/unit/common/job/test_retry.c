@@ -171,6 +171,8 @@ static void test_none(void **state)
     int64_t delay_ms = -1;
     assert_int_equal(p.max_attempts, 1);
     assert_false(wh_retry_decide(&p, &q, &delay_ms));
+    q.max_attempts = 3; /* the job's wish does not overrule the handler's `none` */
+    assert_false(wh_retry_decide(&p, &q, &delay_ms));
 }
 
 static void test_parse_keeps(void **state)

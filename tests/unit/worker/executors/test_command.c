@@ -189,6 +189,18 @@ static void test_memory_kill(void **state)
     assert_non_null(strstr(e->message, "over twice the limit of 24 MiB"));
 }
 
+/* The shell itself stays small. */
+static void test_memory_of_a_subprocess(void **state)
+{
+    (void)state;
+    c.config.memory_limit = INT64_C(24) << 20;
+    create();
+    const wh_executor_case_end *e =
+        run("{ head -c 100000000 /dev/zero; sleep 1000; } | tail -c 100000000; true");
+    assert_int_equal(e->category, WH_ERRCLASS_CRASH);
+    assert_non_null(strstr(e->message, "over twice the limit of 24 MiB"));
+}
+
 static void test_slots_bound_processes(void **state)
 {
     (void)state;
@@ -263,6 +275,7 @@ int main(void)
         CASE(test_cancel),
         CASE(test_background_process),
         CASE(test_memory_kill),
+        CASE(test_memory_of_a_subprocess),
         CASE(test_slots_bound_processes),
         CASE(test_slots_change),
         CASE(test_reloaded_timeout),

@@ -286,6 +286,19 @@ static void test_refusals(void **state)
     refused("exec:sh", "dir: ");
 }
 
+/* One that never says ready is told of when its time is over, not some starts later. */
+static void test_never_ready(void **state)
+{
+    (void)state;
+    (void)snprintf(c.run, sizeof c.run, "exec:sleep 1000");
+    create();
+    assert_true(wh_executor_case_stats(&c).healthy);
+    wh_clock_fake(wh_clock_mono_us() + 11 * 1000000, wh_clock_wall_ms());
+    WH_WAIT_FOR(c.loop, !wh_executor_case_stats(&c).healthy);
+    assert_string_equal(wh_executor_case_stats(&c).why, "was not ready within 10 s");
+    wh_clock_real();
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_case, close_case)
 
 int main(void)

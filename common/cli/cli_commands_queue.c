@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands on a partition: its state, its limits, its orgs.
+ */
+#include "common/cli/cli_commands_internal.h"
+#include "common/cli/cli_limit.h"
+#include "common/cli/cli_org.h"
+#include "common/cli/cli_queue.h"
+#include "common/cli/cli_stats.h"
+
+static const wh_cli_flag stats_flags[] = {
+    SWITCH("watch", "again every second, with rates, until Ctrl-C"),
+    DURATION("interval", 100, 3600000,
+             "time between two looks of --watch (default: 1s)"),
+};
+#define PAUSE_PARTS                                                                    \
+    {.name = "org",                                                                    \
+     .kind = WH_CLI_NAME,                                                              \
+     .value = "ORG",                                                                   \
+     .not_with = "type",                                                               \
+     .help = "only the jobs of this org"},                                             \
+        NAME("type", "TYPE", "only the jobs of this type")
+static const wh_cli_flag pause_flags[] = {
+    SWITCH("new", "also when the partition is not known yet"),
+    PAUSE_PARTS,
+};
+static const wh_cli_flag resume_flags[] = {PAUSE_PARTS};
+static const wh_cli_flag org_flags[] = {
+    LIMIT(1000000, "at most that many (default: 100)"),
+    TEXT("cursor", "C", "go on where an earlier list stopped"),
+    SWITCH("all", "no limit"),
+};
+
+static const wh_cli_command commands[] = {
+    {.noun = "queue",
+     .verb = "list",
+     .operands = "",
+     .summary = "List partitions with their figures",
+     .examples = "wherry queue list\nwherry queue list --json\n",
+     .run = wh_cli_queue_list},
+    {.noun = "queue",
+     .verb = "stats",
+     .operands = "[PARTITION]",
+     .max_operands = 1,
+     .summary = "Show all figures and limits of a partition",
+     FLAGS(stats_flags),
+     .examples =
+         "wherry queue stats eu:default\nwherry queue stats eu:default --watch\n",
+     .run = wh_cli_stats_run},
+    {.noun = "queue",
+     .verb = "pause",
+     .operands = "[PARTITION]",
+     .max_operands = 1,
+     .summary = "Let nothing more be claimed; running jobs go on",
+     FLAGS(pause_flags),
+     .examples = "wherry queue pause eu:default\n"
+                 "wherry queue pause eu:default --org acme\n"
+                 "wherry queue pause eu:default --type mail\n"
+                 "wherry queue pause eu:import --new\n",
+     .details = "A partition that is not known is refused (exit status 3): most often "
+                "its name is mistyped.\n--new pauses it before its first job.\n",
+     .run = wh_cli_queue_pause},
+    {.noun = "queue",
+     .verb = "resume",
+     .operands = "[PARTITION]",
+     .max_operands = 1,
+     .summary = "End a pause",
+     FLAGS(resume_flags),
+     .examples = "wherry queue resume eu:default\n"
+                 "wherry queue resume eu:default --org acme\n",
+     .details = "A paused queue and a paused org or type of it are resumed each by "
+                "itself.\n",
+     .run = wh_cli_queue_resume},
+    {.noun = "queue",
+     .verb = "set",
+     .operands = "[PARTITION] NAME=VALUE...",
+     .min_operands = 1,
+     .max_operands = 5,
+     .summary = "Change settings of a partition",
+     .examples = "wherry queue set eu:default keep=24h keep-count=10000\n"
+                 "wherry queue set payload-max=1MiB\n"
+                 "wherry queue set eu:default order=deadline\n",
+     .details =
+         "keep: how long finished jobs stay visible; keep-count: how many of them;\n"
+         "payload-max: largest payload that is accepted (up to 64MiB); order: which of "
+         "an "
+         "org's jobs\nof one priority runs first, the one that was enqueued first "
+         "(arrival) or that expires first (deadline).\n",
+     .run = wh_cli_queue_set},
+    {.noun = "limit",
+     .verb = "set",
+     .operands = "[PARTITION] SETTING=VALUE...",
+     .min_operands = 1,
+     .max_operands = 101,
+     .summary = "Limit rates, concurrency, quotas; at once and everywhere",
+     .examples =
+         "wherry limit set eu:default rate:org/acme=100/60s/20\n"
+         "wherry limit set eu:default active:org/*=5 active:type/report=2\n"
+         "wherry limit set active:group=1\n"
+         "wherry limit set jobs:org/*=100000 bytes:queue=2GiB memory:queue=80%\n"
+         "wherry limit set breaker:type/mail=50%/20/30s/10s/3\n"
+         "wherry limit set adaptive:type/mail=1/100/5\n",
+     .details =
+         "rate: jobs per period, and the burst (left out: 1, evenly spaced), of queue, "
+         "org/ORG, type/TYPE,\norg/ORG/type/TYPE. active: jobs in flight, of queue, "
+         "org/ORG, type/TYPE, group (each group),\norg/ORG/group/GROUP. jobs, bytes: "
+         "what may wait, of queue, org/ORG; memory: of Redis' maxmemory,\nof queue; "
+         "beyond them an enqueue is refused. breaker: percent that failed, of at least "
+         "so many jobs\nin the window, then the pause, then so many probes; of "
+         "type/TYPE. adaptive: lowest and highest jobs\nper second, and the step up; "
+         "of "
+         "type/TYPE. * for a name: each that has no setting of its own.\n",
+     .run = wh_cli_limit_set},
+    {.noun = "limit",
+     .verb = "list",
+     .operands = "[PARTITION]",
+     .max_operands = 1,
+     .summary = "List limits, with the state of circuit breakers",
+     .examples = "wherry limit list eu:default\nwherry limit list --json\n",
+     .run = wh_cli_limit_list},
+    {.noun = "limit",
+     .verb = "remove",
+     .operands = "[PARTITION] SETTING...",
+     .min_operands = 1,
+     .max_operands = 101,
+     .summary = "Take limits away",
+     .examples = "wherry limit remove eu:default rate:org/acme 'active:org/*'\n",
+     .run = wh_cli_limit_remove},
+    {.noun = "org",
+     .verb = "list",
+     .operands = "[PARTITION]",
+     .max_operands = 1,
+     .summary = "List orgs with ready jobs, in the order of their turns",
+     FLAGS(org_flags),
+     .examples = "wherry org list eu:default\n",
+     .run = wh_cli_org_list},
+    {.noun = "org",
+     .verb = "weight",
+     .operands = "ORG W [PARTITION]",
+     .min_operands = 2,
+     .max_operands = 3,
+     .summary = "Set an org's share of the workers (default 1)",
+     .examples = "wherry org weight acme 2.5 eu:default\n",
+     .details = "0.001 to 1000; an org of weight 2 gets twice as many turns as one of "
+                "weight 1.\n",
+     .run = wh_cli_org_weight},
+};
+
+wh_cli_commands_group wh_cli_commands_queue(void)
+{
+    return (wh_cli_commands_group){commands, COUNT(commands)};
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a schedule, and looking at fire times without one. Both check as the scheduler
+ * does, so what is accepted here fires there.
+ */
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/cli/cli_cron.h"
+#include "common/cli/cli_out.h"
+#include "common/cli/cli_payload.h"
+#include "common/cli/cli_table.h"
+#include "common/schedule/firing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- set ---- */
+
+static void read_flags(const wh_cli_args *a, wh_schedule *s)
+{
+    const char *misfire = wh_cli_args_text(a, "misfire");
+
+    *s = (wh_schedule){
+        .expression = wh_cli_args_operand(a, 1),
+        .type = wh_cli_args_operand(a, 2),
+        .zone = wh_cli_args_text(a, "zone"),
+        .org = wh_cli_args_text(a, "org"),
+        .group = wh_cli_args_text(a, "group"),
+        .priority_plus1 = (int)wh_cli_args_number(a, "priority", -1) + 1,
+        .max_attempts = (int)wh_cli_args_number(a, "max-attempts", 0),
+        .timeout_ms = wh_cli_args_number(a, "timeout", 0),
+        .jitter_ms = wh_cli_args_number(a, "jitter", 0),
+        .misfire_max = (int)wh_cli_args_number(a, "misfire-max", 0),
+        .paused = wh_cli_args_has(a, "paused"),
+    };
+    if (misfire != NULL) { /* the flag's choices are the words */
+        (void)wh_schedule_misfire_parse(misfire, &s->misfire);
+    }
+}
+
+static wh_exit send(wh_cli *c, const wh_cli_cron *old, const char *name,
+                    const wh_schedule *s, int64_t next_ms, wh_slice *result)
+{
+    const wh_reply *reply = NULL;
+    wh_buf text = {0};
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_schedule_format(s, &text);
+    wh_call_init(&call, "wh1_cron_set", false, old->where.key);
+    wh_call_args(&call, name);
+    wh_call_arg(&call, wh_buf_str(&text), text.len);
+    wh_call_argi(&call, next_ms);
+    if (!wh_buf_ok(&text)) {
+        wh_call_fini(&call);
+        return wh_cli_no_memory(c);
+    }
+    wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
+    wh_buf_fini(&text);
+    *result = wh_reply_str(reply);
+    return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, &old->where, err, &eb);
+}
+
+static wh_exit tell(wh_cli *c, const wh_cli_cron *old, const char *name,
+                    const wh_zone *zone, int64_t next_ms, const char *result)
+{
+    char iso[WH_ZONE_ISO_SIZE];
+    wh_buf more = {0};
+
+    if (next_ms > 0) {
+        wh_cli_note(c, "%s: schedule %s: %s; fires next at %s", old->where.name, name,
+                    result, wh_zone_iso(zone, next_ms, iso, sizeof iso));
+    } else {
+        wh_cli_note(c, "%s: schedule %s: %s; paused", old->where.name, name, result);
+    }
+    if (old->text != NULL && old->schedule.declared != NULL) {
+        wh_cli_warn(c,
+                    "%s is declared in a scheduler's configuration (set \"%s\"): its "
+                    "next start or reload sets it back",
+                    name, old->schedule.declared);
+    }
+    wh_buf_addf(&more, ",\"schedule\":\"%s\",\"next_ms\":", name);
+    if (next_ms > 0) {
+        wh_buf_addi(&more, next_ms);
+    } else {
+        wh_buf_adds(&more, "null");
+    }
+    wh_exit status = wh_cli_out_changed(c, old->where.name, &more, result);
+    wh_buf_fini(&more);
+    return status;
+}
+
+/* The schedule is sound; *next_ms is counted from Redis' clock. */
+static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
+                     const wh_zone *zone)
+{
+    wh_cli_cron old = {.text = NULL};
+    wh_slice result = {NULL, 0};
+    int64_t next_ms = 0;
+    wh_exit status = wh_cli_partition_default(c, &old.where);
+
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_open(c);
+    }
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_cron_read(c, name, &old);
+    }
+    if (status == WH_EXIT_OK) {
+        next_ms = s->paused ? 0 : wh_firing_next(s, zone, old.now_ms);
+        if (!s->paused && next_ms == 0) {
+            status = wh_cli_usage(c, "\"%s\" never fires", s->expression);
+        }
+    }
+    if (status == WH_EXIT_OK) {
+        status = send(c, &old, name, s, next_ms, &result);
+    }
+    if (status == WH_EXIT_OK) {
+        char word[16] = "";
+
+        (void)snprintf(word, sizeof word, "%s", result.p == NULL ? "" : result.p);
+        wh_cli_partition_founded(c, &old.where);
+        status = tell(c, &old, name, zone, next_ms, word);
+    }
+    wh_cli_cron_fini(&old);
+    return status;
+}
+
+wh_exit wh_cli_cron_set(wh_cli *c)
+{
+    const char *name = wh_cli_args_operand(&c->args, 0);
+    const wh_zone *zone = NULL;
+    wh_zones zones = {0};
+    wh_schedule s;
+    wh_buf payload = {0};
+    wh_errbuf eb = {.code = WH_OK};
+
+    if (!wh_job_name_ok(name, strlen(name))) {
+        return wh_cli_usage(c,
+                            "\"%.70s\" is no name of a schedule; give 1 to %d "
+                            "characters of A-Z a-z 0-9 _ . -",
+                            name, WH_JOB_NAME_MAX);
+    }
+    read_flags(&c->args, &s);
+    wh_exit status = wh_cli_payload_read(c, wh_cli_args_operand(&c->args, 3), &payload);
+    if (status == WH_EXIT_OK) {
+        s.payload = wh_buf_str(&payload);
+        s.payload_len = payload.len;
+        wh_err err = wh_schedule_check(&s, &eb);
+        if (err == WH_OK) {
+            err = wh_zones_get(&zones, s.zone, &zone, &eb);
+        }
+        status =
+            err == WH_OK ? store(c, name, &s, zone) : wh_cli_usage(c, "%s", eb.text);
+    }
+    wh_zones_clear(&zones);
+    wh_buf_fini(&payload);
+    return status;
+}
+
+/* ---- next ---- */
+
+static const wh_cli_column columns[] = {
+    {"LOCAL", "local", false},
+    {"UTC", "at", false},
+    {"IN", "in_ms", true},
+    {NULL, "at_ms", false},
+};
+
+static void add_time(wh_cli_table *t, const wh_zone *zone, int64_t at, int64_t now)
+{
+    char local[WH_ZONE_ISO_SIZE], utc[32];
+    wh_buf number = {0};
+
+    wh_buf_addi(&number, at);
+    wh_cli_table_text(t, wh_zone_iso(zone, at, local, sizeof local));
+    wh_cli_table_text(t, wh_clock_iso(at, utc, sizeof utc));
+    wh_cli_table_ms(t, at - now);
+    wh_cli_table_raw(t, wh_buf_str(&number), "");
+    wh_cli_table_row(t);
+    wh_buf_fini(&number);
+}
+
+wh_exit wh_cli_cron_next(wh_cli *c)
+{
+    const wh_zone *zone = NULL;
+    wh_zones zones = {0};
+    wh_schedule s = {.expression = NULL};
+    wh_cli_table t;
+    wh_errbuf eb = {.code = WH_OK};
+    int64_t now = wh_clock_wall_ms(), at = now;
+    int64_t left = wh_cli_args_number(&c->args, "count", 5);
+
+    wh_err err = wh_cron_parse(wh_cli_args_operand(&c->args, 0), &s.cron, &eb);
+    if (err == WH_OK) {
+        err = wh_zones_get(&zones, wh_cli_args_text(&c->args, "zone"), &zone, &eb);
+    }
+    if (err != WH_OK) {
+        return wh_cli_usage(c, "%s", eb.text);
+    }
+    wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
+    while (left-- > 0 && (at = wh_firing_next(&s, zone, at)) > 0) {
+        add_time(&t, zone, at, now);
+    }
+    wh_exit status = wh_cli_table_finish(&t, "it never fires again");
+    wh_zones_clear(&zones);
+    return status;
+}

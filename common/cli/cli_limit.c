@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All words are read before anything is sent, and go in one call: all or nothing.
+ */
+#include "common/cli/cli_limit.h"
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/cli/cli_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETTINGS_MAX = 100 };
+
+/* The operands that are no settings: at most the first, the partition. */
+static size_t settings_from(const wh_cli_args *a)
+{
+    const char *first = wh_cli_args_operand(a, 0);
+    wh_cli_setting as_setting;
+
+    return strpbrk(first, "=/") != NULL ||
+                   wh_cli_setting_name(first, &as_setting, NULL) == WH_OK
+               ? 0
+               : 1;
+}
+
+typedef wh_err read_fn(const char *word, wh_cli_setting *out, wh_errbuf *eb);
+
+/* *list is to be freed in any case. */
+static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
+                             wh_cli_setting **list)
+{
+    const wh_cli_args *a = &c->args;
+    size_t n = a->n_operands - from;
+    wh_errbuf eb = {.code = WH_OK};
+
+    *list = NULL;
+    if (n == 0) {
+        return wh_cli_usage(c, "say which limit, like active:org/acme%s",
+                            read == wh_cli_setting_parse ? "=5" : "");
+    }
+    *list = wh_calloc(n, sizeof **list);
+    if (*list == NULL) {
+        return wh_cli_no_memory(c);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (read(wh_cli_args_operand(a, from + i), &(*list)[i], &eb) != WH_OK) {
+            return wh_cli_usage(c, "%s", eb.text);
+        }
+    }
+    return WH_EXIT_OK;
+}
+
+wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p,
+                           const wh_cli_setting *list, size_t n)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_limit", false, p->key);
+    for (size_t i = 0; i < n; i++) {
+        wh_call_args(&call, list[i].name);
+        wh_call_args(&call, list[i].value);
+    }
+    wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
+    return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, p, err, &eb);
+}
+
+/* {"partition":…,"settings":{NAME:VALUE…},"result":…} */
+static wh_exit tell(wh_cli *c, const wh_cli_partition *p, const wh_cli_setting *list,
+                    size_t n, const char *result)
+{
+    wh_buf more = {0};
+
+    wh_buf_adds(&more, ",\"settings\":{");
+    for (size_t i = 0; i < n; i++) {
+        bool removed = list[i].value[0] == '\0';
+        wh_buf shown = {0};
+
+        wh_cli_setting_show(list[i].name, list[i].value, &shown);
+        wh_cli_note(c, removed ? "%s: no %s any more%s%s" : "%s: %s%s%s", p->name,
+                    list[i].name, removed ? "" : "=", wh_buf_str(&shown));
+        wh_buf_adds(&more, i == 0 ? "" : ",");
+        wh_buf_add_json(&more, list[i].name, strlen(list[i].name));
+        wh_buf_addc(&more, ':');
+        if (removed) {
+            wh_buf_adds(&more, "null");
+        } else {
+            wh_buf_add_json(&more, list[i].value, strlen(list[i].value));
+        }
+        wh_buf_fini(&shown);
+    }
+    wh_buf_addc(&more, '}');
+    wh_exit status = wh_cli_out_changed(c, p->name, &more, result);
+    wh_buf_fini(&more);
+    return status;
+}
+
+static wh_exit change(wh_cli *c, read_fn *read, const char *result)
+{
+    size_t from = settings_from(&c->args), n = c->args.n_operands - from;
+    wh_cli_setting *list = NULL;
+    wh_cli_partition p;
+    bool known = false;
+    wh_exit status = read_settings(c, from, read, &list);
+
+    if (status == WH_EXIT_OK && n > SETTINGS_MAX) {
+        status = wh_cli_usage(c, "at most %d limits in one call", SETTINGS_MAX);
+    }
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_open(c);
+    }
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_partition_any(
+            c, from == 1 ? wh_cli_args_operand(&c->args, 0) : NULL, &p, &known);
+    }
+    if (status == WH_EXIT_OK && !known && read == wh_cli_setting_name) {
+        status = wh_cli_partition_unknown(c, &p, NULL);
+    }
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_limit_apply(c, &p, list, n);
+    }
+    if (status == WH_EXIT_OK) {
+        if (!known) {
+            wh_cli_partition_founded(c, &p);
+        }
+        status = tell(c, &p, list, n, result);
+    }
+    wh_free(list);
+    return status;
+}
+
+wh_exit wh_cli_limit_set(wh_cli *c)
+{
+    return change(c, wh_cli_setting_parse, "set");
+}
+
+wh_exit wh_cli_limit_remove(wh_cli *c)
+{
+    return change(c, wh_cli_setting_name, "removed");
+}
+
+/* ---- list ---- */
+
+static const wh_cli_column columns[] = {
+    {"SETTING", "setting", false}, {"VALUE", NULL, false}, {NULL, "value", false},
+    {NULL, "partition", false},    {"STATE", NULL, false}, {NULL, "state", false},
+    {NULL, "state_ms", false},
+};
+
+void wh_cli_limit_show_state(const char *value, wh_buf *out)
+{
+    size_t len = strcspn(value, " ");
+    int64_t left = value[len] == ' ' ? strtoll(value + len + 1, NULL, 10) : 0;
+    char human[24];
+
+    wh_buf_add(out, value, len);
+    if (left > 0) {
+        wh_buf_addf(out, ", probes in %s", wh_clock_human(left, human, sizeof human));
+    }
+}
+
+/* The reply's value behind a name, or NULL. */
+static const char *value_of(const wh_reply *flat, const char *name)
+{
+    for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
+        wh_slice s = wh_reply_str(wh_reply_at(flat, i));
+
+        if (s.p != NULL && strcmp(s.p, name) == 0) {
+            return wh_reply_str(wh_reply_at(flat, i + 1)).p;
+        }
+    }
+    return NULL;
+}
+
+/* state: of a breaker, or NULL. */
+static void add_row(wh_cli_table *t, const wh_cli_partition *p, const char *name,
+                    const char *value, const char *state)
+{
+    wh_buf shown = {0}, human = {0};
+    size_t len = state == NULL ? 0 : strcspn(state, " ");
+
+    wh_cli_setting_show(name, value, &shown);
+    if (state != NULL) {
+        wh_cli_limit_show_state(state, &human);
+    }
+    wh_cli_table_text(t, name);
+    wh_cli_table_text(t, wh_buf_str(&shown));
+    wh_cli_table_text(t, value);
+    wh_cli_table_text(t, p->name);
+    wh_cli_table_colored(t, wh_buf_str(&human), len == 4 ? "31" : NULL);
+    if (state == NULL) {
+        wh_cli_table_text(t, NULL);
+        wh_cli_table_raw(t, "null", "");
+    } else {
+        wh_buf ms = {0};
+
+        wh_buf_addi(&ms, state[len] == ' ' ? strtoll(state + len + 1, NULL, 10) : 0);
+        wh_cli_table_slice(t, state, len);
+        wh_cli_table_raw(t, wh_buf_str(&ms), "");
+        wh_buf_fini(&ms);
+    }
+    wh_cli_table_row(t);
+    wh_buf_fini(&shown);
+    wh_buf_fini(&human);
+}
+
+typedef struct row {
+    const char *name, *value;
+} row;
+
+static int by_name(const void *a, const void *b)
+{
+    const row *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+/* A setting with its state; a type's breaker that comes that stands for all types has a row as well. */
+static void add_rows(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *flat,
+                     row *rows, size_t n)
+{
+    static const char prefix[] = "state:";
+    const char *any = value_of(flat, "breaker:type/*");
+
+    qsort(rows, n, sizeof *rows, by_name);
+    for (size_t i = 0; i < n; i++) {
+        wh_buf other = {0};
+        const char *name = rows[i].name;
+
+        if (strncmp(name, prefix, sizeof prefix - 1) == 0) {
+            wh_buf_addf(&other, "breaker:%s", name + sizeof prefix - 1);
+            if (value_of(flat, wh_buf_str(&other)) == NULL && any != NULL) {
+                add_row(t, p, wh_buf_str(&other), any, rows[i].value);
+            }
+        } else {
+            wh_buf_addf(&other, "state:%s", name + strcspn(name, ":") + 1);
+            add_row(t, p, name, rows[i].value,
+                    strncmp(name, "breaker:", 8) == 0
+                        ? value_of(flat, wh_buf_str(&other))
+                        : NULL);
+        }
+        wh_buf_fini(&other);
+    }
+}
+
+wh_exit wh_cli_limit_list(wh_cli *c)
+{
+    const wh_reply *flat = NULL;
+    wh_cli_partition p;
+    wh_cli_table t;
+    char empty[192];
+    wh_exit status = wh_cli_redis_open(c);
+
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_partition_one(c, wh_cli_args_operand(&c->args, 0), &p);
+    }
+    if (status == WH_EXIT_OK) {
+        status = wh_cli_redis_ask(c, "wh1_limits", &p, &flat);
+    }
+    if (status != WH_EXIT_OK) {
+        return status;
+    }
+    row *rows = wh_calloc(wh_reply_count(flat) / 2 + 1, sizeof *rows);
+    if (rows == NULL) {
+        return wh_cli_no_memory(c);
+    }
+    size_t n = 0;
+    for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
+        rows[n].name = wh_reply_str(wh_reply_at(flat, i)).p;
+        rows[n].value = wh_reply_str(wh_reply_at(flat, i + 1)).p;
+        n += rows[n].name != NULL && rows[n].value != NULL;
+    }
+    wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
+    add_rows(&t, &p, flat, rows, n);
+    wh_free(rows);
+    (void)snprintf(empty, sizeof empty, "%s has no limits", p.name);
+    return wh_cli_table_finish(&t, empty);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `wherry limit …`: rates, caps, quotas, pauses and circuit breakers of a partition.
+ */
+#ifndef WH_COMMON_CLI_CLI_LIMIT_H
+#define WH_COMMON_CLI_CLI_LIMIT_H
+
+#include "common/cli/cli_partition.h"
+#include "common/cli/cli_setting.h"
+#include "common/cli/cli_table.h"
+
+wh_exit wh_cli_limit_set(wh_cli *c);
+wh_exit wh_cli_limit_list(wh_cli *c);
+wh_exit wh_cli_limit_remove(wh_cli *c);
+
+/* One call of wh1_limit with all of them. */
+wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p,
+                           const wh_cli_setting *list, size_t n);
+/* The value of a breaker's state, "open 4000", for people. */
+void wh_cli_limit_show_state(const char *value, wh_buf *out);
+
+#endif

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One row for each kind of setting: where it may stand, the parts of its value and an
+ * example. Parts are separated by slashes.
+ */
+#include "common/cli/cli_setting.h"
+
+#include "common/base/conf.h"
+#include "common/job/job.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTS_MAX = 5, DAY_MS = 86400000 };
+
+typedef enum part_kind {
+    PART_COUNT,
+    PART_PERIOD, /* a duration */
+    PART_PERCENT,
+    PART_SIZE,
+    PART_DECIMAL
+} part_kind;
+
+typedef struct part {
+    part_kind kind;
+    int64_t min, max;
+    const char *name;
+} part;
+
+/* Where a setting may stand; ANY: also with "*" for the name. */
+enum {
+    AT_QUEUE = 1,
+    AT_ORG = 2,
+    AT_ANY_ORG = 4,
+    AT_TYPE = 8,
+    AT_ANY_TYPE = 16,
+    AT_PAIR = 32,
+    AT_ANY_PAIR = 64,
+    AT_GROUPS = 128,
+    AT_GROUP = 256,
+    AT_ORGS = AT_ORG | AT_ANY_ORG,
+    AT_TYPES = AT_TYPE | AT_ANY_TYPE
+};
+
+#define COUNT1(n) PART_COUNT, 1, (n)
+static const struct what {
+    const char *name;
+    unsigned scopes;
+    size_t n_parts, n_needed;
+    part parts[PARTS_MAX];
+    const char *example;
+    const char *form;
+} whats[] = {
+    {"rate",
+     AT_QUEUE | AT_ORGS | AT_TYPES | AT_PAIR | AT_ANY_PAIR,
+     3,
+     2,
+     {{COUNT1(1000000), "number"},
+      {PART_PERIOD, 1, DAY_MS, "period"},
+      {COUNT1(1000000), "burst"}},
+     "rate:org/acme=100/60s/20",
+     "NUMBER/PERIOD/BURST"},
+    {"active",
+     AT_QUEUE | AT_ORGS | AT_TYPES | AT_GROUPS | AT_GROUP,
+     1,
+     1,
+     {{COUNT1(1000000), "number"}},
+     "active:org/acme=5",
+     "NUMBER"},
+    {"pause",
+     AT_ORG | AT_TYPE,
+     1,
+     1,
+     {{COUNT1(1), "switch"}},
+     "pause:type/mail=1",
+     "1"},
+    {"jobs",
+     AT_QUEUE | AT_ORGS,
+     1,
+     1,
+     {{COUNT1(INT64_C(999999999999999)), "number"}},
+     "jobs:org/*=100000",
+     "NUMBER"},
+    {"bytes",
+     AT_QUEUE | AT_ORGS,
+     1,
+     1,
+     {{PART_SIZE, 1, INT64_C(999999999999999), "size"}},
+     "bytes:queue=2GiB",
+     "SIZE"},
+    {"memory",
+     AT_QUEUE,
+     1,
+     1,
+     {{PART_PERCENT, 1, 100, "percentage"}},
+     "memory:queue=80%",
+     "PERCENT%"},
+    {"breaker",
+     AT_TYPES,
+     5,
+     5,
+     {{PART_PERCENT, 1, 100, "percentage"},
+      {COUNT1(1000000), "volume"},
+      {PART_PERIOD, 100, DAY_MS, "window"},
+      {PART_PERIOD, 1, DAY_MS, "cooldown"},
+      {COUNT1(1000), "probes"}},
+     "breaker:type/mail=50%/20/30s/10s/3",
+     "PERCENT%/VOLUME/WINDOW/COOLDOWN/PROBES"},
+    {"adaptive",
+     AT_TYPE,
+     3,
+     3,
+     {{PART_DECIMAL, 0, 1000000, "lowest rate"},
+      {PART_DECIMAL, 0, 1000000, "highest rate"},
+      {PART_DECIMAL, 0, 1000000, "step"}},
+     "adaptive:type/mail=1/100/5",
+     "MIN/MAX/STEP (jobs per second)"},
+};
+enum { N_WHATS = sizeof whats / sizeof whats[0] };
+
+/* ---- names ---- */
+
+static const struct what *find_what(const char *word, size_t len)
+{
+    for (size_t i = 0; i < N_WHATS; i++) {
+        if (strlen(whats[i].name) == len && memcmp(whats[i].name, word, len) == 0) {
+            return &whats[i];
+        }
+    }
+    return NULL;
+}
+
+static wh_err unknown_what(const char *word, size_t len, wh_errbuf *eb)
+{
+    const char *names[N_WHATS];
+    char shown[40];
+
+    (void)snprintf(shown, sizeof shown, "%.*s", (int)(len < 39 ? len : 39), word);
+    for (size_t i = 0; i < N_WHATS; i++) {
+        names[i] = whats[i].name;
+    }
+    const char *nearest = wh_conf_suggest(shown, names, N_WHATS);
+    if (nearest != NULL) {
+        return wh_err_set(eb, WH_EINVAL,
+                          "there is no limit \"%s\"; did you mean \"%s\"? Write one "
+                          "like %s",
+                          shown, nearest, find_what(nearest, strlen(nearest))->example);
+    }
+    return wh_err_set(
+        eb, WH_EINVAL,
+        "\"%s\" is no setting; write WHAT:SCOPE=VALUE, like "
+        "rate:org/acme=100/60s/20 (what: rate, active, pause, jobs, bytes, "
+        "memory, breaker, adaptive)",
+        shown);
+}
+
+static bool is_name(const char *s, size_t n)
+{
+    return wh_job_name_ok(s, n);
+}
+
+static bool is_any(const char *s, size_t n)
+{
+    return n == 1 && s[0] == '*';
+}
+
+/* The scope "org/<name><rest>" or "type/<name>" after its first slash. */
+static unsigned scope_of_org(const char *s)
+{
+    size_t n = strcspn(s, "/");
+    const char *rest = s + n;
+    bool any = is_any(s, n);
+
+    if (!any && !is_name(s, n)) {
+        return 0;
+    }
+    if (*rest == '\0') {
+        return any ? AT_ANY_ORG : AT_ORG;
+    }
+    if (strncmp(rest, "/type/", 6) == 0 && is_name(rest + 6, strlen(rest + 6))) {
+        return any ? AT_ANY_PAIR : AT_PAIR;
+    }
+    if (strncmp(rest, "/group/", 7) == 0 && is_name(rest + 7, strlen(rest + 7))) {
+        return any ? 0 : AT_GROUP;
+    }
+    return 0;
+}
+
+static unsigned scope_of(const char *s)
+{
+    if (strcmp(s, "queue") == 0) {
+        return AT_QUEUE;
+    }
+    if (strcmp(s, "group") == 0) {
+        return AT_GROUPS;
+    }
+    if (strncmp(s, "org/", 4) == 0) {
+        return scope_of_org(s + 4);
+    }
+    if (strncmp(s, "type/", 5) == 0) {
+        const char *name = s + 5;
+
+        return is_any(name, strlen(name))    ? AT_ANY_TYPE
+               : is_name(name, strlen(name)) ? AT_TYPE
+                                             : 0;
+    }
+    return 0;
+}
+
+static wh_err bad_scope(const struct what *w, const char *scope, wh_errbuf *eb)
+{
+    static const struct {
+        unsigned bit;
+        const char *text;
+    } all[] = {{AT_QUEUE, "queue"},
+               {AT_ORG, "org/NAME"},
+               {AT_ANY_ORG, "org/*"},
+               {AT_TYPE, "type/NAME"},
+               {AT_ANY_TYPE, "type/*"},
+               {AT_PAIR, "org/NAME/type/NAME"},
+               {AT_ANY_PAIR, "org/*/type/NAME"},
+               {AT_GROUPS, "group"},
+               {AT_GROUP, "org/NAME/group/NAME"}};
+    wh_buf list = {0};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if ((w->scopes & all[i].bit) != 0) {
+            wh_buf_addf(&list, "%s%s", list.len == 0 ? "" : ", ", all[i].text);
+        }
+    }
+    wh_err err = wh_err_set(eb, WH_EINVAL, "%s:%.80s: %s is for %s; write one like %s",
+                            w->name, scope, w->name, wh_buf_str(&list), w->example);
+    wh_buf_fini(&list);
+    return err;
+}
+
+/* Reads the name, up to `len` characters of word. */
+static wh_err read_name(const char *word, size_t len, const struct what **what,
+                        wh_cli_setting *out, wh_errbuf *eb)
+{
+    size_t head = strcspn(word, ":=");
+
+    *out = (wh_cli_setting){.name = ""};
+    *what = find_what(word, head < len ? head : len);
+    if (*what == NULL || head >= len || word[head] != ':') {
+        return *what == NULL
+                   ? unknown_what(word, head < len ? head : len, eb)
+                   : wh_err_set(eb, WH_EINVAL,
+                                "\"%.60s\" lacks its scope; write one like %s", word,
+                                (*what)->example);
+    }
+    if (len > WH_CLI_SETTING_NAME_MAX) {
+        return bad_scope(*what, word + head + 1, eb);
+    }
+    memcpy(out->name, word, len);
+    unsigned scope = scope_of(out->name + head + 1);
+    return (scope & (*what)->scopes) != 0 ? WH_OK
+                                          : bad_scope(*what, out->name + head + 1, eb);
+}
+
+/* ---- values ---- */
+
+static bool read_decimal(const char *text, wh_buf *out)
+{
+    char *end = NULL;
+    double v = strtod(text, &end);
+
+    if (strspn(text, "0123456789.") != strlen(text) || end == text || *end != '\0' ||
+        v > 1000000) {
+        return false;
+    }
+    wh_buf_adds(out, text);
+    return true;
+}
+
+static bool read_part(const part *p, const char *text, wh_buf *out)
+{
+    char digits[32];
+    size_t len = strlen(text);
+    int64_t value = 0;
+    bool ok = false;
+
+    if (len == 0 || len >= sizeof digits) {
+        return false;
+    }
+    memcpy(digits, text, len + 1);
+    if (p->kind == PART_PERCENT && digits[len - 1] == '%') {
+        digits[len - 1] = '\0';
+    }
+    switch (p->kind) {
+    case PART_COUNT:
+    case PART_PERCENT:
+        ok = wh_conf_parse_int(digits, p->min, p->max, &value);
+        break;
+    case PART_PERIOD:
+        ok = wh_conf_parse_duration(text, &value);
+        break;
+    case PART_SIZE:
+        ok = wh_conf_parse_size(text, &value);
+        break;
+    case PART_DECIMAL:
+        return read_decimal(text, out);
+    }
+    wh_buf_addi(out, value);
+    return ok && value >= p->min && value <= p->max;
+}
+
+static wh_err bad_value(const struct what *w, const char *text, const part *p,
+                        wh_errbuf *eb)
+{
+    return wh_err_set(
+        eb, WH_EINVAL, "%s: \"%.40s\" is no good %s; the value is %s, like %s%s",
+        w->name, text, p->name, w->form, w->example,
+        p->kind == PART_PERIOD ? " (times need a unit: 500ms, 60s, 5m)" : "");
+}
+
+static wh_err read_value(const struct what *w, const char *text, wh_cli_setting *out,
+                         wh_errbuf *eb)
+{
+    wh_buf value = {0};
+    const char *at = text;
+    size_t n = 0;
+    wh_err err = WH_OK;
+
+    for (; err == WH_OK && at != NULL && n < w->n_parts; n++) {
+        char word[40];
+        size_t len = strcspn(at, "/");
+
+        (void)snprintf(word, sizeof word, "%.*s", (int)(len < 39 ? len : 39), at);
+        wh_buf_adds(&value, n == 0 ? "" : "/");
+        if (!read_part(&w->parts[n], word, &value)) {
+            err = bad_value(w, word, &w->parts[n], eb);
+        }
+        at = at[len] == '/' ? at + len + 1 : NULL;
+    }
+    if (err == WH_OK && (at != NULL || n < w->n_needed)) {
+        err = wh_err_set(eb, WH_EINVAL, "%s: \"%.40s\": the value is %s, like %s",
+                         w->name, text, w->form, w->example);
+    }
+    if (err == WH_OK && n < w->n_parts) {
+        wh_buf_adds(&value, "/1"); /* no burst: evenly spaced */
+    }
+    if (err == WH_OK && (!wh_buf_ok(&value) || value.len > WH_CLI_SETTING_VALUE_MAX)) {
+        err = wh_err_set(eb, WH_EINVAL, "%s: the value is too long", w->name);
+    }
+    if (err == WH_OK) {
+        memcpy(out->value, wh_buf_str(&value), value.len + 1);
+    }
+    wh_buf_fini(&value);
+    return err;
+}
+
+wh_err wh_cli_setting_parse(const char *word, wh_cli_setting *out, wh_errbuf *eb)
+{
+    size_t len = strcspn(word, "=");
+    const struct what *w = NULL;
+    wh_err err = read_name(word, len, &w, out, eb);
+
+    if (err != WH_OK) {
+        return err;
+    }
+    if (word[len] == '\0' || word[len + 1] == '\0') {
+        return wh_err_set(eb, WH_EINVAL,
+                          "%s lacks its value; write one like %s (wherry limit remove "
+                          "takes one away)",
+                          out->name, w->example);
+    }
+    return read_value(w, word + len + 1, out, eb);
+}
+
+wh_err wh_cli_setting_name(const char *word, wh_cli_setting *out, wh_errbuf *eb)
+{
+    const struct what *w = NULL;
+
+    if (strchr(word, '=') != NULL) {
+        return wh_err_set(eb, WH_EINVAL,
+                          "\"%.60s\" has a value; what is removed is named without one",
+                          word);
+    }
+    return read_name(word, strlen(word), &w, out, eb);
+}
+
+/* ---- showing ---- */
+
+/* A duration as it could be typed: the largest unit that needs no fraction. */
+static void show_period(int64_t ms, wh_buf *out)
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{DAY_MS, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (ms >= units[i].ms && ms % units[i].ms == 0) {
+            wh_buf_addf(out, "%" PRId64 "%s", ms / units[i].ms, units[i].unit);
+            return;
+        }
+    }
+    wh_buf_addf(out, "%" PRId64 "ms", ms);
+}
+
+static void show_size(int64_t bytes, wh_buf *out)
+{
+    static const struct {
+        int64_t bytes;
+        const char *unit;
+    } units[] = {{INT64_C(1) << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}};
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (bytes >= units[i].bytes && bytes % units[i].bytes == 0) {
+            wh_buf_addf(out, "%" PRId64 "%s", bytes / units[i].bytes, units[i].unit);
+            return;
+        }
+    }
+    wh_buf_addi(out, bytes);
+}
+
+static void show_part(const part *p, const char *text, wh_buf *out)
+{
+    int64_t value = 0;
+
+    if (p->kind == PART_DECIMAL ||
+        !wh_conf_parse_int(text, 0, INT64_C(999999999999999), &value)) {
+        wh_buf_adds(out, text);
+    } else if (p->kind == PART_PERIOD) {
+        show_period(value, out);
+    } else if (p->kind == PART_SIZE) {
+        show_size(value, out);
+    } else {
+        wh_buf_addf(out, "%" PRId64 "%s", value, p->kind == PART_PERCENT ? "%" : "");
+    }
+}
+
+void wh_cli_setting_show(const char *name, const char *value, wh_buf *out)
+{
+    const struct what *w = find_what(name, strcspn(name, ":"));
+    const char *at = value;
+
+    for (size_t n = 0; at != NULL; n++) {
+        char word[WH_CLI_SETTING_VALUE_MAX + 1];
+        size_t len = strcspn(at, "/");
+
+        (void)snprintf(word, sizeof word, "%.*s",
+                       (int)(len < sizeof word ? len : sizeof word - 1), at);
+        wh_buf_adds(out, n == 0 ? "" : "/");
+        if (w == NULL || n >= w->n_parts) {
+            wh_buf_adds(out, word);
+        } else {
+            show_part(&w->parts[n], word, out);
+        }
+        at = at[len] == '/' ? at + len + 1 : NULL;
+    }
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wherry cron`: schedules made, looked at and changed from the command line."""
+import json
+import os
+import time
+import unittest
+from datetime import datetime
+
+from cli_case import CliCase, main
+
+HAS_ZONES = os.path.exists("/usr/share/zoneinfo/Europe/Berlin")
+KEY = "wh:{any:default}"
+
+
+class Cron(CliCase):
+    def listed(self):
+        return {r["schedule"]: r for r in self.wherry("cron", "list", "--json").lines()}
+
+    def test_set_and_show(self):
+        done = self.wherry("cron", "set", "nightly", "0 3 * * *", "report", '{"a": 1}', "--org",
+                           "acme", "--misfire", "all", "--misfire-max", "3", "--jitter", "5s",
+                           "--json").json()
+        self.assertEqual((done["result"], done["partition"]), ("created", "any:default"))
+        self.assertEqual(done["next_ms"] % 86400000, 3 * 3600000)
+        self.assertTrue(0 < done["next_ms"] - time.time() * 1000 <= 86400000 + 5000)
+        shown = self.wherry("cron", "show", "nightly", "--json").json()
+        self.assertEqual(shown["definition"], {
+            "expression": "0 3 * * *", "type": "report", "org": "acme", "payload": '{"a": 1}',
+            "misfire": "all", "misfire_max": 3, "jitter_ms": 5000})
+        text = self.wherry("cron", "show", "nightly").out
+        for pattern in (r"zone +UTC", r"next +20.*T03:00:00.000\+00:00 \(in ", r"jitter +5.0?s",
+                        r"payload +\{\"a\": 1\}"):
+            self.assertRegex(text, pattern)
+        same = self.wherry("cron", "set", "nightly", "0 3 * * *", "report", '{"a": 1}', "--org",
+                           "acme", "--misfire", "all", "--misfire-max", "3", "--jitter", "5s")
+        self.assertIn("same", same.err)
+        self.wherry("cron", "set", "nightly", "0 4 * * *", "report")
+        self.assertEqual(self.listed()["nightly"]["expression"], "0 4 * * *")
+        self.assertEqual(self.listed()["nightly"]["next_ms"] % 86400000, 4 * 3600000)
+        self.assertIn("any:default", self.wherry("queue", "list").out)
+
+    def test_refusals(self):
+        for words, why in (
+                (("a b", "@daily", "t"), "is no name of a schedule"),
+                (("s", "0 24 * * *", "t"), 'column 3: "24" is no hour'),
+                (("s", "@daily", "t t"), "type"),
+                (("s", "@daily", "t", "--zone", "Europe/Atlantis"), "there is none of this name"),
+                (("s", "@daily", "t", "--misfire-max", "3"), 'is of misfire "all"'),
+                (("s", "@daily"), "NAME EXPRESSION TYPE"),
+                (("s", "@daily", "t", "--priority", "10"), "from 0 to 9")):
+            self.assertIn(why, self.wherry("cron", "set", *words, status=2).err)
+        self.wherry("cron", "set", "s", "@daily", "t", "-", stdin=b"\xff", status=2)
+        self.wherry("cron", "list")
+        self.assertEqual(self.redis.call("EXISTS", KEY + ":cron"), 0)
+
+    def test_pause_resume_remove(self):
+        self.wherry("cron", "set", "s", "@hourly", "t")
+        done = self.wherry("cron", "pause", "s", "--json").json()
+        self.assertEqual(done, {"partition": "any:default", "schedule": "s", "result": "paused"})
+        self.assertTrue(self.listed()["s"]["paused"])
+        self.assertEqual(self.redis.call("ZCARD", KEY + ":cronat"), 0)
+        self.assertIn("paused", self.wherry("cron", "list").out)
+        self.wherry("cron", "resume", "s")
+        self.assertEqual(self.listed()["s"]["next_ms"] % 3600000, 0)
+        self.assertIn("is not paused", self.wherry("cron", "resume", "s").err)
+        self.wherry("cron", "set", "s", "@hourly", "t", "x", "--paused")
+        self.assertTrue(self.listed()["s"]["paused"])
+        self.wherry("cron", "remove", "s")
+        self.assertEqual(self.listed(), {})
+        self.assertIn("there is no schedule", self.wherry("cron", "list").err)
+        for verb in ("show", "pause", "resume", "remove", "run"):
+            self.assertIn('no schedule "s"', self.wherry("cron", verb, "s", status=3).err)
+
+    def test_run_now(self):
+        self.wherry("cron", "set", "s", "@hourly", "report", "body", "--org", "acme", "--priority",
+                    "0", "--max-attempts", "3", "--timeout", "1m", "--jitter", "1h")
+        before = self.listed()["s"]["next_ms"]
+        ids = {self.wherry("cron", "run", "s").out.strip() for _ in range(2)}
+        self.assertEqual(len(ids), 2)
+        job = self.wherry("job", "show", ids.pop(), "--json").json()
+        self.assertEqual((job["type"], job["org"], job["payload"], job["status"]),
+                         ("report", "acme", "body", "pending"))
+        self.assertEqual((job["priority"], job["max_attempts"], job["timeout_ms"]), (0, 3, 60000))
+        self.assertEqual(self.listed()["s"]["next_ms"], before)
+
+    def test_one_name_in_two_partitions(self):
+        self.wherry("cron", "set", "s", "@daily", "t", "--region", "eu")
+        self.wherry("cron", "set", "s", "@hourly", "t", "--region", "us")
+        done = self.wherry("cron", "pause", "s", status=2)
+        self.assertIn("in eu:default and in us:default; name the partition", done.err)
+        self.wherry("cron", "pause", "s", "us:default")
+        rows = self.wherry("cron", "list", "--json").lines()
+        self.assertEqual({r["partition"]: r["paused"] for r in rows},
+                         {"eu:default": False, "us:default": True})
+        self.wherry("cron", "list", "eu:defxult", status=3)
+
+    def test_a_foreign_definition(self):
+        """What this version can't read is listed and can be removed."""
+        self.wherry("cron", "set", "s", "@daily", "t")
+        for text in ("{", '{"expression":"@daily","type":"t","colour":1}'):
+            self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "new", text, 1)
+            self.assertRegex(self.wherry("cron", "list").out, r"new +any:default .*unreadable")
+            self.assertIn("unreadable", self.wherry("cron", "show", "new").out)
+            self.wherry("cron", "run", "new", status=65)
+        self.wherry("cron", "remove", "new")
+
+    def test_next(self):
+        rows = self.wherry("cron", "next", "*/15 * * * *", "-n", "3", "--json",
+                           env={"REDIS_URL": None}).lines()
+        self.assertEqual(len(rows), 3)
+        for before, row in zip(rows, rows[1:]):
+            self.assertEqual(row["at_ms"] - before["at_ms"], 900000)
+        at = datetime.fromisoformat(rows[0]["at"].replace("Z", "+00:00"))
+        self.assertEqual(at.timestamp() * 1000, rows[0]["at_ms"])
+        self.assertTrue(0 <= rows[0]["in_ms"] <= 900000)
+        self.assertEqual(len(self.wherry("cron", "next", "@daily").out.splitlines()), 6)
+        self.assertIn("column", self.wherry("cron", "next", "0 0 30 2 *", status=2).err)
+
+    @unittest.skipUnless(HAS_ZONES, "no time zone data")
+    def test_next_in_a_zone(self):
+        rows = self.wherry("cron", "next", "0 12 * * *", "--zone", "Asia/Kolkata", "-n", "2",
+                           "--json").lines()
+        for row in rows:
+            self.assertTrue(row["local"].endswith("T12:00:00.000+05:30"))
+            self.assertTrue(row["at"].endswith("T06:30:00.000Z"))
+        self.wherry("cron", "set", "s", "0 12 * * *", "t", "--zone", "Asia/Kolkata")
+        self.assertRegex(self.wherry("cron", "show", "s").out, r"next +.*T12:00:00.000\+05:30")
+        shown = json.loads(self.redis.call("HGET", KEY + ":cron", "s"))
+        self.assertEqual(shown["zone"], "Asia/Kolkata")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wherry limit`, pauses of orgs and types, `job explain`, groups and unique jobs."""
+import json
+
+from cli_case import CliCase, main
+
+UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
+
+
+class Limits(CliCase):
+    def limits(self):
+        return {r["setting"]: r["value"]
+                for r in self.wherry("limit", "list", "any:default", "--json").lines()}
+
+    def test_set_list_remove(self):
+        self.enqueue("mail")
+        done = self.wherry("limit", "set", "any:default", "rate:org/acme=100/60s/20",
+                           "active:org/*=5", "bytes:queue=2GiB", "--json")
+        self.assertEqual(done.json(), {
+            "partition": "any:default", "result": "set",
+            "settings": {"rate:org/acme": "100/60000/20", "active:org/*": "5",
+                         "bytes:queue": "2147483648"}})
+        self.assertEqual(self.limits(), {"rate:org/acme": "100/60000/20", "active:org/*": "5",
+                                         "bytes:queue": "2147483648"})
+        table = self.wherry("limit", "list").out
+        self.assertRegex(table, r"rate:org/acme +100/1m/20")
+        self.assertRegex(table, r"bytes:queue +2GiB")
+        done = self.wherry("limit", "remove", "any:default", "rate:org/acme", "bytes:queue")
+        self.assertIn("no rate:org/acme any more", done.err)
+        self.assertEqual(self.limits(), {"active:org/*": "5"})
+        self.wherry("limit", "remove", "active:org/*")
+        self.assertIn("any:default has no limits", self.wherry("limit", "list").err)
+
+    def test_all_or_nothing(self):
+        """A word that is wrong keeps the others from being sent."""
+        self.enqueue("mail")
+        done = self.wherry("limit", "set", "active:queue=5", "rate:queue=1/60", status=2)
+        self.assertIn("times need a unit", done.err)
+        self.assertEqual(self.limits(), {})
+        done = self.wherry("limit", "set", "any:default", status=2)
+        self.assertIn("say which limit, like active:org/acme=5", done.err)
+        done = self.wherry("limit", "remove", "actve:queue", status=2)
+        self.assertIn('did you mean "active"', done.err)
+
+    def test_a_breaker_shows_its_state(self):
+        self.enqueue("mail")
+        self.wherry("limit", "set", "breaker:type/*=50%/2/30s/10s/1")
+        self.redis.heartbeat("w1")
+        for _ in range(2):
+            self.enqueue("mail")
+        for token in self.redis.claim("w1", 3):
+            self.redis.finish("w1", token, "dead", category="timeout")
+        waiting = self.enqueue("mail")
+        self.assertEqual(self.redis.claim("w1", 1), [])
+        rows = {r["setting"]: r for r in self.wherry("limit", "list", "--json").lines()}
+        self.assertEqual(rows["breaker:type/mail"]["state"], "open")
+        self.assertTrue(0 < rows["breaker:type/mail"]["state_ms"] <= 10000)
+        self.assertRegex(self.wherry("limit", "list").out, r"breaker:type/mail .*open, probes in")
+        stats = self.wherry("queue", "stats", "--json").json()
+        self.assertRegex(stats["breakers"]["mail"], r"^open \d+$")
+        self.assertEqual(stats["limits"], {"breaker:type/*": "50/2/30000/10000/1"})
+        self.assertIn("breaker of type/mail: open", self.wherry("queue", "stats").out)
+        said = self.wherry("job", "explain", waiting).out
+        self.assertRegex(said, r"waits because the circuit breaker of type mail is open "
+                               r"\(probes in .*breaker:type/\*=50%/2/30s/10s/1")
+
+    def test_pause_of_an_org_and_a_type(self):
+        self.enqueue("mail", "--org", "acme")
+        self.enqueue("pdf", "--org", "globex")
+        self.redis.heartbeat("w1")
+        done = self.wherry("queue", "pause", "any:default", "--org", "acme", "--json")
+        self.assertEqual(done.json(),
+                         {"partition": "any:default", "org": "acme", "result": "paused"})
+        self.wherry("queue", "pause", "--type", "pdf")
+        self.assertEqual(self.limits(), {"pause:org/acme": "1", "pause:type/pdf": "1"})
+        self.assertEqual(self.redis.claim("w1", 10), [])
+        self.assertRegex(self.wherry("org", "list").out, r"acme +1 +0 +1 +paused")
+        self.wherry("queue", "resume", "--type", "pdf")
+        self.assertEqual(len(self.redis.claim("w1", 10)), 1)
+        self.wherry("queue", "resume", "--org", "acme")
+        self.assertEqual(len(self.redis.claim("w1", 10)), 1)
+        self.wherry("queue", "pause", "--org", "a", "--type", "b", status=2)
+        self.wherry("queue", "pause", "eu:nowhere", "--org", "a", status=3)
+
+    def test_order(self):
+        self.enqueue("t", "first", "--expires", "1h")
+        self.wherry("queue", "set", "any:default", "order=deadline")
+        self.assertEqual(self.redis.call("HGET", "wh:{any:default}:ctl", "order"), b"deadline")
+        done = self.wherry("queue", "set", "order=random", status=2)
+        self.assertIn("order=arrival or order=deadline", done.err)
+
+
+class Explain(CliCase):
+    def explain(self, job):
+        return self.wherry("job", "explain", job, "--json").json()
+
+    def test_what_holds_it(self):
+        job = self.enqueue("mail", "--org", "acme")
+        self.assertEqual(self.explain(job)["reason"], "no_worker")
+        self.redis.heartbeat("w1")
+        facts = self.explain(job)
+        self.assertEqual((facts["reason"], facts["ahead_org"], facts["workers"]), ("ready", 0, 1))
+        self.assertIn("waits for its turn: nothing holds it", facts["sentence"])
+        self.wherry("limit", "set", "active:org/acme=1")
+        self.assertEqual(len(self.redis.claim("w1", 5)), 1)
+        self.assertEqual(self.explain(job)["status"], "in_progress")
+        self.assertIn("runs on worker w1", self.explain(job)["sentence"])
+        second = self.enqueue("mail", "--org", "acme")
+        facts = self.explain(second)
+        self.assertEqual((facts["reason"], facts["used"], facts["of"]), ("org_cap", 1, "1"))
+        self.assertEqual(facts["holders"], [{"org": "acme", "active": 1}])
+        lines = self.wherry("job", "explain", second).out.splitlines()
+        self.assertEqual(lines[0], f"job {second} in any:default waits because org acme is at its "
+                                   "cap of 1 (1 running): active:org/acme=1")
+        self.assertIn("slots used by    acme 1", lines)
+
+    def test_rate_delay_pause(self):
+        self.redis.heartbeat("w1")
+        self.enqueue("mail", "--org", "acme")
+        self.wherry("limit", "set", "rate:org/*/type/mail=1/1h")
+        self.assertEqual(len(self.redis.claim("w1", 5)), 1)
+        facts = self.explain(self.enqueue("mail", "--org", "acme"))
+        self.assertEqual(facts["reason"], "org_type_rate")
+        self.assertRegex(facts["sentence"], r"^waits because type mail of org acme is at its rate "
+                         r"limit \(next in .*\): rate:org/\*/type/mail=1/1h/1$")
+        delayed = self.explain(self.enqueue("pdf", "--delay", "1h"))
+        self.assertEqual(delayed["reason"], "delayed")
+        self.assertRegex(delayed["sentence"], r"delayed \(runs in 59m|delayed \(runs in 1h00m")
+        self.wherry("queue", "pause")
+        paused = self.explain(self.enqueue("pdf"))
+        self.assertEqual(paused["sentence"], "waits because the queue is paused")
+
+    def test_one_that_does_not_wait(self):
+        job = self.kill_jobs(1)[0]
+        self.assertEqual(self.explain(job)["sentence"], "does not wait: it is failed")
+        self.wherry("job", "explain", UUID, status=3)
+        self.wherry("job", "explain", "nonsense", status=2)
+
+
+class Enqueue(CliCase):
+    def test_group(self):
+        job = self.enqueue("t", "--group", "user-7")
+        self.assertEqual(self.wherry("job", "show", job, "--json").json()["group"], "user-7")
+        self.redis.heartbeat("w1")
+        self.wherry("limit", "set", "active:group=1")
+        self.enqueue("t", "--group", "user-7")
+        self.assertEqual(len(self.redis.claim("w1", 5)), 1)
+
+    def test_conflicts(self):
+        first = self.enqueue("t", "one", "--key", "k")
+        done = self.wherry("job", "enqueue", "t", "two", "--key", "k", "--conflict", "replace",
+                           "--json")
+        self.assertEqual(done.json(), {"id": first, "result": "replaced",
+                                       "partition": "any:default"})
+        self.assertEqual(self.wherry("job", "show", first, "--json").json()["payload"], "two")
+        done = self.wherry("job", "enqueue", "t", "--key", "k", "--conflict", "extend")
+        self.assertIn("is extended", done.err)
+        self.assertEqual(done.out.strip(), first)
+        last = self.enqueue("t", "--key", "k", "--conflict", "keep-last")
+        self.assertNotEqual(last, first)
+        self.assertEqual(self.wherry("job", "show", first, "--json").json()["status"],
+                         "cancelled")
+        self.assertEqual(self.enqueue("t", "--key", "k"), last)
+        fresh = self.wherry("job", "enqueue", "t", "--key", "other", "--conflict", "replace",
+                            "--json").json()
+        self.assertEqual(fresh["result"], "created")
+
+    def test_unique_until_queued(self):
+        first = self.enqueue("t", "--key", "k", "--unique", "queued")
+        self.assertEqual(self.enqueue("t", "--key", "k"), first)
+        self.redis.heartbeat("w1")
+        self.redis.claim("w1", 1)
+        self.assertNotEqual(self.enqueue("t", "--key", "k"), first)
+        self.wherry("job", "enqueue", "t", "--unique", "done", status=2)
+
+    def test_lines(self):
+        rows = [{"type": "t", "group": "g", "retry_for_ms": 60000},
+                {"type": "t", "key": "k", "unique": "done", "conflict": "keep_last"}]
+        self.wherry("job", "enqueue", "--jsonl",
+                    stdin="".join(json.dumps(r) + "\n" for r in rows).encode())
+        shown = self.wherry("job", "list", "--json", "--full").lines()
+        self.assertEqual({j.get("group") for j in shown}, {"g", None})
+        for field, value in (("unique", "ever"), ("conflict", 1), ("retry_for_ms", -1)):
+            line = json.dumps({"type": "t", "key": "k", field: value})
+            done = self.wherry("job", "enqueue", "--jsonl", stdin=line.encode(), status=65)
+            self.assertIn(f"line 1: {field} must be", done.err)
+
+    def test_a_full_queue(self):
+        self.enqueue("t")
+        self.wherry("limit", "set", "jobs:queue=1")
+        done = self.wherry("job", "enqueue", "t", status=75)
+        self.assertIn("full", done.err)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What handlers of the three kinds are told of their job, and what they are held to."""
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
+from fleet import BUILD, FaultTest, exec_handler, main, wait_for  # noqa: E402
+
+ANY_MAIL, EU = "wh:{any:mail}", "wh:{eu:default}"
+WHERE = os.path.join(BUILD, "lib", "wherry", "test-plugins", "where.so")
+SOURCE = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
+# Its result says where the job belongs: "region:queue attempts".
+TELLER = """
+import json, os
+pipe = os.fdopen(3, "rb")
+def tell(body=b"", **fields):
+    os.write(4, json.dumps({**fields, "body_len": len(body)}).encode() + b"\\n" + body)
+for line in pipe:
+    header = json.loads(line)
+    pipe.read(header.get("body_len", 0))
+    if header["op"] == "hello":
+        tell(op="ready", version=1, concurrency=1)
+    elif header["op"] == "job":
+        text = "%(region)s:%(queue)s %(max_attempts)s" % header
+        tell(text.encode(), op="result", id=header["id"], status="ok")
+    elif header["op"] == "shutdown":
+        break
+"""
+
+
+class Handlers(FaultTest):
+    def one(self, kind, *options, key=EU, payload=b"x"):
+        return self.fleet.fcall("wh1_enqueue", kind, payload, *options, key=key)[0].decode()
+
+    def wait_status(self, job, status, key=EU):
+        wait_for(lambda: self.fleet.job(job, key)["status"] == status, f"{job} to be {status}")
+
+    def script(self, name, text):
+        path = os.path.join(self.fleet.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def kinds(self):
+        tell = "command:sh -c 'printf \"%s:%s %s\" $WHERRY_REGION $WHERRY_QUEUE $WHERRY_MAX_ATTEMPTS'"
+        return {"native": "native:" + WHERE, "command": tell,
+                "exec": "exec:python3 " + self.script("tell.py", TELLER)}
+
+    def test_where_a_job_belongs(self):
+        """Also a job of the region any, which a worker of eu runs."""
+        self.fleet.fcall("wh1_configure", "keep_count", 1000, key=ANY_MAIL)
+        config = self.fleet.worker_config(self.kinds())
+        with open(config, "a", encoding="utf-8") as file:
+            file.write("queues: {default: 1, mail: 1}\n")
+        self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu")
+        for key, place in ((EU, "eu:default"), (ANY_MAIL, "any:mail")):
+            for kind in self.kinds():
+                job = self.one(kind, key=key)
+                self.wait_status(job, "completed", key)
+                self.assertEqual(self.fleet.job(job, key)["result"], place + " 5", kind)
+
+    def test_retry_none(self):
+        """A job that asks for more attempts gets no more than its handler allows."""
+        told = {kind: {"run": run, "retry": "none"} for kind, run in self.kinds().items()}
+        worker = self.fleet.start_worker("w", {
+            **told, "bad": {"run": "command:sh -c 'exit 69'", "retry": "none"}})
+        job = self.one("bad", "MAXATTEMPTS", "3")
+        self.wait_status(job, "failed")
+        self.assertEqual(self.fleet.job(job)["attempts"], "1")
+        self.assertEqual(worker.metric("region_worker_job_failed_total"), 1)
+        for kind in told:
+            job = self.one(kind, "MAXATTEMPTS", "3")
+            self.wait_status(job, "completed")
+            self.assertEqual(self.fleet.job(job)["result"], "eu:default 1", kind)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Order by deadline: inside an org and priority, the jobs that expire first run first; and
+ * what becomes of those that did not start in time.
+ */
+#include "tests/support/lua_case.h"
+#include "tests/support/lua_load.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void start(void)
+{
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_configure", "order deadline");
+}
+
+static void those_that_expire_first_run_first(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "");
+    wh_lc_enqueue(2, "EXPIRES 9000");
+    wh_lc_enqueue(3, "EXPIRES 3000");
+    wh_lc_enqueue(4, "");
+    wh_lc_advance(2000);
+    wh_lc_enqueue(5, "EXPIRES 500");
+    wh_lc_enqueue(6, "EXPIRES 8000");
+    wh_lc_audit();
+    wh_lc_claim("w", 2, "5 3");
+    wh_lc_claim("w", 10, "2 6 1 4"); /* those without a time: by arrival, behind */
+    wh_lc_audit();
+    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":levels " WH_LC_P ":queued"), 0);
+}
+
+static void priority_comes_first(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 1000");
+    wh_lc_enqueue(2, "EXPIRES 9000 PRIORITY 9");
+    wh_lc_enqueue(3, "EXPIRES 5000 PRIORITY 9");
+    wh_lc_enqueue(4, "PRIORITY 9");
+    wh_lc_enqueue(5, "EXPIRES 1000 PRIORITY 0");
+    wh_lc_claim("w", 10, "3 2 4 1 5");
+    wh_lc_audit();
+}
+
+/* Fair between orgs all the same. */
+static void orgs_still_take_turns(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "ORG a EXPIRES 9000");
+    wh_lc_enqueue(2, "ORG a EXPIRES 9001");
+    wh_lc_enqueue(3, "ORG b EXPIRES 100");
+    wh_lc_enqueue(4, "ORG b EXPIRES 101");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_claim("w", 1, "3");
+    wh_lc_claim("w", 2, "2 4");
+}
+
+static void the_order_may_change_with_jobs_waiting(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "EXPIRES 9000");
+    wh_lc_enqueue(2, "EXPIRES 100");
+    wh_lc_ok("wh1_configure", "order deadline");
+    wh_lc_enqueue(3, "EXPIRES 9000");
+    wh_lc_enqueue(4, "EXPIRES 5000");
+    wh_lc_audit();
+    wh_lc_ok("wh1_configure", "order arrival");
+    wh_lc_enqueue(5, "EXPIRES 10");
+    wh_lc_claim("w", 10, "4 3 1 2 5");
+    wh_lc_audit();
+    wh_lc_error("WHBADARG", "wh1_configure", "order random");
+}
+
+/* Whatever brings a job back: its deadline is what it was. */
+static void comes_back_to_its_deadline(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 5000");
+    wh_lc_enqueue(2, "EXPIRES 6000");
+    wh_lc_enqueue(3, "EXPIRES 7000");
+    wh_lc_claim("w", 3, "1 2 3");
+    wh_ll_end("w", 3, 1, "retry", 0, "error");
+    wh_ll_end("w", 1, 1, "release", 0, NULL);
+    wh_ll_end("w", 2, 1, "snooze", 100, NULL);
+    wh_lc_audit();
+    wh_lc_advance(100);
+    wh_lc_claim("w", 3, "1 2 3");
+    wh_lc_audit();
+}
+
+static void delayed_jobs_join_by_deadline(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 5000");
+    wh_lc_enqueue(2, "EXPIRES 4000 DELAY 1000");
+    wh_lc_enqueue(3, "EXPIRES 6000 DELAY 1000");
+    wh_lc_advance(1000);
+    wh_lc_claim("w", 3, "2 1 3");
+    wh_lc_audit();
+}
+
+static void a_lost_workers_job_comes_back(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_worker("lost");
+    wh_lc_enqueue(1, "EXPIRES 50000");
+    wh_lc_claim("lost", 1, "1");
+    wh_lc_enqueue(2, "EXPIRES 60000");
+    wh_lc_advance(20000);
+    wh_lc_worker("w");
+    wh_lc_advance(10001);
+    wh_lc_ok("wh1_recover", "10");
+    wh_lc_claim("w", 5, "1 2");
+    wh_lc_audit();
+}
+
+static void late_jobs_expire_and_are_listed(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 1000");
+    wh_lc_enqueue(2, "EXPIRES 2000");
+    wh_lc_enqueue(3, "EXPIRES 1000 DELAY 5000");
+    wh_lc_advance(1000);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 2);
+    wh_lc_audit();
+    wh_lc_status(1, "expired");
+    wh_lc_status(3, "expired");
+    wh_lc_stat("expired", 2);
+    redisReply *r = wh_lc_call("wh1_jobs", "expired 0 10");
+    assert_int_equal(r->elements, 3);
+    freeReplyObject(r);
+    wh_lc_claim("w", 10, "2");
+    wh_lc_audit();
+    /* with nothing kept they are counted only */
+    wh_lc_ok("wh1_configure", "keep_count 0");
+    wh_lc_enqueue(4, "EXPIRES 10");
+    wh_lc_advance(10);
+    wh_lc_claim("w", 10, "");
+    wh_lc_status(4, NULL);
+    wh_lc_stat("expired", 3);
+    wh_lc_audit();
+}
+
+static void cancelled_and_replayed_by_deadline(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 1000");
+    wh_lc_enqueue(2, "EXPIRES 2000");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
+    wh_lc_audit();
+    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(1));
+    wh_lc_audit();
+    wh_lc_claim("w", 10, "1 2");
+    wh_lc_dead("w", 1, "invalid");
+    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(1));
+    wh_lc_audit();
+    wh_lc_claim("w", 10, "1");
+    wh_lc_audit();
+}
+
+static void groups_keep_their_own_order(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 9000 GROUP g");
+    wh_lc_enqueue(2, "EXPIRES 1000 GROUP g");
+    wh_lc_enqueue(3, "EXPIRES 5000");
+    wh_lc_audit();
+    wh_lc_claim("w", 10, "3 1 2");
+    wh_lc_audit();
+}
+
+static void a_blocked_type_is_set_aside(void **state)
+{
+    (void)state;
+    start();
+    wh_ll_set("pause:type/mail", "1");
+    wh_lc_enqueue(1, "EXPIRES 9000");
+    wh_lc_enqueue(2, "EXPIRES 1000");
+    wh_ll_put(3, "sms", "EXPIRES 9000");
+    wh_lc_claim("w", 10, "3");
+    wh_lc_audit();
+    wh_lc_advance(1000);
+    wh_lc_ok("wh1_expire", "10");
+    wh_lc_audit();
+    wh_ll_set("pause:type/mail", "");
+    wh_lc_claim("w", 10, "1");
+    wh_lc_audit();
+}
+
+static void the_list_of_waiting_jobs_names_all(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 9000");
+    wh_lc_enqueue(2, "GROUP g");
+    wh_lc_enqueue(3, "");
+    wh_ll_set("pause:type/sms", "1");
+    wh_ll_put(4, "sms", "");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_claim("w", 1, "3");
+    wh_lc_stat("pending", 2);
+    redisReply *r = wh_lc_call("wh1_jobs", "pending 0 100");
+    assert_int_equal(r->elements, 3);
+    freeReplyObject(r);
+    wh_lc_audit();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(those_that_expire_first_run_first),
+        WH_LC_TEST(priority_comes_first),
+        WH_LC_TEST(orgs_still_take_turns),
+        WH_LC_TEST(the_order_may_change_with_jobs_waiting),
+        WH_LC_TEST(comes_back_to_its_deadline),
+        WH_LC_TEST(delayed_jobs_join_by_deadline),
+        WH_LC_TEST(a_lost_workers_job_comes_back),
+        WH_LC_TEST(late_jobs_expire_and_are_listed),
+        WH_LC_TEST(cancelled_and_replayed_by_deadline),
+        WH_LC_TEST(groups_keep_their_own_order),
+        WH_LC_TEST(a_blocked_type_is_set_aside),
+        WH_LC_TEST(the_list_of_waiting_jobs_names_all),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * New jobs in the model: what exists already, idempotency keys and their conflicts, quotas.
+ */
+#include "tests/support/lua_model.h"
+
+#include <string.h>
+
+/* ---------------------------------------------------------------- sizes */
+
+static unsigned int_size(long long v)
+{
+    if (v < 128) {
+        return 1;
+    }
+    if (v < 256) {
+        return 2;
+    }
+    if (v < 65536) {
+        return 3;
+    }
+    return v < 4294967296 ? 5 : 9;
+}
+
+static unsigned key_size(int key)
+{
+    return key < 10 ? 2 : key < 100 ? 3 : 4;
+}
+
+/* The stamp, the head in its one form, the payload. */
+unsigned wh_lm_record_size(const struct wh_lm_new *s, bool by_deadline)
+{
+    unsigned head = 1 + 1 + (unsigned)strlen(wh_lm_types[s->type]) + 1 + 3 + 1;
+    unsigned options = 0;
+
+    if (s->delay_ms >= 0) {
+        options += 3 + int_size(s->delay_ms);
+    }
+    if (s->expires_ms > 0) {
+        options += 3 + int_size(s->expires_ms);
+    }
+    if (s->key >= 0) {
+        options += 2 + 1 + key_size(s->key);
+        options += s->ttl ? 3 + 5 : 0;
+        options += s->unique != WH_LM_BY_TTL ? 3 + 2 : 0;
+        options += s->conflict != WH_LM_KEEP ? 3 + 2 : 0;
+    }
+    options += s->group > 0 ? 2 + 3 : 0;
+    options += by_deadline ? 3 + 1 : 0;
+    return 9 + head + (options > 0 ? 1 + options : 0) + s->payload;
+}
+
+/* ----------------------------------------------------- what exists already */
+
+static bool waits(const struct wh_lm *m, int n)
+{
+    return n >= 0 && (m->job[n].state == WH_LM_READY || m->job[n].state == WH_LM_DELAYED);
+}
+
+/* The key is taken since before this call. False: replace at another place. */
+static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder)
+{
+    const struct wh_lm_job *j = &m->job[holder];
+    bool old = s->conflict != WH_LM_KEEP && waits(m, holder);
+
+    s->old = old ? holder : -1;
+    if (s->conflict == WH_LM_KEEP_LAST) {
+        return true;
+    }
+    s->existing = (unsigned)holder;
+    s->reply = WH_LM_EXISTING;
+    if (!old) {
+        return true;
+    }
+    s->reply = s->conflict == WH_LM_EXTEND ? WH_LM_EXTENDED : WH_LM_REPLACED;
+    return j->type == s->type && j->org == s->org && j->level == s->level &&
+           j->group == s->group;
+}
+
+static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs, unsigned count)
+{
+    bool seen[WH_LM_JOBS] = {false};
+    int mine[WH_LM_KEYS];
+
+    memset(mine, -1, sizeof mine);
+    for (unsigned i = 0; i < count; i++) {
+        struct wh_lm_new *s = &specs[i];
+        s->reply = WH_LM_CREATED;
+        s->old = -1;
+        if (m->job[s->n].state != WH_LM_NONE || seen[s->n]) {
+            s->reply = WH_LM_EXISTING;
+            s->existing = s->n;
+        } else if (s->key >= 0 && mine[s->key] >= 0) {
+            s->reply = WH_LM_EXISTING; /* by an earlier job of this call */
+            s->existing = (unsigned)mine[s->key];
+        } else if (s->key >= 0 && m->key_holder[s->key] >= 0 &&
+                   !meet_holder(m, s, m->key_holder[s->key])) {
+            return false;
+        }
+        if (s->reply == WH_LM_CREATED) {
+            seen[s->n] = true;
+            if (s->key >= 0) {
+                mine[s->key] = (int)s->n;
+            }
+        }
+    }
+    return true;
+}
+
+/* --------------------------------------------------------------- quotas */
+
+static bool deadline_of(const struct wh_lm *m, const struct wh_lm_new *s)
+{
+    return m->by_deadline && s->expires_ms > 0 && s->group == 0;
+}
+
+static bool is_over(long long quota, long long value)
+{
+    return quota > 0 && value > quota;
+}
+
+static long long pick(const long long *of, unsigned org)
+{
+    return of[org] > 0 ? of[org] : of[WH_LM_ORGS];
+}
+
+static bool is_full(const struct wh_lm *m, const struct wh_lm_new *specs, unsigned count)
+{
+    const struct wh_lm_limits *l = &m->limits;
+    long long jobs[WH_LM_ORGS] = {0}, bytes[WH_LM_ORGS] = {0}, all = 0, size = 0;
+    bool added[WH_LM_ORGS] = {false}, any = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (specs[i].reply == WH_LM_CREATED) {
+            jobs[specs[i].org]++;
+            bytes[specs[i].org] +=
+                wh_lm_record_size(&specs[i], deadline_of(m, &specs[i]));
+            any = added[specs[i].org] = true;
+        }
+    }
+    for (int n = 0; n < WH_LM_JOBS; n++) {
+        if (waits(m, n)) {
+            jobs[m->job[n].org]++;
+            bytes[m->job[n].org] += m->job[n].bytes;
+        }
+    }
+    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        all += jobs[o];
+        size += bytes[o];
+        if (added[o] && (is_over(pick(l->jobs_org, o), jobs[o]) ||
+                         is_over(pick(l->bytes_org, o), bytes[o]))) {
+            return true;
+        }
+    }
+    return any && (is_over(l->jobs_queue, all) || is_over(l->bytes_queue, size));
+}
+
+/* --------------------------------------------------------------- writes */
+
+/* What replaces a waiting job changes as much of it as what makes a new one. */
+static void describe(struct wh_lm *m, unsigned n, const struct wh_lm_new *s,
+                     bool by_deadline)
+{
+    struct wh_lm_job *j = &m->job[n];
+
+    j->org = s->org;
+    j->level = s->level;
+    j->type = s->type;
+    j->group = s->group;
+    j->key = s->key;
+    j->unique = s->unique;
+    j->expires_ms = s->expires_ms;
+    j->by_deadline = by_deadline;
+    j->payload = s->payload;
+    j->bytes = wh_lm_record_size(s, by_deadline);
+}
+
+static void create(struct wh_lm *m, const struct wh_lm_new *s)
+{
+    struct wh_lm_job *j = &m->job[s->n];
+
+    memset(j, 0, sizeof *j);
+    describe(m, s->n, s, deadline_of(m, s));
+    j->enqueued_at = m->now;
+    if (s->key >= 0) {
+        m->key_holder[s->key] = (int)s->n;
+    }
+    if (s->expires_ms > 0) {
+        m->expiry[s->n] = m->now + s->expires_ms;
+    }
+    if (s->delay_ms > 0) {
+        j->state = WH_LM_DELAYED;
+        j->due = m->now + s->delay_ms;
+    } else {
+        wh_lm_push(m, s->n, false);
+    }
+    m->stat[WH_LM_ENQUEUED]++;
+}
+
+static void replace(struct wh_lm *m, const struct wh_lm_new *s)
+{
+    unsigned n = (unsigned)s->old;
+    struct wh_lm_job *j = &m->job[n];
+
+    describe(m, n, s, j->by_deadline);
+    m->expiry[n] = s->expires_ms > 0 ? j->enqueued_at + s->expires_ms : -1;
+    if (m->stand[n].in && m->stand[n].kind == WH_LM_SOONEST) {
+        m->stand[n].in = false;
+        wh_lm_push(m, n, false);
+    }
+    if (s->conflict == WH_LM_EXTEND && j->state == WH_LM_DELAYED && s->delay_ms > 0) {
+        j->due = m->now + s->delay_ms;
+    }
+}
+
+const char *wh_lm_enqueue(struct wh_lm *m, struct wh_lm_new *specs, unsigned count,
+                          bool is_free)
+{
+    if (!find_existing(m, specs, count)) {
+        return "WHBADARG";
+    }
+    if (!is_free && is_full(m, specs, count)) {
+        return "WHBACKPRESSURE";
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (specs[i].reply == WH_LM_CREATED) {
+            create(m, &specs[i]);
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const struct wh_lm_new *s = &specs[i];
+        if (s->old >= 0 && s->reply != WH_LM_CREATED) {
+            replace(m, s);
+        } else if (s->old >= 0) {
+            wh_lm_finish(m, (unsigned)s->old, WH_LM_CANCELLED);
+            m->stat[WH_LM_DID_CANCEL]++;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What limits admit. Settings are read in lua_model_setting.c.
+ */
+#include "tests/support/lua_model_limit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *const wh_lm_types[WH_LM_TYPES] = {"mail", "pdf", "sms", "csv"};
+
+/* As Redis keeps it. */
+static double thousandths(double v)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "%.3f", v);
+    return strtod(text, NULL);
+}
+
+static void narrow(struct wh_lm_room *r, double n, const char *reason)
+{
+    if (n < r->n) {
+        r->n = n;
+        r->reason = reason;
+    }
+}
+
+static struct wh_lm_room much(void)
+{
+    return (struct wh_lm_room){.n = WH_LM_MUCH};
+}
+
+/* ---------------------------------------------------------------- rates */
+
+static struct wh_lm_rate pick_rate(const struct wh_lm_rate *of, unsigned i, unsigned any)
+{
+    return of[i].pace > 0 ? of[i] : of[any];
+}
+
+static void load(struct wh_lm_session *x, struct wh_lm_bucket *b, double tat,
+                 struct wh_lm_rate rate)
+{
+    if (!b->loaded) {
+        b->loaded = true;
+        b->rate = rate;
+        b->tat = fmin(fmax(tat, x->now), x->now + rate.pace * rate.burst);
+    }
+}
+
+static double bucket_room(const struct wh_lm_session *x, const struct wh_lm_bucket *b)
+{
+    double pace = b->rate.pace;
+
+    return floor((pace * b->rate.burst - (b->tat - x->now)) / pace + 1e-9);
+}
+
+static void narrow_rate(struct wh_lm_session *x, struct wh_lm_room *r,
+                        const struct wh_lm_bucket *b, const char *reason)
+{
+    if (b->loaded) {
+        narrow(r, bucket_room(x, b), reason);
+    }
+}
+
+static void spend(struct wh_lm_bucket *b)
+{
+    if (b->loaded) {
+        b->tat += b->rate.pace;
+        b->used = true;
+    }
+}
+
+static void load_queue(struct wh_lm_session *x)
+{
+    if (x->l->rate_queue.pace > 0) {
+        load(x, &x->queue, x->l->tat_queue, x->l->rate_queue);
+    }
+}
+
+static void load_org(struct wh_lm_session *x, unsigned org)
+{
+    struct wh_lm_rate rate = pick_rate(x->l->rate_org, org, WH_LM_ORGS);
+
+    if (rate.pace > 0) {
+        load(x, &x->org[org], x->l->tat_org[org], rate);
+    }
+}
+
+/* Adaptive rate of a type now, in jobs per second. */
+static double rate_of(const struct wh_lm_limits *l, unsigned type)
+{
+    const struct wh_lm_adaptive *a = &l->adaptive[type];
+    double rate = l->state[type].rate;
+
+    return rate > 0 ? fmin(fmax(rate, a->min), a->max) : a->max;
+}
+
+static void load_type(struct wh_lm_session *x, unsigned type)
+{
+    struct wh_lm_rate rate = pick_rate(x->l->rate_type, type, WH_LM_TYPES);
+
+    if (rate.pace > 0) {
+        load(x, &x->type[type], x->l->tat_type[type], rate);
+    }
+    struct wh_lm_bucket *a = &x->adapt[type];
+    if (x->l->adaptive[type].max > 0 && !a->loaded) {
+        double per_s = rate_of(x->l, type);
+        *a = (struct wh_lm_bucket){
+            .loaded = true,
+            .rate = {.pace = 1000 / per_s, .burst = fmax(1, floor(per_s / 10))},
+            .tat = fmax(x->l->state[type].tat, x->now),
+        };
+    }
+}
+
+static void load_pair(struct wh_lm_session *x, unsigned org, unsigned type)
+{
+    struct wh_lm_rate rate = x->l->rate_pair[org][type];
+
+    if (rate.pace <= 0) {
+        rate = x->l->rate_pair[WH_LM_ORGS][type];
+    }
+    if (rate.pace > 0) {
+        load(x, &x->pair[org][type], x->l->tat_pair[org][type], rate);
+    }
+}
+
+/* ------------------------------------------------------------- breakers */
+
+static const struct wh_lm_breaker_setting *setting_of(const struct wh_lm_limits *l,
+                                                      unsigned type)
+{
+    const struct wh_lm_breaker_setting *c = &l->breaker[type];
+
+    if (c->probes <= 0) {
+        c = &l->breaker[WH_LM_TYPES];
+    }
+    return c->probes > 0 ? c : NULL;
+}
+
+static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state, double at)
+{
+    b->state = state;
+    b->at = at;
+    b->probes = b->good = b->bad = b->good0 = b->bad0 = 0;
+    b->window = now;
+}
+
+static void narrow_breaker(struct wh_lm_session *x, struct wh_lm_room *r, unsigned type)
+{
+    const struct wh_lm_breaker_setting *c = setting_of(x->l, type);
+    const struct wh_lm_breaker *b = &x->l->state[type];
+
+    if (c == NULL || b->state == WH_LM_CLOSED) {
+        return;
+    }
+    double n = c->probes - b->probes;
+    if (b->state == WH_LM_OPEN) {
+        n = x->now < b->at ? 0 : c->probes;
+    } else if (b->probes >= c->probes && x->now >= b->at) {
+        n = c->probes;
+    }
+    narrow(r, n, "breaker_open");
+}
+
+static void spend_probe(struct wh_lm_session *x, unsigned type)
+{
+    const struct wh_lm_breaker_setting *c = setting_of(x->l, type);
+    struct wh_lm_breaker *b = &x->l->state[type];
+
+    if (c == NULL || b->state == WH_LM_CLOSED) {
+        return;
+    }
+    if (b->state == WH_LM_OPEN) {
+        turn(b, x->now, WH_LM_HALF_OPEN, 0);
+    } else if (b->probes >= c->probes) {
+        b->probes = 0;
+    }
+    b->probes++;
+    b->at = x->now + c->cooldown;
+    x->broken[type] = true;
+}
+
+static void slide(struct wh_lm_breaker *b, double now, double width)
+{
+    if (now >= b->window + 2 * width) {
+        b->good0 = b->bad0 = b->good = b->bad = 0;
+        b->window = now;
+    } else if (now >= b->window + width) {
+        b->good0 = b->good;
+        b->bad0 = b->bad;
+        b->good = b->bad = 0;
+        b->window += width;
+    }
+}
+
+static void note(struct wh_lm_breaker *b, double now,
+                 const struct wh_lm_breaker_setting *c, const struct wh_lm_ran *ran)
+{
+    if (b->state == WH_LM_OPEN) {
+        return;
+    }
+    if (b->state == WH_LM_HALF_OPEN) {
+        b->good += ran->bad > 0 ? 0 : ran->good;
+        if (ran->bad > 0) {
+            turn(b, now, WH_LM_OPEN, now + c->cooldown);
+        } else if (b->good >= c->probes) {
+            turn(b, now, WH_LM_CLOSED, 0);
+        }
+        return;
+    }
+    slide(b, now, c->window);
+    b->good += ran->good;
+    b->bad += ran->bad;
+    double old = 1 - (now - b->window) / c->window;
+    double failed = b->bad + b->bad0 * old, all = failed + b->good + b->good0 * old;
+    if (all >= c->volume && failed * 100 >= c->percent * all && failed > 0) {
+        turn(b, now, WH_LM_OPEN, now + c->cooldown);
+    }
+}
+
+static void adapt(struct wh_lm_limits *l, double now, unsigned type,
+                  const struct wh_lm_ran *ran)
+{
+    const struct wh_lm_adaptive *a = &l->adaptive[type];
+    struct wh_lm_breaker *b = &l->state[type];
+    double rate = rate_of(l, type);
+
+    if (ran->overload > 0) {
+        if (now >= b->halved_at + 1000) {
+            rate /= 2;
+            b->halved_at = now;
+        }
+        b->tat = fmax(b->tat, now + ran->wait_ms);
+    } else if (ran->good > 0) {
+        rate += a->step * fmin(fmax(now - b->rate_at, 0), 1000) / 1000;
+    }
+    b->rate = fmin(fmax(rate, a->min), a->max);
+    b->rate_at = now;
+}
+
+static void round_state(struct wh_lm_breaker *b)
+{
+    b->rate = thousandths(b->rate);
+    b->tat = thousandths(b->tat);
+}
+
+void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
+                      const struct wh_lm_ran *ran)
+{
+    const struct wh_lm_breaker_setting *c = setting_of(l, type);
+    bool judged = c != NULL && ran->good + ran->bad > 0;
+
+    if (judged) {
+        note(&l->state[type], now, c, ran);
+    }
+    if (l->adaptive[type].max > 0) {
+        adapt(l, now, type, ran);
+    }
+    if (judged || l->adaptive[type].max > 0) {
+        round_state(&l->state[type]);
+    }
+}
+
+/* ---------------------------------------------------------------- rooms */
+
+struct wh_lm_room wh_lm_queue_room(struct wh_lm_session *x)
+{
+    struct wh_lm_room r = much();
+
+    if (x->l->cap_queue > 0) {
+        narrow(&r, x->l->cap_queue - x->active, "queue_cap");
+    }
+    load_queue(x);
+    narrow_rate(x, &r, &x->queue, "queue_rate");
+    return r;
+}
+
+struct wh_lm_room wh_lm_org_room(struct wh_lm_session *x, unsigned org)
+{
+    const struct wh_lm_limits *l = x->l;
+    struct wh_lm_room r = much();
+    double cap = l->cap_org[org] > 0 ? l->cap_org[org] : l->cap_org[WH_LM_ORGS];
+
+    if (l->pause_org[org]) {
+        return (struct wh_lm_room){.n = 0, .reason = "org_paused"};
+    }
+    if (cap > 0) {
+        narrow(&r, cap - x->active_org[org], "org_cap");
+    }
+    load_org(x, org);
+    narrow_rate(x, &r, &x->org[org], "org_rate");
+    return r;
+}
+
+struct wh_lm_room wh_lm_pair_room(struct wh_lm_session *x, unsigned org, unsigned type)
+{
+    const struct wh_lm_limits *l = x->l;
+    struct wh_lm_room r = much();
+    double cap = l->cap_type[type] > 0 ? l->cap_type[type] : l->cap_type[WH_LM_TYPES];
+
+    load_pair(x, org, type);
+    if (l->pause_type[type]) {
+        r = (struct wh_lm_room){.n = 0, .reason = "type_paused"};
+    } else {
+        if (cap > 0) {
+            narrow(&r, cap - x->active_type[type], "type_cap");
+        }
+        narrow_breaker(x, &r, type);
+        load_type(x, type);
+        narrow_rate(x, &r, &x->type[type], "type_rate");
+        narrow_rate(x, &r, &x->adapt[type], "type_rate");
+    }
+    narrow_rate(x, &r, &x->pair[org][type], "org_type_rate");
+    return r;
+}
+
+static double group_cap(const struct wh_lm_limits *l, unsigned org, unsigned group)
+{
+    if (group == 0) {
+        return 0;
+    }
+    return l->cap_org_group[org][group] > 0 ? l->cap_org_group[org][group]
+                                            : l->cap_group;
+}
+
+bool wh_lm_group_capped(const struct wh_lm_limits *l, unsigned org, unsigned group)
+{
+    return group_cap(l, org, group) > 0;
+}
+
+struct wh_lm_room wh_lm_group_room(struct wh_lm_session *x, unsigned org, unsigned group)
+{
+    struct wh_lm_room r = much();
+    double cap = group_cap(x->l, org, group);
+
+    if (cap > 0) {
+        narrow(&r, cap - x->active_group[org][group], "group_cap");
+    }
+    return r;
+}
+
+void wh_lm_spend(struct wh_lm_session *x, unsigned org, unsigned type, unsigned group)
+{
+    load_queue(x);
+    load_org(x, org);
+    load_type(x, type);
+    load_pair(x, org, type);
+    spend(&x->queue);
+    spend(&x->org[org]);
+    spend(&x->type[type]);
+    spend(&x->adapt[type]);
+    spend(&x->pair[org][type]);
+    x->active++;
+    x->active_org[org]++;
+    x->active_type[type]++;
+    x->active_group[org][group]++;
+    spend_probe(x, type);
+}
+
+static void keep(const struct wh_lm_bucket *b, double *tat)
+{
+    if (b->used) {
+        *tat = thousandths(b->tat);
+    }
+}
+
+void wh_lm_close(struct wh_lm_session *x)
+{
+    struct wh_lm_limits *l = x->l;
+
+    keep(&x->queue, &l->tat_queue);
+    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        keep(&x->org[o], &l->tat_org[o]);
+        for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+            keep(&x->pair[o][t], &l->tat_pair[o][t]);
+        }
+    }
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        keep(&x->type[t], &l->tat_type[t]);
+        keep(&x->adapt[t], &l->state[t].tat);
+        if (x->broken[t] || x->adapt[t].used) {
+            round_state(&l->state[t]);
+        }
+    }
+}

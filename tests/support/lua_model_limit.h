@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The limits of docs/protocol.md section 10 as the model has them: settings, GCRA rates,
+ * caps, breakers, adaptive rates. The arithmetic is that of the library, number for number,
+ * since one job more or less is a difference; it knows no jobs. Used by lua_model.
+ */
+#ifndef WH_TESTS_SUPPORT_LUA_MODEL_LIMIT_H
+#define WH_TESTS_SUPPORT_LUA_MODEL_LIMIT_H
+
+#include <stdbool.h>
+
+enum {
+    WH_LM_ORGS = 12,
+    WH_LM_TYPES = 4,
+    WH_LM_GROUPS = 4, /* 0: none */
+    WH_LM_SETTINGS = 64,
+    WH_LM_SETTING_LEN = 64,
+    WH_LM_MUCH = 1000000000, /* room without a limit */
+};
+
+extern const char *const wh_lm_types[WH_LM_TYPES];
+
+struct wh_lm_rate {
+    double pace, burst; /* pace 0: none */
+};
+
+struct wh_lm_breaker_setting {
+    double percent, volume, window, cooldown, probes; /* probes 0: none */
+};
+
+struct wh_lm_adaptive {
+    double min, max, step; /* max 0: none */
+};
+
+enum wh_lm_switch { WH_LM_CLOSED, WH_LM_OPEN, WH_LM_HALF_OPEN };
+
+struct wh_lm_breaker {
+    enum wh_lm_switch state;
+    double at, window, good, bad, good0, bad0, probes, rate, rate_at, halved_at, tat;
+};
+
+/* What ended of one type in one call. */
+struct wh_lm_ran {
+    bool any;
+    double good, bad, overload, wait_ms;
+};
+
+/* 0: none. The last one of each array is that of "*". */
+struct wh_lm_limits {
+    struct wh_lm_rate rate_queue, rate_org[WH_LM_ORGS + 1], rate_type[WH_LM_TYPES + 1];
+    struct wh_lm_rate rate_pair[WH_LM_ORGS + 1][WH_LM_TYPES];
+    double cap_queue, cap_org[WH_LM_ORGS + 1], cap_type[WH_LM_TYPES + 1], cap_group;
+    double cap_org_group[WH_LM_ORGS][WH_LM_GROUPS];
+    bool pause_org[WH_LM_ORGS], pause_type[WH_LM_TYPES];
+    long long jobs_queue, bytes_queue, jobs_org[WH_LM_ORGS + 1];
+    long long bytes_org[WH_LM_ORGS + 1];
+    struct wh_lm_breaker_setting breaker[WH_LM_TYPES + 1];
+    struct wh_lm_adaptive adaptive[WH_LM_TYPES];
+    /* the settings as text, and how many there are */
+    char name[WH_LM_SETTINGS][WH_LM_SETTING_LEN];
+    unsigned n;
+    /* state */
+    double tat_queue, tat_org[WH_LM_ORGS], tat_type[WH_LM_TYPES];
+    double tat_pair[WH_LM_ORGS][WH_LM_TYPES];
+    struct wh_lm_breaker state[WH_LM_TYPES];
+};
+
+struct wh_lm_bucket {
+    bool loaded, used;
+    double tat;
+    struct wh_lm_rate rate;
+};
+
+/* Limits as one call sees them. */
+struct wh_lm_session {
+    struct wh_lm_limits *l;
+    double now;
+    /* jobs in flight */
+    double active, active_org[WH_LM_ORGS], active_type[WH_LM_TYPES];
+    double active_group[WH_LM_ORGS][WH_LM_GROUPS];
+    struct wh_lm_bucket queue, org[WH_LM_ORGS], type[WH_LM_TYPES], adapt[WH_LM_TYPES];
+    struct wh_lm_bucket pair[WH_LM_ORGS][WH_LM_TYPES];
+    bool broken[WH_LM_TYPES]; /* its breaker changed */
+};
+
+/* How many jobs something admits, and what holds back the rest. */
+struct wh_lm_room {
+    double n;
+    const char *reason;
+};
+
+/* An empty value removes; true: it is a setting. */
+bool wh_lm_set_limit(struct wh_lm_limits *l, const char *setting, const char *value);
+struct wh_lm_room wh_lm_queue_room(struct wh_lm_session *x);
+struct wh_lm_room wh_lm_org_room(struct wh_lm_session *x, unsigned org);
+struct wh_lm_room wh_lm_pair_room(struct wh_lm_session *x, unsigned org, unsigned type);
+struct wh_lm_room wh_lm_group_room(struct wh_lm_session *x, unsigned org,
+                                   unsigned group);
+bool wh_lm_group_capped(const struct wh_lm_limits *l, unsigned org, unsigned group);
+/* One job is claimed. */
+void wh_lm_spend(struct wh_lm_session *x, unsigned org, unsigned type, unsigned group);
+/* The call ends: keeps what was used. */
+void wh_lm_close(struct wh_lm_session *x);
+/* Jobs of a type ended. */
+void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
+                      const struct wh_lm_ran *ran);
+
+#endif

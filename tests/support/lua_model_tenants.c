@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random operations about limits, explanations and schedules.
+ */
+#include "tests/support/lua_model_run.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SETTINGS = 7 };
+
+/* --------------------------------------------------------------- limits */
+
+struct setting {
+    char name[WH_LM_SETTING_LEN], value[64];
+};
+
+/* The three orgs with most jobs, or each org. */
+static const char *org_of(struct wh_lmr *run)
+{
+    static const char *const names[] = {"o00", "o01", "o02", "*"};
+
+    return names[wh_lmr_random(run, 4)];
+}
+
+static const char *type_of(struct wh_lmr *run, bool any)
+{
+    unsigned t = wh_lmr_random(run, WH_LM_TYPES + (any ? 1 : 0));
+
+    return t < WH_LM_TYPES ? wh_lm_types[t] : "*";
+}
+
+/* A pace of 20 ms or more, so that no bucket's key ends before it was made to last. */
+static void choose_rate(struct wh_lmr *run, struct setting *s)
+{
+    static const unsigned periods[] = {100, 300, 1000, 3000};
+    unsigned scope = wh_lmr_random(run, 9);
+
+    if (scope == 0) {
+        snprintf(s->name, sizeof s->name, "rate:queue");
+    } else if (scope < 3) {
+        snprintf(s->name, sizeof s->name, "rate:org/%s", org_of(run));
+    } else if (scope < 6) {
+        snprintf(s->name, sizeof s->name, "rate:type/%s", type_of(run, true));
+    } else {
+        snprintf(s->name, sizeof s->name, "rate:org/%s/type/%s", org_of(run),
+                 type_of(run, false));
+    }
+    snprintf(s->value, sizeof s->value, "%u/%u/%u", 1 + wh_lmr_random(run, 5),
+             periods[wh_lmr_random(run, 4)], 1 + wh_lmr_random(run, 12));
+}
+
+static void choose_cap(struct wh_lmr *run, struct setting *s)
+{
+    unsigned scope = wh_lmr_random(run, 9);
+
+    if (scope == 0) {
+        snprintf(s->name, sizeof s->name, "active:queue");
+        snprintf(s->value, sizeof s->value, "%u", 5 + wh_lmr_random(run, 60));
+        return;
+    }
+    if (scope < 3) {
+        snprintf(s->name, sizeof s->name, "active:org/%s", org_of(run));
+    } else if (scope < 6) {
+        snprintf(s->name, sizeof s->name, "active:type/%s", type_of(run, true));
+    } else if (scope < 8) {
+        snprintf(s->name, sizeof s->name, "active:group");
+    } else {
+        snprintf(s->name, sizeof s->name, "active:org/o0%u/group/g%u",
+                 wh_lmr_random(run, 3), 1 + wh_lmr_random(run, WH_LM_GROUPS - 1));
+    }
+    snprintf(s->value, sizeof s->value, "%u",
+             1 + wh_lmr_random(run, wh_lmr_chance(run, 50) ? 3 : 15));
+}
+
+static void choose_quota(struct wh_lmr *run, struct setting *s)
+{
+    const char *what = wh_lmr_chance(run, 50) ? "jobs" : "bytes";
+    bool all = wh_lmr_chance(run, 40);
+    unsigned n = (all ? 60 : 10) + wh_lmr_random(run, all ? 150 : 40);
+
+    if (all && wh_lmr_chance(run, 20)) { /* there is no maxmemory: never over it */
+        snprintf(s->name, sizeof s->name, "memory:queue");
+        snprintf(s->value, sizeof s->value, "%u", 1 + wh_lmr_random(run, 100));
+        return;
+    }
+    snprintf(s->name, sizeof s->name, all ? "%s:queue" : "%s:org/%s", what, org_of(run));
+    snprintf(s->value, sizeof s->value, "%u", what[0] == 'b' ? 60 * n : n);
+}
+
+static void choose_breaker(struct wh_lmr *run, struct setting *s)
+{
+    static const unsigned windows[] = {100, 1000, 5000};
+    static const unsigned cooldowns[] = {20, 300, 1500};
+
+    if (wh_lmr_chance(run, 30)) {
+        snprintf(s->name, sizeof s->name, "adaptive:type/%s", type_of(run, false));
+        snprintf(s->value, sizeof s->value, "%u/%u/%u", 1 + wh_lmr_random(run, 5),
+                 20 + wh_lmr_random(run, 30), 1 + wh_lmr_random(run, 20));
+        return;
+    }
+    snprintf(s->name, sizeof s->name, "breaker:type/%s", type_of(run, true));
+    snprintf(s->value, sizeof s->value, "%u/%u/%u/%u/%u", 10 + wh_lmr_random(run, 60),
+             1 + wh_lmr_random(run, 8), windows[wh_lmr_random(run, 3)],
+             cooldowns[wh_lmr_random(run, 3)], 1 + wh_lmr_random(run, 4));
+}
+
+static void choose_setting(struct wh_lmr *run, struct setting *s)
+{
+    const struct wh_lm_limits *l = &run->m.limits;
+    unsigned what = wh_lmr_random(run, 20);
+
+    s->value[0] = '\0';
+    if (l->n > 0 && (l->n >= SETTINGS || wh_lmr_chance(run, 40))) {
+        memcpy(s->name, l->name[wh_lmr_random(run, l->n)], sizeof s->name);
+    } else if (what < 6) {
+        choose_rate(run, s);
+    } else if (what < 12) {
+        choose_cap(run, s);
+    } else if (what < 14) {
+        choose_quota(run, s);
+    } else if (what < 18) {
+        choose_breaker(run, s);
+    } else {
+        snprintf(s->value, sizeof s->value, "1");
+        if (what == 18) {
+            snprintf(s->name, sizeof s->name, "pause:org/o0%u", wh_lmr_random(run, 3));
+        } else {
+            snprintf(s->name, sizeof s->name, "pause:type/%s", type_of(run, false));
+        }
+    }
+}
+
+static void refuse_bad_setting(struct wh_lmr *run)
+{
+    static const char *const bad[] = {"rate:queue 0/1/1",      "rate:group 1/1/1",
+                                      "active:memory 1",       "pause:org/* 1",
+                                      "jobs:type/mail 5",      "breaker:queue 1/1/100/1/1",
+                                      "adaptive:type/* 1/2/1", "memory:queue 101",
+                                      "active:org/a/group/ 1", "active:queue"};
+
+    redisReply *r = wh_lmr_words(run, "wh1_limit", true, bad[wh_lmr_random(run, 10)]);
+    wh_lmr_is_error(r, "WHBADARG ");
+    freeReplyObject(r);
+}
+
+static void add_setting(struct wh_lmr *run, struct wh_lc_args *a, const struct setting *s,
+                        char *text, size_t size)
+{
+    if (!wh_lm_set_limit(&run->m.limits, s->name, s->value)) {
+        fail_msg("the model knows no setting %s", s->name);
+    }
+    wh_lc_add_text(a, "%s", s->name);
+    wh_lc_add_text(a, "%s", s->value);
+    snprintf(text + strlen(text), size - strlen(text), " %s %s", s->name, s->value);
+}
+
+void wh_lmr_limit(struct wh_lmr *run)
+{
+    unsigned count = wh_lmr_chance(run, 80) ? 1 : 1 + wh_lmr_random(run, 4);
+    bool all = run->m.limits.n > 0 && wh_lmr_chance(run, 6); /* none any more */
+    struct wh_lc_args a = {0};
+    struct setting s;
+    char text[200] = "";
+
+    if (wh_lmr_chance(run, 4)) {
+        wh_lmr_note(run, "limit, a bad one");
+        refuse_bad_setting(run);
+        return;
+    }
+    for (unsigned i = 0; all ? run->m.limits.n > 0 : i < count; i++) {
+        if (all) {
+            s.value[0] = '\0';
+            memcpy(s.name, run->m.limits.name[0], sizeof s.name);
+        } else {
+            choose_setting(run, &s);
+        }
+        add_setting(run, &a, &s, text, sizeof text);
+    }
+    wh_lmr_note(run, "limit%s", text);
+    run->no_events = true;
+    redisReply *r = wh_lmr_call(run, "wh1_limit", &a, true);
+    run->no_events = false;
+    assert_string_equal(r->str, "OK");
+    freeReplyObject(r);
+}
+
+void wh_lmr_explain(struct wh_lmr *run)
+{
+    unsigned n = wh_lmr_chance(run, 70) ? wh_lmr_pick_in(run, WH_LM_READY)
+                                        : wh_lmr_random(run, WH_LM_JOBS);
+    const struct wh_lm_job *j = &run->m.job[n];
+
+    wh_lmr_note(run, "explain %u", n);
+    redisReply *r = wh_lc_call("wh1_explain", "%s", wh_lc_id(n));
+    if (j->state == WH_LM_NONE || j->state == WH_LM_TOMB) {
+        wh_lmr_is_error(r, "WHNOTFOUND ");
+        freeReplyObject(r);
+        return;
+    }
+    wh_lmr_is_array(r);
+    const redisReply *reason = wh_lc_find(r, "reason"), *ahead = wh_lc_find(r, "ahead_org");
+    const char *want = j->state == WH_LM_READY     ? wh_lm_reason(&run->m, n)
+                       : j->state == WH_LM_DELAYED ? "delayed"
+                                                   : NULL;
+    if ((reason != NULL) != (want != NULL) ||
+        (want != NULL && strcmp(reason->str, want) != 0)) {
+        fail_msg("explain %u: %s, the model says %s", n,
+                 reason != NULL ? reason->str : "no reason", want != NULL ? want : "none");
+    }
+    if (j->state == WH_LM_READY) {
+        const redisReply *ready = wh_lc_find(r, "org_ready");
+        assert_non_null(ahead);
+        assert_non_null(ready);
+        assert_true(strtol(ahead->str, NULL, 10) < strtol(ready->str, NULL, 10));
+    }
+    freeReplyObject(r);
+}
+
+/* ------------------------------------------------------------ schedules */
+
+static void cron_set(struct wh_lmr *run, unsigned i)
+{
+    struct wh_lm_cron *c = &run->m.cron[i];
+    unsigned text = wh_lmr_random(run, 3);
+    long long at = run->m.now + wh_lmr_random(run, 300);
+    const char *want = !c->known ? "created" : c->text != text ? "changed" : "same";
+    char words[64];
+
+    snprintf(words, sizeof words, "c%u %u %lld", i, text, at);
+    wh_lmr_note(run, "cron_set %s", words);
+    redisReply *r = wh_lmr_words(run, "wh1_cron_set", true, words);
+    assert_string_equal(r->str, want);
+    if (want[0] != 's') {
+        *c = (struct wh_lm_cron){.known = true, .text = text, .at = at};
+    }
+    freeReplyObject(r);
+}
+
+/* Several schedulers call with what they believe the next fire time is: one is right, once. */
+static void cron_fire(struct wh_lmr *run, unsigned i)
+{
+    struct wh_lm_cron *c = &run->m.cron[i];
+    long long expected = wh_lmr_chance(run, 80) ? c->at : run->m.now;
+    long long next = wh_lmr_chance(run, 10) ? 0 : expected + 1 + wh_lmr_random(run, 300);
+    bool right = c->known && c->at > 0 && c->at == expected;
+    unsigned count = wh_lmr_random(run, 4);
+    struct wh_lm_new specs[4];
+    struct wh_lc_args a = {0};
+    unsigned created = 0;
+
+    wh_lmr_note(run, "cron_fire c%u %lld %lld with %u", i, expected, next, count);
+    wh_lc_add_text(&a, "c%u", i);
+    wh_lc_add_text(&a, "%lld", expected);
+    wh_lc_add_text(&a, "%lld", next);
+    for (unsigned k = 0; k < count; k++) {
+        wh_lmr_random_job(run, &specs[k]);
+        wh_lmr_add_triple(&a, &specs[k]);
+    }
+    redisReply *r = wh_lmr_call(run, "wh1_cron_fire", &a, true);
+    const char *error = right ? wh_lm_enqueue(&run->m, specs, count, true) : NULL;
+    if (error != NULL) {
+        wh_lmr_is_error(r, error);
+        freeReplyObject(r);
+        return;
+    }
+    wh_lmr_is_array(r);
+    for (unsigned k = 0; right && k < count; k++) {
+        created += specs[k].reply == WH_LM_CREATED;
+    }
+    assert_int_equal(r->element[0]->integer, right);
+    assert_int_equal(r->element[1]->integer, right ? created : c->at > 0 ? c->at : -1);
+    c->at = right ? next : c->at;
+    run->m.stat[WH_LM_FIRED] += right;
+    freeReplyObject(r);
+}
+
+/* Pauses, resumes or removes. */
+static void cron_other(struct wh_lmr *run, unsigned i)
+{
+    static const char *const fns[] = {"wh1_cron_pause", "wh1_cron_resume",
+                                      "wh1_cron_remove"};
+    struct wh_lm_cron *c = &run->m.cron[i];
+    unsigned fn = wh_lmr_random(run, 3);
+    long long at = run->m.now + wh_lmr_random(run, 300);
+    char words[64];
+
+    snprintf(words, sizeof words, fn == 1 ? "c%u %lld" : "c%u", i, at);
+    wh_lmr_note(run, "%s %s", fns[fn], words);
+    redisReply *r = wh_lmr_words(run, fns[fn], true, words);
+    if (!c->known) {
+        wh_lmr_is_error(r, "WHNOTFOUND ");
+    } else {
+        assert_string_equal(r->str, "OK");
+        c->at = fn == 1 ? at : 0;
+        c->known = fn != 2;
+    }
+    freeReplyObject(r);
+}
+
+void wh_lmr_cron(struct wh_lmr *run)
+{
+    unsigned i = wh_lmr_random(run, WH_LM_CRONS), what = wh_lmr_random(run, 10);
+
+    if (what < 3) {
+        cron_set(run, i);
+    } else if (what < 8) {
+        cron_fire(run, i);
+    } else {
+        cron_other(run, i);
+    }
+}
