@@ -34,7 +34,7 @@ static void name_keyword(const wh_schema *s, uint32_t at, char *out, size_t size
 
 static void fill_text(wh_schema_report *report, const char *text)
 {
-    (void)snprintf(report->text, sizeof report->text, "%s: %s",
+    (void)snprintf(report->text, sizeof report->text, "%.127s: %.190s",
                    report->instance[0] != '\0' ? report->instance : "payload", text);
 }
 
