@@ -23,6 +23,7 @@ pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET
     libevent_core>=2.1.12 libevent_extra>=2.1.12 libevent_openssl>=2.1.12)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.40)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.14)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 

@@ -27,7 +27,7 @@ else()
     set(WH_MSGPACK_MODULE msgpack)
 endif()
 set(WH_PC_REQUIRES_PRIVATE "hiredis ${WH_MSGPACK_MODULE} libevent_core libevent_extra \
-libevent_openssl libssl libcrypto yaml-0.1")
+libevent_openssl libpcre2-8 libssl libcrypto yaml-0.1")
 
 # The .pc file finds its own prefix, so that an installed tree can be moved.
 file(RELATIVE_PATH WH_PC_PREFIX "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")

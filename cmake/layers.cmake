@@ -88,7 +88,7 @@ function(wh_public_library)
     endforeach()
     target_link_libraries(wherry_static PRIVATE
         PkgConfig::HIREDIS PkgConfig::MSGPACK PkgConfig::EVENT PkgConfig::MICROHTTPD
-        PkgConfig::YAML PkgConfig::SSL Threads::Threads)
+        PkgConfig::PCRE2 PkgConfig::YAML PkgConfig::SSL Threads::Threads)
     set_target_properties(wherry_static PROPERTIES OUTPUT_NAME wherry LINKER_LANGUAGE C)
 
     foreach(target wherry_shared wherry_static)

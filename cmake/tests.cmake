@@ -75,7 +75,7 @@ else()
 endif()
 
 wh_test_folder(unit/common/base LABEL unit LINK wh_base)
-wh_test_folder(unit/common/job LABEL unit LINK wh_job)
+wh_test_folder(unit/common/job LABEL unit LINK wh_job PkgConfig::JANSSON)
 wh_test_folder(unit/common/io LABEL unit LINK wh_io)
 wh_test_folder(unit/common/store LABEL unit LINK wh_store wh_lua_test)
 wh_test_folder(unit/common/client LABEL unit LINK wh_client wh_lua_test)

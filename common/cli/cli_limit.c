@@ -34,9 +34,14 @@ static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
 {
     const wh_cli_args *a = &c->args;
     size_t n = a->n_operands - from;
+    wh_cli_setting only; /* a lone operand may be a setting with a typing error */
     wh_errbuf eb = {.code = WH_OK};
 
     *list = NULL;
+    if (n == 0 && read(wh_cli_args_operand(a, 0), &only, &eb) != WH_OK &&
+        strstr(eb.text, "did you mean") != NULL) {
+        return wh_cli_usage(c, "%s", eb.text);
+    }
     if (n == 0) {
         return wh_cli_usage(c, "say which limit, like active:org/acme%s",
                             read == wh_cli_setting_parse ? "=5" : "");

@@ -74,8 +74,8 @@ class Limits(CliCase):
                          {"partition": "any:default", "org": "acme", "result": "paused"})
         self.wherry("queue", "pause", "--type", "pdf")
         self.assertEqual(self.limits(), {"pause:org/acme": "1", "pause:type/pdf": "1"})
-        self.assertEqual(self.redis.claim("w1", 10), [])
         self.assertRegex(self.wherry("org", "list").out, r"acme +1 +0 +1 +paused")
+        self.assertEqual(self.redis.claim("w1", 10), [])
         self.wherry("queue", "resume", "--type", "pdf")
         self.assertEqual(len(self.redis.claim("w1", 10)), 1)
         self.wherry("queue", "resume", "--org", "acme")
@@ -89,6 +89,14 @@ class Limits(CliCase):
         self.assertEqual(self.redis.call("HGET", "wh:{any:default}:ctl", "order"), b"deadline")
         done = self.wherry("queue", "set", "order=random", status=2)
         self.assertIn("order=arrival or order=deadline", done.err)
+
+
+    def test_caps_of_orgs(self):
+        self.enqueue("t", "--org", "a")
+        self.enqueue("t", "--org", "b")
+        self.wherry("limit", "set", "active:org/*=9", "active:org/b=2")
+        rows = {r["org"]: r["cap"] for r in self.wherry("org", "list", "--json").lines()}
+        self.assertEqual(rows, {"a": 9, "b": 2})
 
 
 class Explain(CliCase):

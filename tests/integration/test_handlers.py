@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What handlers of the three kinds are told of their job, and what they are held to."""
 import os
-import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
-from fleet import BUILD, FaultTest, exec_handler, main, wait_for  # noqa: E402
+from fleet import BUILD, SOURCE, FaultTest, main, wait_for  # noqa: E402
 
 ANY_MAIL, EU = "wh:{any:mail}", "wh:{eu:default}"
 WHERE = os.path.join(BUILD, "lib", "wherry", "test-plugins", "where.so")
-SOURCE = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
 # Its result says where the job belongs: "region:queue attempts".
 TELLER = """
 import json, os
@@ -25,7 +23,10 @@ for line in pipe:
         tell(op="ready", version=1, concurrency=1)
     elif header["op"] == "job":
         text = "%(region)s:%(queue)s %(max_attempts)s" % header
-        tell(text.encode(), op="result", id=header["id"], status="ok")
+        if header["type"] == "snooze" and header["fence"] < 110:
+            tell(op="result", id=header["id"], status="snooze", delay_ms=0)
+        else:
+            tell(text.encode(), op="result", id=header["id"], status="ok")
     elif header["op"] == "shutdown":
         break
 """
@@ -75,6 +76,27 @@ class Handlers(FaultTest):
             job = self.one(kind, "MAXATTEMPTS", "3")
             self.wait_status(job, "completed")
             self.assertEqual(self.fleet.job(job)["result"], "eu:default 1", kind)
+
+    def test_snoozes_without_end(self):
+        """They use no attempt, so nothing ends them; somebody is told at least."""
+        worker = self.fleet.start_worker("w", {"snooze": self.kinds()["exec"]})
+        job = self.one("snooze")
+        self.wait_status(job, "completed")
+        told = worker.wait_event("job.snoozed_often")
+        self.assertEqual((told["job"], told["level"]), (job, "warn"))
+        self.assertEqual(worker.metric("wherry_snoozed_often_total"), 109 - 100)
+
+    def test_connections_are_told_apart(self):
+        worker = self.fleet.start_worker("w", {"exec": self.kinds()["exec"]})
+        worker.wait_event("redis.ready", 2)
+        self.assertEqual({e["connection"] for e in worker.events("redis.ready")}, {"calls", "bell"})
+
+    def test_demo_without_a_directory(self):
+        for path in ("/nonexistent", os.path.join(SOURCE, "README.md")):
+            done = subprocess.run([os.path.join(SOURCE, "scripts", "demo"), path], check=False,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (66, "", f"demo: no such directory: {path}\n"))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ THIRD_PARTY = {
     "microhttpd.h": (IO + "/http",),
     "curl/": ("worker/executors/push", "tests/"),
     "yaml.h": (BASE + "/conf", "tests/"),
+    "pcre2.h": (JOB + "/schema_pattern",),
     "jansson.h": (CLI + "/", SCHEDULE + "/", "worker/", "scheduler/", "tests/"),
     "cmocka.h": ("tests/",),
 }

@@ -44,6 +44,25 @@ static int wait_ms(wh_task *t, long ms, int listens)
     return WH_TASK_OK;
 }
 
+/* Works until the test opens the gate, for all or for this fence; or is cancelled. */
+static int hold(wh_task *t)
+{
+    const struct timespec step = {.tv_nsec = 20000000};
+    const char *path = getenv("FAULT_JOURNAL");
+    char all[512];
+    char mine[544];
+
+    (void)snprintf(all, sizeof all, "%s.open", path == NULL ? "" : path);
+    (void)snprintf(mine, sizeof mine, "%s.%llu", all, (unsigned long long)t->fence);
+    while (access(all, F_OK) != 0 && access(mine, F_OK) != 0) {
+        if (t->is_cancelled(t)) {
+            return WH_TASK_RETRY;
+        }
+        nanosleep(&step, NULL);
+    }
+    return WH_TASK_OK;
+}
+
 static int overflow_stack(volatile char *above)
 {
     volatile char here[4096];
@@ -85,6 +104,9 @@ static int misbehave(wh_task *t, const char *word, long number)
 
     if (strcmp(word, "sleep") == 0) {
         return wait_ms(t, number, 1);
+    }
+    if (strcmp(word, "hold") == 0) {
+        return hold(t);
     }
     if (strcmp(word, "hang") == 0) {
         return wait_ms(t, 3600000, 0);

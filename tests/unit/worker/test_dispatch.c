@@ -370,6 +370,15 @@ static void test_release_everything(void **state)
     assert_int_equal(slot_of('c')->finish.outcome, WH_STORE_OK);
 }
 
+static void test_jobs_know_their_place(void **state)
+{
+    (void)state;
+    claim('a', "mail");
+    wh_dispatch_pump(dispatch);
+    assert_string_equal(fakes[0].jobs[0]->queue, "default");
+    assert_string_equal(fakes[0].jobs[0]->region, "eu");
+}
+
 static void test_notes_and_lines(void **state)
 {
     (void)state;
@@ -401,6 +410,7 @@ int main(void)
         TEST(test_never_run),
         TEST(test_drain),
         TEST(test_release_everything),
+        TEST(test_jobs_know_their_place),
         TEST(test_notes_and_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

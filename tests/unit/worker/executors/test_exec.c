@@ -319,6 +319,7 @@ int main(void)
         CASE(test_other_version_is_refused),
         CASE(test_drain),
         CASE(test_refusals),
+        CASE(test_never_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fills reports. Called by the checks of schema_run and by schema. Invariants: a quiet
+ * run leaves the report alone; of a payload's value at most 60 bytes are shown.
+ */
+#include "common/job/schema_report.h"
+
+#include "common/job/schema_path.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SHOWN_MAX = 48 };
+
+/* The name of the keyword that a value of the schema is, or lies below, of. */
+static void name_keyword(const wh_schema *s, uint32_t at, char *out, size_t size)
+{
+    const wh_schema_value *values = s->doc.values;
+    char path[128];
+    out[0] = '\0';
+    while (values[at].parent != WH_SCHEMA_NONE &&
+           s->node_of[values[at].parent] == WH_SCHEMA_NONE) {
+        at = values[at].parent;
+    }
+    if (values[at].parent != WH_SCHEMA_NONE) {
+        wh_schema_path_format(&s->doc, at, path, sizeof path);
+        const char *name = strrchr(path, '/');
+        name = name != NULL ? name + 1 : path;
+        (void)wh_schema_path_show(name, strlen(name), size, out, size);
+    }
+}
+
+static void fill_text(wh_schema_report *report, const char *text)
+{
+    (void)snprintf(report->text, sizeof report->text, "%.127s: %.190s",
+                   report->instance[0] != '\0' ? report->instance : "payload", text);
+}
+
+bool wh_schema_report_fail(wh_schema_run *r, uint32_t keyword, uint32_t at,
+                           const char *fmt, ...)
+{
+    wh_schema_report *report = r->report;
+    if (report == NULL || r->quiet > 0 || r->err != WH_OK) {
+        return false;
+    }
+    char text[160];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    wh_schema_path_format(r->doc, at, report->instance, sizeof report->instance);
+    wh_schema_path_format(&r->schema->doc, keyword, report->schema,
+                          sizeof report->schema);
+    name_keyword(r->schema, keyword, report->keyword, sizeof report->keyword);
+    fill_text(report, text);
+    return false;
+}
+
+bool wh_schema_report_stop(wh_schema_run *r, wh_err err, uint32_t at)
+{
+    if (r->err == WH_OK) {
+        r->err = err;
+        if (r->report != NULL) {
+            *r->report = (wh_schema_report){0};
+            wh_schema_path_format(r->doc, at, r->report->instance,
+                                  sizeof r->report->instance);
+            fill_text(r->report,
+                      err == WH_ETOOBIG
+                          ? "checking this against the schema takes too much work"
+                          : wh_err_text(err));
+        }
+    }
+    return false;
+}
+
+void wh_schema_report_unreadable(wh_schema_report *report, const wh_errbuf *eb)
+{
+    if (report != NULL) {
+        *report = (wh_schema_report){0};
+        fill_text(report, eb->text);
+    }
+}
+
+/* ---------------------------------------------------------------- quoting */
+
+static void quote_text(const wh_schema_value *v, char *out, size_t size)
+{
+    out[0] = '"';
+    size_t n = 1 + wh_schema_path_show(v->u.p, v->n, SHOWN_MAX, out + 1, size - 2);
+    memcpy(out + n, "\"", 2);
+}
+
+/* Digits with the point among them, or an exponent behind them when it is far off. */
+static void quote_decimal(const wh_schema_value *v, char *out, size_t size)
+{
+    char digits[32];
+    size_t shown =
+        wh_schema_path_show(v->u.p, v->n, sizeof digits - 1, digits, sizeof digits);
+    int64_t point = (int64_t)v->n + v->x.exponent;
+    const char *sign = v->negative ? "-" : "";
+    if (shown == v->n && point > 0 && (size_t)point < shown) {
+        (void)snprintf(out, size, "%s%.*s.%s", sign, (int)point, digits,
+                       digits + point);
+    } else if (shown == v->n && point <= 0 && point > -6) {
+        (void)snprintf(out, size, "%s0.%.*s%s", sign, (int)-point, "00000", digits);
+    } else {
+        (void)snprintf(out, size, "%s%se%" PRId32, sign, digits, v->x.exponent);
+    }
+}
+
+void wh_schema_report_quote(const wh_schema_value *v, char *out, size_t size)
+{
+    switch ((wh_schema_kind)v->kind) {
+    case WH_SCHEMA_NULL:
+        (void)snprintf(out, size, "null");
+        return;
+    case WH_SCHEMA_FALSE:
+        (void)snprintf(out, size, "false");
+        return;
+    case WH_SCHEMA_TRUE:
+        (void)snprintf(out, size, "true");
+        return;
+    case WH_SCHEMA_INTEGER:
+        (void)snprintf(out, size, "%" PRId64, v->u.integer);
+        return;
+    case WH_SCHEMA_DECIMAL:
+        quote_decimal(v, out, size);
+        return;
+    case WH_SCHEMA_STRING:
+        quote_text(v, out, size);
+        return;
+    case WH_SCHEMA_ARRAY:
+        (void)snprintf(out, size, "an array of %" PRIu32 " items", v->n);
+        return;
+    case WH_SCHEMA_OBJECT:
+        (void)snprintf(out, size, "an object of %" PRIu32 " members", v->n);
+        return;
+    case WH_SCHEMA_BINARY:
+    case WH_SCHEMA_EXTENSION:
+        (void)snprintf(out, size, "a msgpack %s of %" PRIu32 " bytes",
+                       v->kind == WH_SCHEMA_BINARY ? "bin" : "ext", v->n);
+        return;
+    }
+}
