@@ -56,7 +56,7 @@ static void a_claim_and_a_record_that_vanished(void **state)
     wh_lc_audit();
     freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":run:w"));
     expect_problem("stands in no index");
-    expect_problem("active of org");
+    expect_problem("active of");
     freeReplyObject(wh_lc_cmd("HDEL " WH_LC_P ":jobs %b", WH_LC_RAW(2)));
     expect_problem("has no record");
 }
