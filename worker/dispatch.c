@@ -14,7 +14,7 @@
 
 enum {
     SUBMIT_MAX = 128,
-    SNOOZES_MANY = 100, /* of one job */
+    SNOOZES_MANY = 100,    /* of one job */
     CAPACITY_EACH = 65536, /* of one executor, lest a sum overflows */
     UNSTARTABLE_MS =
         5000 /* a job whose handler does not start comes again after that */

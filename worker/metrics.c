@@ -166,12 +166,12 @@ void wh_metrics_free(wh_metrics *m)
 static void watch_queue(wh_metrics *m, const wh_partition *p)
 {
     wh_metrics_queue *q = &m->queues[p->index];
-    wh_stats_series **to[] = {&q->processed, &q->errors, &q->error_rate,
-                              &q->in_flight, &q->fenced, &q->lost,
+    wh_stats_series **to[] = {&q->processed,    &q->errors, &q->error_rate,
+                              &q->in_flight,    &q->fenced, &q->lost,
                               &q->snoozed_often};
     static const wh_metrics_family of[] = {
-        WH_METRICS_PROCESSED, WH_METRICS_ERRORS, WH_METRICS_ERROR_RATE,
-        WH_METRICS_IN_FLIGHT, WH_METRICS_FENCED, WH_METRICS_LOST,
+        WH_METRICS_PROCESSED,    WH_METRICS_ERRORS, WH_METRICS_ERROR_RATE,
+        WH_METRICS_IN_FLIGHT,    WH_METRICS_FENCED, WH_METRICS_LOST,
         WH_METRICS_SNOOZED_OFTEN};
 
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {

@@ -203,8 +203,9 @@ static const wh_opt handler_opts[] = {
      .dflt = "0",
      .min = 0,
      .max = 0x1p46,
-     .help = "resident memory over which a child, with all that it started, is replaced "
-             "between jobs; killed at twice that"},
+     .help =
+         "resident memory over which a child, with all that it started, is replaced "
+         "between jobs; killed at twice that"},
     {.name = "max_jobs",
      .type = WH_OPT_INT,
      .offset = IN(max_jobs),
@@ -218,8 +219,9 @@ static const wh_opt handler_opts[] = {
      .offset = IN(retry),
      .flags = WH_OPT_RELOAD,
      .check = check_retry,
-     .help = "0s,1m,5m,15m,1h (default), fixed:30s, exp:1s:1h[:2], or none: one attempt, "
-             "whatever the job asks for"},
+     .help =
+         "0s,1m,5m,15m,1h (default), fixed:30s, exp:1s:1h[:2], or none: one attempt, "
+         "whatever the job asks for"},
     {.name = "max_attempts",
      .type = WH_OPT_INT,
      .offset = IN(max_attempts),

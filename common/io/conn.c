@@ -102,8 +102,7 @@ static void wait_and_retry(wh_conn *c)
     wh_endpoint_print(&c->o.endpoint, where, sizeof where);
     WH_LOG_LIMITED(WARN, LOGS_PER_MINUTE, "redis.waiting", WH_F_STR("redis", where),
                    WH_F_STR("connection", c->o.use), WH_F_STR("why", c->error),
-                   WH_F_INT("failures", c->attempts),
-                   WH_F_INT("retry_ms", delay_ms));
+                   WH_F_INT("failures", c->attempts), WH_F_INT("retry_ms", delay_ms));
     wh_timer_start(c->phase, delay_ms);
 }
 

@@ -27,7 +27,8 @@ enum {
     MAX_CONNECTIONS = 64,
     IDLE_S = 10,
     REQUEST_MS = 2000, /* from connect to the end of the first request's head */
-    ANSWER_MS = 10000, /* from there to the response's end, and then to the next one's */
+    ANSWER_MS =
+        10000, /* from there to the response's end, and then to the next one's */
     CHECK_MS = 500,
     ADDRESS_BYTES = 16,
     REQUEST_BYTES = 16 * 1024, /* request line, headers and the library's own needs */
@@ -55,7 +56,7 @@ struct wh_http {
     peer *peers;
     unsigned max;    /* connections at a time; half of them of one address */
     bool has_closed; /* some, in this run of the library: it may accept again */
-    int listen_fd; /* -1 once the daemon owns it */
+    int listen_fd;   /* -1 once the daemon owns it */
     int port;
 };
 

@@ -28,15 +28,17 @@ function group.park(k, now, org, level, name, at)
     parked.add(k, now, group.parked(org, level, name), at)
 end
 
--- Those of the ring that are not parked, with the jobs without a group.
-local function read_ring(ring, list)
+-- Those of the ring that are not parked or full already, with the jobs without a group.
+local function read_ring(ring, list, full)
     local flat, has_plain = {}, false
     local members = redis.call('ZRANGE', ring, 0, group.window - 1, 'WITHSCORES')
     for i = 1, #members, 2 do
         if members[i + 1] == 'inf' then
             break
         end
-        flat[i], flat[i + 1] = members[i], members[i + 1]
+        if not full[members[i]] then
+            flat[#flat + 1], flat[#flat + 2] = members[i], members[i + 1]
+        end
         has_plain = has_plain or members[i] == ''
     end
     if has_plain then
@@ -73,9 +75,9 @@ end
 -- Takes up to want ids; e: the entry of the org's view.
 function group.take(k, s, e, want, st)
     local ring, list = ring_of(k, s.org, e.level), keys.ready(k, s.org, e.level)
-    local got, rounds = 0, 0
+    local got, rounds, full = 0, 0, {}
     while got < want and rounds < group.rounds do
-        local flat = read_ring(ring, list)
+        local flat = read_ring(ring, list, full)
         if #flat == 0 then
             break
         end
@@ -83,9 +85,11 @@ function group.take(k, s, e, want, st)
         for _, g in ipairs(fair.shares(flat, nil, want - got, 1)) do
             local count, leaves = take_one(k, s, e, list, g, want - got, st)
             got = got + count
-            if leaves == true then
+            if leaves == 'stays' then
+                full[g.org] = true
+            elseif leaves then
                 drop[#drop + 1] = g.org
-            elseif not leaves then
+            else
                 put[#put + 1], put[#put + 2] = g.v + count, g.org
             end
         end

@@ -72,7 +72,8 @@ function tally.note(t, value, outcome, category, delay)
         h.neither = (h.neither or 0) + 1
     end
     if breaker.overload[category] then
-        h.overload, h.wait = (h.overload or 0) + 1, math.max(h.wait or 0, delay)
+        h.overload = (h.overload or 0) + 1
+        h.wait = math.max(h.wait or 0, category == 'rate_limited' and delay or 0)
     end
 end
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Nobody tells when a type is free again for a group that waits for it: a second at most. */
-enum { PATIENCE = 1001 };
+enum { PATIENCE = 1001, TEXT_MAX = 400 };
 
 struct judge {
     struct wh_lm *m;
@@ -24,10 +24,24 @@ struct judge {
 
 static const char *is_wrong(const struct judge *g, unsigned n, const char *what)
 {
+    static const char *const kinds[] = {"list", "soonest", "aside"};
     const struct wh_lm_job *j = &g->m->job[n];
 
-    snprintf(g->text, 200, "job %u (org %u level %u type %s group %u): %s", n, j->org,
-             j->level, wh_lm_types[j->type], j->group, what);
+    snprintf(g->text, TEXT_MAX,
+             "job %u (org %u, level %u, type %s, group %u, in its %s): %s", n, j->org,
+             j->level, wh_lm_types[j->type], j->group, kinds[g->m->stand[n].kind], what);
+    return g->text;
+}
+
+static const char *are_wrong(const struct judge *g, unsigned n, const char *what,
+                             unsigned other)
+{
+    char second[TEXT_MAX];
+
+    snprintf(second, sizeof second, "%s", is_wrong(g, other, "the other one"));
+    is_wrong(g, n, what);
+    size_t at = strlen(g->text);
+    snprintf(g->text + at, TEXT_MAX - at, " %s", second);
     return g->text;
 }
 
@@ -196,9 +210,7 @@ static const char *check_prefix(struct judge *g, unsigned n)
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         if (wh_lm_same_place(s, &m->stand[i]) && is_before(m, i, n) &&
             wh_lm_same_place(s, &g->snap->stand[i])) {
-            char what[80];
-            snprintf(what, sizeof what, "taken before job %u, which stands before it", i);
-            return is_wrong(g, n, what);
+            return are_wrong(g, n, "taken before one that stands before it:", i);
         }
     }
     return NULL;
@@ -239,9 +251,7 @@ static const char *check_order(struct judge *g, unsigned n)
             comes_back(g, parked_group(g, i)) || !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
-        char what[80];
-        snprintf(what, sizeof what, "claimed before job %u, which may run", i);
-        return is_wrong(g, n, what);
+        return are_wrong(g, n, "claimed before one that comes first and may run:", i);
     }
     return NULL;
 }
@@ -380,7 +390,7 @@ static const char *check_flags(const struct judge *g)
 const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
                         const struct wh_lm_snap *snap)
 {
-    static char text[200];
+    static char text[TEXT_MAX];
     struct judge g = {.m = m, .c = c, .snap = snap, .text = text};
 
     g.x = wh_lm_session(m);

@@ -114,9 +114,25 @@ static bool deadline_of(const struct wh_lm *m, const struct wh_lm_new *s)
     return m->by_deadline && s->expires_ms > 0 && s->group == 0;
 }
 
-static bool is_over(long long quota, long long value)
+/* What the call would change: of one that changes a waiting job only the difference. */
+static void add_change(const struct wh_lm *m, const struct wh_lm_new *s,
+                       long long change[WH_LM_ORGS][2])
 {
-    return quota > 0 && value > quota;
+    if (s->old >= 0) {
+        const struct wh_lm_job *j = &m->job[s->old];
+        change[j->org][0]--;
+        change[j->org][1] -= j->bytes;
+    }
+    if (s->old >= 0 || s->reply == WH_LM_CREATED) {
+        change[s->org][0]++;
+        change[s->org][1] += wh_lm_record_size(s, deadline_of(m, s));
+    }
+}
+
+/* What makes nothing more is never refused. */
+static bool is_over(long long quota, long long there, long long change)
+{
+    return quota > 0 && change > 0 && there + change > quota;
 }
 
 static long long pick(const long long *of, unsigned org)
@@ -127,32 +143,30 @@ static long long pick(const long long *of, unsigned org)
 static bool is_full(const struct wh_lm *m, const struct wh_lm_new *specs, unsigned count)
 {
     const struct wh_lm_limits *l = &m->limits;
-    long long jobs[WH_LM_ORGS] = {0}, bytes[WH_LM_ORGS] = {0}, all = 0, size = 0;
-    bool added[WH_LM_ORGS] = {false}, any = false;
+    long long change[WH_LM_ORGS][2] = {{0}}, there[WH_LM_ORGS][2] = {{0}};
+    long long all[2] = {0}, more[2] = {0};
 
     for (unsigned i = 0; i < count; i++) {
-        if (specs[i].reply == WH_LM_CREATED) {
-            jobs[specs[i].org]++;
-            bytes[specs[i].org] +=
-                wh_lm_record_size(&specs[i], deadline_of(m, &specs[i]));
-            any = added[specs[i].org] = true;
-        }
+        add_change(m, &specs[i], change);
     }
     for (int n = 0; n < WH_LM_JOBS; n++) {
         if (waits(m, n)) {
-            jobs[m->job[n].org]++;
-            bytes[m->job[n].org] += m->job[n].bytes;
+            there[m->job[n].org][0]++;
+            there[m->job[n].org][1] += m->job[n].bytes;
         }
     }
     for (unsigned o = 0; o < WH_LM_ORGS; o++) {
-        all += jobs[o];
-        size += bytes[o];
-        if (added[o] && (is_over(pick(l->jobs_org, o), jobs[o]) ||
-                         is_over(pick(l->bytes_org, o), bytes[o]))) {
+        for (int i = 0; i < 2; i++) {
+            all[i] += there[o][i];
+            more[i] += change[o][i];
+        }
+        if (is_over(pick(l->jobs_org, o), there[o][0], change[o][0]) ||
+            is_over(pick(l->bytes_org, o), there[o][1], change[o][1])) {
             return true;
         }
     }
-    return any && (is_over(l->jobs_queue, all) || is_over(l->bytes_queue, size));
+    return is_over(l->jobs_queue, all[0], more[0]) ||
+           is_over(l->bytes_queue, all[1], more[1]);
 }
 
 /* --------------------------------------------------------------- writes */

@@ -60,12 +60,41 @@ void wh_lmr_note(struct wh_lmr *r, const char *fmt, ...)
     va_end(ap);
 }
 
+/* The readable keys that decide who runs. */
+static void show_keys(void)
+{
+    static const char *const hashes[] = {"limits", "levels", "load", "active"};
+    static const char script[] =
+        "local P, out = ARGV[1], {} for _, k in ipairs(redis.call('KEYS', P .. '*')) do "
+        "local what, v = string.match(k, '^%a+', #P + 1), nil "
+        "if what == 'ring' or what == 'parked' or what == 'waiting' or what == 'groups' "
+        "then v = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES') "
+        "elseif what == 'ratelimit' then v = {redis.call('GET', k)} "
+        "elseif what == 'breaker' then v = redis.call('HGETALL', k) end "
+        "if v then out[#out + 1] = '  ' .. k .. ': ' .. table.concat(v, ' ') end end "
+        "return table.concat(out, '\\n')";
+
+    for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
+        redisReply *r = wh_lc_cmd("HGETALL " WH_LC_P ":%s", hashes[i]);
+        print_error("  %s:", hashes[i]);
+        for (size_t k = 0; k < r->elements; k++) {
+            print_error(" %s", r->element[k]->str);
+        }
+        print_error("\n");
+        freeReplyObject(r);
+    }
+    redisReply *r = wh_lc_cmd("EVAL %s 0 " WH_LC_P ":", script);
+    print_error("%s\n", r->str);
+    freeReplyObject(r);
+}
+
 void wh_lmr_show(const struct wh_lmr *r)
 {
     print_error("WH_MODEL_SEED=%" PRIu64 ", the last operations:\n", r->seed);
     for (unsigned long i = r->op < LAST ? 0 : r->op - LAST + 1; i <= r->op; i++) {
         print_error("  %s\n", r->last[i % LAST]);
     }
+    show_keys();
 }
 
 unsigned wh_lmr_pick_in(struct wh_lmr *run, enum wh_lm_state state)

@@ -107,10 +107,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_subprocess),
-        TEST(one_in_a_session_of_its_own),
-        TEST(one_whose_parent_ended),
-        TEST(a_daemon),
+        TEST(a_subprocess),           TEST(one_in_a_session_of_its_own),
+        TEST(one_whose_parent_ended), TEST(a_daemon),
         TEST(shared_pages),
     };
 
