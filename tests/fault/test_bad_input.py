@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 
-from fleet import (BIN, PLUGIN, FaultTest, RedisError, exec_handler, main,
+from fleet import (BIN, DEADLINE_S, PLUGIN, FaultTest, RedisError, exec_handler, main,
                    native_handler, wait_for)
 
 EX_CONFIG, EX_USAGE = 78, 2
@@ -46,8 +46,8 @@ CONFIGS = {
 class BadConfig(FaultTest):
     def refused(self, program, *options, status=EX_CONFIG, env=None):
         done = subprocess.run(
-            [os.path.join(BIN, program), "--redis-url", self.fleet.url, *options], timeout=20,
-            capture_output=True, text=True, errors="replace", check=False,
+            [os.path.join(BIN, program), "--redis-url", self.fleet.url, *options],
+            timeout=DEADLINE_S, capture_output=True, text=True, errors="replace", check=False,
             env={**os.environ, **(env or {})})
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertEqual(done.stdout, "")
@@ -122,13 +122,15 @@ class BadConfig(FaultTest):
             self.assertNotIn("secret-word", worker.http(page)[1])
 
     def test_redis_url(self):
-        for url in ("http://x", "redis://[::1", "redis://h:99999", "unix://", "redis://h/x"):
+        for url, rule in (("http://x", "redis://HOST"), ("redis://[::1", "IPv6"),
+                          ("redis://h:99999", "65535"), ("unix://", "unix:///"),
+                          ("redis://h/x", "database")):
             with self.subTest(url):
                 done = subprocess.run([os.path.join(BIN, "wherry-worker"), "--redis-url", url,
                                        "--metrics-listen", ""], capture_output=True, text=True,
-                                      timeout=20, check=False)
+                                      timeout=DEADLINE_S, check=False)
                 self.assertEqual(done.returncode, EX_CONFIG, done.stderr)
-                self.holds(done.stderr, "--redis-url", "redis://HOST")
+                self.holds(done.stderr, "--redis-url", rule)
 
     # ---- plug-ins
 

@@ -16,8 +16,7 @@ class Drain(FaultTest):
         worker = self.fleet.start_worker("w", {"*": {"run": handler(), "grace": "300ms"}},
                                          "--slots", "4", *worker_options)
         jobs = self.fleet.enqueue(running, "fault", payload)
-        for job in jobs:
-            wait_for(lambda j=job: self.fleet.started(j), "the jobs to start")
+        self.fleet.wait_started(jobs)
         rest = self.fleet.enqueue(waiting, "fault", b"none")
         return worker, jobs, rest
 
@@ -38,14 +37,20 @@ class Drain(FaultTest):
         self.fleet.check_all()
 
     def test_finishes_what_runs(self):
-        worker, jobs, rest = self.start_jobs((), b"sleep 1000")
+        worker, jobs, rest = self.start_jobs(("--drain-timeout", "1h"), b"hold")
         worker.send(signal.SIGTERM)
+        self.wait_unready(worker, "draining")
+        self.fleet.open_gate()
         self.assertEqual(worker.wait(), 0)
         for job in jobs:
             self.assertEqual(self.fleet.job(job)["status"], "completed")
             self.assertEqual([r[0] for r in self.fleet.runs(job)], ["start", "end"])
         self.check_released(rest)
         self.finish_elsewhere([])
+
+    @staticmethod
+    def wait_unready(worker, why):
+        wait_for(lambda: why in worker.http("/readyz")[1], f"readyz to tell: {why}")
 
     def release_at_the_deadline(self, handler, payload):
         worker, jobs, rest = self.start_jobs(("--drain-timeout", "700ms"), payload, handler)
@@ -56,19 +61,19 @@ class Drain(FaultTest):
         self.finish_elsewhere(jobs)
 
     def test_releases_exec(self):
-        self.release_at_the_deadline(exec_handler, b"sleep 60000")
+        self.release_at_the_deadline(exec_handler, b"hold")
 
     def test_releases_exec_that_hangs(self):
         self.release_at_the_deadline(exec_handler, b"hang")
 
     def test_releases_native(self):
-        self.release_at_the_deadline(native_handler, b"sleep 60000")
+        self.release_at_the_deadline(native_handler, b"hold")
 
     def test_releases_native_that_hangs(self):
         self.release_at_the_deadline(native_handler, b"hang")
 
     def test_releases_command(self):
-        self.release_at_the_deadline(command_handler, b"sleep 60")
+        self.release_at_the_deadline(command_handler, b"hold")
 
     def test_releases_command_that_hangs(self):
         self.release_at_the_deadline(command_handler, b"hang")
@@ -76,7 +81,7 @@ class Drain(FaultTest):
     def at_once(self, first, second):
         worker, jobs, rest = self.start_jobs(("--drain-timeout", "1h"), b"hang")
         worker.send(first)
-        wait_for(lambda: worker.http("/readyz")[0] == 503, "the drain to begin")
+        self.wait_unready(worker, "draining")
         self.assertEqual(worker.http("/livez")[0], 200)
         worker.send(second)
         self.assertEqual(worker.wait(), 0)
@@ -100,11 +105,13 @@ class Drain(FaultTest):
 
     def test_quiet_and_reload(self):
         """SIGTSTP: no new claims; SIGHUP and SIGUSR1 leave the worker at its work."""
-        worker, jobs, rest = self.start_jobs((), b"sleep 1500")
+        worker, jobs, rest = self.start_jobs((), b"hold")
         worker.send(signal.SIGHUP)
         worker.wait_event("config.reloaded")
         worker.send(signal.SIGTSTP)
         worker.send(signal.SIGUSR1)
+        self.wait_unready(worker, "quiet")
+        self.fleet.open_gate()
         for job in jobs:
             wait_for(lambda j=job: self.fleet.job(j)["status"] == "completed", "the running jobs")
         self.assertTrue(worker.is_running())
@@ -116,8 +123,9 @@ class Drain(FaultTest):
     def test_without_redis(self):
         """Redis is gone for good: a drain still ends, and its status tells (EX_UNAVAILABLE)."""
         worker, jobs, _ = self.start_jobs(
-            ("--drain-timeout", "1s", "--lease", "60s"), b"sleep 300")
+            ("--drain-timeout", "1s"), b"hold")
         self.fleet.kill9_redis()
+        self.fleet.open_gate()
         worker.send(signal.SIGTERM)
         self.assertEqual(worker.wait(), EX_UNAVAILABLE)
         self.assertTrue(all(self.fleet.runs(j) for j in jobs))

@@ -7,10 +7,10 @@ other jobs, and nothing that a handler started stays behind.
 """
 import os
 
-from fleet import (SANITIZED, FaultTest, command_handler, exec_handler, main, native_handler,
-                   wait_for)
+from fleet import (DEADLINE_S, SANITIZED, FaultTest, command_handler, exec_handler, main,
+                   native_handler, wait_for)
 
-QUICK = {"timeout": "300ms", "grace": "200ms", "max_attempts": 1}
+TIMEOUT_MS = 1500  # of the bad job only: long enough for it to start on a busy machine
 MIB = 1 << 20
 
 
@@ -27,10 +27,10 @@ class HandlerFaults(FaultTest):
             "w", {"*": {"run": handler, "max_attempts": 1, **settings}}, "--slots", "4")
         return self.worker
 
-    def dies(self, payload, category, word=""):
+    def dies(self, payload, category, word="", **options):
         """A job of this payload ends dead like this; a good one beside it completes."""
         good = self.fleet.enqueue_one("fault", b"none")
-        bad = self.fleet.enqueue_one("fault", payload)
+        bad = self.fleet.enqueue_one("fault", payload, **options)
         later = self.fleet.enqueue_one("fault", b"none")
         self.fleet.wait_drained()
         record = self.fleet.job(bad)
@@ -89,8 +89,8 @@ class HandlerFaults(FaultTest):
         self.check()
 
     def hangs(self, handler, payload):
-        self.start(handler, **QUICK)
-        job = self.dies(payload, "timeout")
+        self.start(handler, grace="200ms")
+        job = self.dies(payload, "timeout", to=TIMEOUT_MS)
         self.assertEqual([r[0] for r in self.fleet.runs(job)], ["start"])
         pid = int(self.fleet.runs(job)[0][4])
         wait_for(lambda: pid not in self.worker.children(), "the hanging child to be gone")
@@ -157,7 +157,7 @@ class HandlerFaults(FaultTest):
         """Over the limit between jobs: replaced, no job notices."""
         self.start(exec_handler(), memory_limit="100MiB", processes=1)
         jobs = self.fleet.enqueue(20, "fault", b"leak 10")
-        self.fleet.wait_drained(60)
+        self.fleet.wait_drained(2 * DEADLINE_S)
         for job in jobs:
             record = self.fleet.job(job)
             self.assertEqual((record["status"], record.get("attempts", "0")), ("completed", "0"),
@@ -182,7 +182,7 @@ class HandlerFaults(FaultTest):
         others = self.fleet.enqueue(50, "fault", b"sleep 5")
         wait_for(lambda: all(self.fleet.job(j)["status"] == "completed" for j in others),
                  "the others beside the flood")
-        self.fleet.wait_drained(60)
+        self.fleet.wait_drained(2 * DEADLINE_S)
         self.assertEqual(self.fleet.job(job)["status"], "completed")
         if not SANITIZED:
             self.assertLess(worker.rss(), before + 8 * MIB)

@@ -10,21 +10,23 @@ import signal
 from fleet import FaultTest, command_handler, exec_handler, main, native_handler, wait_for
 
 KINDS = {
-    "native": (native_handler, b"sleep 1500", b"sleep 20"),
-    "exec": (exec_handler, b"sleep 1500", b"sleep 20"),
-    "command": (command_handler, b"sleep 2", b"sleep 0"),
+    "native": (native_handler, b"sleep 20"),
+    "exec": (exec_handler, b"sleep 20"),
+    "command": (command_handler, b"sleep 0"),
 }
 
 
 class HandlerKilled(FaultTest):
     def kill_one_of(self, kind):
-        handler, long, short = KINDS[kind]
+        handler, short = KINDS[kind]
         worker = self.fleet.start_worker("w", {"*": handler()}, "--slots", "4")
-        victim = self.fleet.enqueue_one("fault", long)
-        wait_for(lambda: self.fleet.started(victim), "the victim to start")
+        victim = self.fleet.enqueue_one("fault", b"hold")
+        self.fleet.wait_started([victim])
         others = self.fleet.enqueue(60, "fault", short)
         wait_for(lambda: any(self.fleet.started(o) for o in others), "the others to start")
         os.kill(int(self.fleet.runs(victim)[0][4]), signal.SIGKILL)
+        self.fleet.wait_started([victim], 2)
+        self.fleet.open_gate()
         self.fleet.wait_drained()
         record = self.fleet.job(victim)
         self.assertEqual(record["status"], "completed")

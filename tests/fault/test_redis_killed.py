@@ -20,7 +20,7 @@ class RedisKilled(FaultTest):
         workers = [self.fleet.start_worker(n, {"*": native_handler()}, "--lease", "10s",
                                            "--slots", "32") for n in ("a", "b")]
         scheduler = self.fleet.start_scheduler()
-        producer = Producer(self.fleet, JOBS, "work")
+        producer = Producer(self.fleet, JOBS, "work", ahead=JOBS // 10)
         kills = sorted(random.sample(range(JOBS // 10, JOBS * 8 // 10), 3))
         for number in kills:
             wait_for(lambda n=number: self.fleet.stats()["completed"] >= n, f"{number} jobs")
@@ -41,11 +41,9 @@ class RedisKilled(FaultTest):
 
     def test_while_running(self):
         """Jobs that run while Redis dies and comes back finish without running again."""
-        worker = self.fleet.start_worker("w", {"*": native_handler()}, "--lease", "20s",
-                                         "--heartbeat", "1s", "--slots", "4")
+        worker = self.fleet.start_worker("w", {"*": native_handler()}, "--slots", "4")
         jobs = self.fleet.enqueue(4, "work", b"sleep 3000")
-        for job in jobs:
-            wait_for(lambda j=job: self.fleet.started(j), "the jobs to start")
+        self.fleet.wait_started(jobs)
         self.fleet.kill9_redis()
         self.fleet.start_redis(load=False)
         self.fleet.wait_drained()

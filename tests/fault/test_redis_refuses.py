@@ -8,7 +8,7 @@ and nothing is finished twice.
 import os
 import time
 
-from fleet import Client, FaultTest, RedisError, main, native_handler, wait_for
+from fleet import SHORT_LEASE, Client, FaultTest, RedisError, main, native_handler, wait_for
 from producer import Producer
 
 # Spins without a write, as long as nobody kills it.
@@ -23,7 +23,8 @@ class RedisRefuses(FaultTest):
     redis = {"appendfsync": "everysec"}
 
     def begin(self):
-        self.programs = [self.fleet.start_worker(n, {"*": native_handler()}) for n in ("a", "b")]
+        self.programs = [self.fleet.start_worker(n, {"*": native_handler()}, *SHORT_LEASE)
+                         for n in ("a", "b")]
         self.programs.append(self.fleet.start_scheduler())
         self.producer = Producer(self.fleet, 3000, "work", b"sleep 1", batch=20, ahead=200)
         wait_for(lambda: self.fleet.stats()["completed"] >= 300, "300 jobs")
@@ -72,7 +73,7 @@ class RedisRefuses(FaultTest):
                 pass
             os._exit(0)
         self.refuses("BUSY")
-        self.stay(3)
+        self.stay(4)
         self.fleet.redis("FUNCTION", "KILL")
         os.waitpid(spinner, 0)
         self.end()
@@ -102,7 +103,7 @@ class RedisRefuses(FaultTest):
         self.refuses("NOAUTH")
         wait_for(lambda: all(p.http("/readyz")[0] == 503 for p in self.programs), "readyz")
         wait_for(lambda: "password" in self.programs[0].http("/readyz")[1], "readyz to tell why")
-        self.stay(3)
+        self.stay(4)
         self.fleet.redis("CONFIG", "SET", "requirepass", "")
         self.end()
 

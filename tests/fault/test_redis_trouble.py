@@ -14,8 +14,8 @@ class RedisTrouble(FaultTest):
     redis = {"appendfsync": "everysec"}
 
     def worker(self, name="w", *options, **more):
-        return self.fleet.start_worker(name, {"*": native_handler()}, "--slots", "8", "--lease",
-                                       "20s", "--heartbeat", "500ms", *options, **more)
+        return self.fleet.start_worker(name, {"*": native_handler()}, "--slots", "8", *options,
+                                       **more)
 
     def test_down_at_start(self):
         self.fleet.kill9_redis()
@@ -80,7 +80,7 @@ class RedisTrouble(FaultTest):
         self.fleet.wait_drained()
         self.fleet.check_all()
         self.assertEqual(sum(r[0] == "start" for r in self.fleet.runs()), 3000)
-        self.assertGreaterEqual(worker.metric("wherry_redis_reconnects_total"), 1)
+        wait_for(lambda: worker.metric("wherry_redis_reconnects_total") >= 1, "a new connection")
 
     def test_connections_killed(self):
         """CLIENT KILL of all the fleet's connections, 20 times."""
@@ -101,7 +101,7 @@ class RedisFull(FaultTest):
 
     def test_no_more_connections(self):
         """maxclients is reached at the start of one worker and in the run of another."""
-        first = self.fleet.start_worker("first", {"*": native_handler()}, "--lease", "20s")
+        first = self.fleet.start_worker("first", {"*": native_handler()})
         hogs = self.take_all()
         second = self.fleet.start_worker("second", {"*": native_handler()}, ready=False)
         wait_for(lambda: "clients" in second.log(), "the second one to tell why")

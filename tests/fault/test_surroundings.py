@@ -51,7 +51,7 @@ class Surroundings(FaultTest):
 
     def goes_on(self, worker):
         jobs = self.fleet.enqueue(2000, "work")
-        wait_for(lambda: self.fleet.unfinished() == 0, "the jobs")
+        self.fleet.wait_drained()
         self.assertEqual(len(self.fleet.check_all()), len(jobs))
         self.assertTrue(worker.is_running())
 

@@ -7,20 +7,22 @@ A job that three workers were lost with is dead as lost_worker.
 import random
 import signal
 
-from fleet import FaultTest, exec_handler, main, native_handler, wait_for
+from fleet import SHORT_LEASE, FaultTest, exec_handler, main, native_handler, wait_for
 
 
 class WorkerKilled(FaultTest):
-    def runner_of(self, job, workers):
-        wait_for(lambda: self.fleet.started(job), "the job to start")
-        name = self.fleet.job(job)["worker"]
-        return next(w for w in workers if name.startswith(f"{w.name}-{w.pid}-"))
+    def start_one_that_runs(self, payload):
+        """A worker, soon lost, a job that it runs, and beside it a worker with nothing."""
+        victim = self.fleet.start_worker("a", {"fault": exec_handler()}, *SHORT_LEASE)
+        job = self.fleet.enqueue_one("fault", payload)
+        self.fleet.wait_started([job])
+        self.fleet.start_worker("b", {"fault": exec_handler()})
+        return victim, job
 
     def test_mid_run(self):
-        workers = [self.fleet.start_worker(n, {"fault": exec_handler()}) for n in ("a", "b")]
-        job = self.fleet.enqueue_one("fault", b"sleep 1500")
-        victim = self.runner_of(job, workers)
+        victim, job = self.start_one_that_runs(b"hold")
         victim.kill9()
+        self.fleet.open_gate()
         wait_for(lambda: self.fleet.job(job)["status"] == "completed", "the other worker")
         record = self.fleet.job(job)
         self.assertEqual(record["recoveries"], "1")
@@ -32,10 +34,9 @@ class WorkerKilled(FaultTest):
 
     def test_after_success_before_finish(self):
         """The handler's result lies in the pipe of a stopped worker, which is then killed."""
-        workers = [self.fleet.start_worker(n, {"fault": exec_handler()}) for n in ("a", "b")]
-        job = self.fleet.enqueue_one("fault", b"sleep 300")
-        victim = self.runner_of(job, workers)
+        victim, job = self.start_one_that_runs(b"hold")
         victim.send(signal.SIGSTOP)
+        self.fleet.open_gate()
         wait_for(lambda: any(r[0] == "end" for r in self.fleet.runs(job)), "the handler's end")
         victim.kill9()
         self.fleet.wait_drained()
@@ -45,10 +46,11 @@ class WorkerKilled(FaultTest):
 
     def test_poison(self):
         self.fleet.start_scheduler()
-        job = self.fleet.enqueue_one("fault", b"sleep 60000")
+        job = self.fleet.enqueue_one("fault", b"hold")
         for number in range(1, 4):
-            worker = self.fleet.start_worker(f"w{number}", {"fault": exec_handler()}, "--slots", "1")
-            wait_for(lambda n=number: self.fleet.started(job, n), f"start {number}")
+            worker = self.fleet.start_worker(f"w{number}", {"fault": exec_handler()},
+                                             "--slots", "1", *SHORT_LEASE)
+            self.fleet.wait_started([job], number)
             worker.kill9()
         wait_for(lambda: self.fleet.job(job)["status"] == "failed", "the job to be dead")
         record = self.fleet.job(job)
@@ -65,7 +67,8 @@ class WorkerKilled(FaultTest):
             nonlocal start
             start += 1
             return self.fleet.start_worker(
-                f"w{start}", {"*": native_handler()}, "--slots", "8", ready=False)
+                f"w{start}", {"*": native_handler()}, "--slots", "8", "--lease", "5s",
+                ready=False)
         self.fleet.start_scheduler()
         workers = [spawn() for _ in range(3)]
         ids = self.fleet.enqueue(3000, "work", lambda n: b"sleep %d" % random.randrange(20))

@@ -9,6 +9,10 @@ read -r word number
 note start
 case $word in
 sleep) sleep "$number" ;; # seconds
+hold) # until the test opens the gate, for all or for this fence
+    gate=$FAULT_JOURNAL.open
+    until [ -e "$gate" ] || [ -e "$gate.$WHERRY_FENCE" ]; do sleep 0.1; done
+    ;;
 crash) kill -KILL $$ ;;
 exit) exit "$number" ;;
 hang)

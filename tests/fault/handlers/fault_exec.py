@@ -8,6 +8,7 @@ One argument, optional: crash = die before "ready".
 """
 import json
 import os
+import random
 import select
 import signal
 import subprocess
@@ -66,6 +67,15 @@ def wait(job, seconds):
     return True
 
 
+def hold(job):
+    """Until the test opens the gate, for all or for this fence; False when cancelled."""
+    gate = os.environ["FAULT_JOURNAL"] + ".open"
+    while not (os.path.exists(gate) or os.path.exists(f"{gate}.{job['fence']}")):
+        if not wait(job, 0.02):
+            return False
+    return True
+
+
 def hang():
     for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signo, signal.SIG_IGN)
@@ -88,8 +98,8 @@ def daemonize():
 
 def misbehave(job, word, number):
     ok = {"op": "result", "id": job["id"], "status": "ok"}
-    if word == "sleep":
-        if not wait(job, number / 1000):
+    if word in ("sleep", "hold"):
+        if not (hold(job) if word == "hold" else wait(job, number / 1000)):
             return {**ok, "status": "retry", "message": "was told to stop"}
     elif word == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -105,7 +115,8 @@ def misbehave(job, word, number):
     elif word == "shell":
         subprocess.run(["sleep", str(number / 1000)], check=False)
     elif word == "garbage":
-        os.write(4, os.urandom(number or 4096))
+        # No blank first: one blank before a good result is good JSON.
+        os.write(4, bytes([random.choice(range(33, 256))]) + os.urandom(number - 1))
     elif word == "half":
         os.write(4, b'{"op":"result","id":"')
         os._exit(0)
