@@ -94,62 +94,99 @@ static bool holds(int fd, const char *mark, size_t size)
     return false;
 }
 
-static bool is_marked(long pid, const char *mark, size_t size)
+typedef enum stray { STRAY_NO, STRAY_YES, STRAY_UNKNOWN } stray;
+
+/* A process in the middle of its execve has no environment to read; zombies and the
+ * kernel's threads (children of pid 2) never have one. */
+static bool is_starting(long pid)
+{
+    char path[64], text[512];
+    char state = 'Z';
+    int parent = 2;
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n <= 0) {
+        return false;
+    }
+    text[n] = '\0';
+    const char *after = strrchr(text, ')');
+    if (after == NULL || sscanf(after, ") %c %d", &state, &parent) != 2) {
+        return false;
+    }
+    return state != 'Z' && state != 'X' && parent != 2 && pid != 2;
+}
+
+static stray look_at(long pid, const char *mark, size_t size)
 {
     char path[64];
+    char first = '\0';
 
     (void)snprintf(path, sizeof path, "/proc/%ld/environ", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return false; /* gone, or not ours */
+        return STRAY_NO; /* gone, or not ours */
     }
-    bool found = holds(fd, mark, size);
+    ssize_t n = pread(fd, &first, 1, 0);
+    stray found = n > 0 && holds(fd, mark, size) ? STRAY_YES : STRAY_NO;
     close(fd);
-    return found;
+    return n == 0 && is_starting(pid) ? STRAY_UNKNOWN : found;
 }
 
-static bool kill_if_marked(long pid, const char *mark, size_t size)
-{
-    return is_marked(pid, mark, size) && kill((pid_t)pid, SIGKILL) == 0;
-}
-
+/* Returns whether another look is due: one was killed, which may have forked before, or
+ * one could not be told. */
 static bool kill_marked(const char *mark, size_t size)
 {
     DIR *proc = opendir("/proc");
     const struct dirent *e = NULL;
-    bool found = false;
+    bool again = false;
 
     while (proc != NULL && (e = readdir(proc)) != NULL) {
         char *end = NULL;
         long pid = strtol(e->d_name, &end, 10);
 
         if (pid > 1 && *end == '\0' && pid != (long)getpid()) {
-            found = kill_if_marked(pid, mark, size) || found;
+            stray found = look_at(pid, mark, size);
+
+            if (found == STRAY_YES && kill((pid_t)pid, SIGKILL) != 0) {
+                found = STRAY_NO; /* gone */
+            }
+            again = again || found != STRAY_NO;
         }
     }
     if (proc != NULL) {
         (void)closedir(proc);
     }
-    return found;
+    return again;
+}
+
+static void kill_until_none(const char *mark, size_t size)
+{
+    int rounds = 0;
+
+    while (kill_marked(mark, size) && ++rounds < ROUNDS_MAX) {
+        /* what was forked meanwhile */
+    }
 }
 
 bool wh_child_stray_has_mark(pid_t pid, const char *mark)
 {
-    return is_marked((long)pid, mark, strlen(mark) + 1);
+    return look_at((long)pid, mark, strlen(mark) + 1) == STRAY_YES;
 }
 
 void wh_child_stray_kill(const char *mark)
 {
-    (void)kill_marked(mark, strlen(mark) + 1);
+    kill_until_none(mark, strlen(mark) + 1);
 }
 
 void wh_child_stray_kill_all(void)
 {
     char mark[WH_CHILD_MARK_MAX];
-    int rounds = 0;
 
     (void)snprintf(mark, sizeof mark, MARK "%ld.", (long)getpid());
-    while (kill_marked(mark, strlen(mark)) && ++rounds < ROUNDS_MAX) {
-        /* what was forked meanwhile */
-    }
+    kill_until_none(mark, strlen(mark));
 }
