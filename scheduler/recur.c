@@ -26,7 +26,7 @@ typedef struct entry {
     const wh_zone *zone;
     int64_t next_ms;  /* -1: paused, or never again */
     int64_t after_ms; /* of the firing under way */
-    int64_t retry_ms; /* not tried before (Redis' time) */
+    int64_t retry_ms; /* not tried before (monotonic) */
     size_t n_jobs;    /* of the firing under way */
     bool is_bad;      /* can't be read or has no zone: not fired */
     bool is_open;     /* a call for it is under way */
@@ -279,16 +279,22 @@ static void tell_fired(const entry *e, int64_t created)
            WH_F_INT("jobs", e->n_jobs), WH_F_INT("created", created));
 }
 
+/* Once more later, with the same expected time: it can't fire twice. */
+static void fire_failed(entry *e, wh_err err, const wh_errbuf *eb)
+{
+    e->retry_ms = wh_clock_mono_ms() + RETRY_MS;
+    WH_LOG_LIMITED(WARN, 6, "cron.fire_failed", WH_F_STR("partition", e->recur->s.key),
+                   WH_F_STR("schedule", e->name),
+                   WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
+}
+
 static void on_fired(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *reply)
 {
     entry *e = arg;
     wh_recur *r = e->recur;
     e->is_open = false;
-    if (err) { /* once more with the same expected time: it can't fire twice */
-        e->retry_ms = redis_now(r) + RETRY_MS;
-        WH_LOG_LIMITED(WARN, 6, "cron.fire_failed", WH_F_STR("partition", r->s.key),
-                       WH_F_STR("schedule", e->name),
-                       WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
+    if (err) {
+        fire_failed(e, err, eb);
     } else if (wh_reply_int(wh_reply_at(reply, 0), 0) == 1) {
         tell_fired(e, wh_reply_int(wh_reply_at(reply, 1), 0));
         e->next_ms = e->after_ms > 0 ? e->after_ms : -1;
@@ -341,36 +347,37 @@ static wh_err fire(wh_recur *r, entry *e, int64_t now)
     return err;
 }
 
-/* When it is to be tried; INT64_MAX: not at all. */
-static int64_t due_at(const entry *e)
+/* ms until it is to be tried, 0 or less: now; INT64_MAX: never. */
+static int64_t due_in(const wh_recur *r, const entry *e)
 {
     if (e->is_bad || e->next_ms < 0)
         return INT64_MAX;
-    return e->next_ms > e->retry_ms ? e->next_ms : e->retry_ms;
+    int64_t due = e->next_ms - redis_now(r), retry = e->retry_ms - wh_clock_mono_ms();
+    return due > retry ? due : retry;
 }
 
 /* ---- the step ---- */
 
-static void fire_due(wh_recur *r, int64_t now)
+static void fire_due(wh_recur *r)
 {
     for (size_t i = 0; i < r->n && r->open < FIRES_MAX; i++) {
         entry *e = r->entries[i];
-        if (due_at(e) > now)
+        if (due_in(r, e) > 0)
             continue;
-        wh_err err = fire(r, e, now);
+        wh_err err = fire(r, e, redis_now(r));
         if (err)
-            e->retry_ms = now + RETRY_MS;
+            fire_failed(e, err, NULL);
     }
 }
 
 static int64_t earliest(const wh_recur *r)
 {
-    int64_t at = INT64_MAX;
+    int64_t least = INT64_MAX;
     for (size_t i = 0; i < r->n; i++) {
-        int64_t due = due_at(r->entries[i]);
-        at = due < at ? due : at;
+        int64_t in = due_in(r, r->entries[i]);
+        least = in < least ? in : least;
     }
-    return at;
+    return least;
 }
 
 /* Monotonic time of the next list. */
@@ -391,21 +398,20 @@ static void advance(wh_recur *r)
         wh_timer_start(r->timer, RETRY_MS);
         return;
     }
-    int64_t mono = wh_clock_mono_ms(), now = redis_now(r), due = earliest(r);
-    int64_t look = list_at(r, due <= now);
+    int64_t mono = wh_clock_mono_ms(), due = earliest(r);
+    int64_t look = list_at(r, due <= 0);
     if (mono >= look) {
         list(r);
         return;
     }
-    if (due <= now)
-        fire_due(r, now);
+    if (due <= 0)
+        fire_due(r);
     if (r->open > 0)
         return;
     due = earliest(r);
-    int64_t pause = look - mono;
-    if (due != INT64_MAX && due - now < pause)
-        pause = due - now > 0 ? due - now : 1;
-    wh_timer_start(r->timer, pause);
+    if (due > look - mono)
+        due = look - mono;
+    wh_timer_start(r->timer, due > 0 ? due : 1);
 }
 
 static void on_timer(void *arg)

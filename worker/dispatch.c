@@ -71,6 +71,13 @@ static bool goes_round(const wh_job *j)
            j->fence >= (uint64_t)j->attempt + (uint64_t)j->recoveries + SNOOZES_MANY;
 }
 
+static void log_quietly(const wh_slot *slot)
+{
+    if (wh_log_is_on(WH_LOG_LEVEL_DEBUG)) {
+        log_job(WH_LOG_LEVEL_DEBUG, "job.finish", slot);
+    }
+}
+
 static void log_finish(wh_metrics *m, const wh_slot *slot)
 {
     switch (slot->finish.outcome) {
@@ -84,16 +91,15 @@ static void log_finish(wh_metrics *m, const wh_slot *slot)
         if (goes_round(slot->job)) {
             wh_metrics_snoozed_often(m, slot->partition);
             log_job(WH_LOG_LEVEL_WARN, "job.snoozed_often", slot);
-            break;
+        } else {
+            log_quietly(slot);
         }
-        /* fall through */
+        break;
     case WH_STORE_OK:
     case WH_STORE_RELEASE:
     case WH_STORE_CANCELLED:
     case WH_STORE_EXPIRED:
-        if (wh_log_is_on(WH_LOG_LEVEL_DEBUG)) {
-            log_job(WH_LOG_LEVEL_DEBUG, "job.finish", slot);
-        }
+        log_quietly(slot);
         break;
     }
 }
@@ -160,6 +166,36 @@ static void no_handler(wh_dispatch *d, wh_slot *slot)
     wh_dispatch_finish(d, slot, &f);
 }
 
+/* Producers may have checked it; those that speak to Redis themselves have not. False: the
+ * slot is finished. */
+static bool fits_schema(wh_dispatch *d, wh_slot *slot)
+{
+    const wh_handler *h = slot->handler;
+    wh_errbuf why = {0};
+
+    if (h->schema == NULL) {
+        return true;
+    }
+    wh_err err = wh_payload_check(h->schema, (wh_payload_format)h->config.schema_format,
+                                  slot->job->payload, NULL, &why);
+    if (err == WH_OK) {
+        return true;
+    }
+    if (err == WH_EINVAL) {
+        wh_metrics_refused(d->metrics, slot->partition, h);
+        wh_dispatch_finish(
+            d, slot,
+            &(wh_store_finish){.outcome = WH_STORE_DEAD,
+                               .category = wh_errclass_name(WH_ERRCLASS_INVALID),
+                               .message = wh_dispatch_text(why.text)});
+    } else { /* no memory to find out */
+        wh_dispatch_finish(
+            d, slot,
+            &(wh_store_finish){.outcome = WH_STORE_SNOOZE, .delay_ms = UNSTARTABLE_MS});
+    }
+    return false;
+}
+
 static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
 {
     slot->claimed_us = now_us;
@@ -170,7 +206,7 @@ static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
         wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
     } else if (slot->handler == NULL) {
         no_handler(d, slot);
-    } else {
+    } else if (fits_schema(d, slot)) {
         wh_slots_push(&slot->handler->waiting, slot);
     }
 }

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
     if (action == WH_CONF_RUN || action == WH_CONF_CHECK) {
         status = run(&p, action == WH_CONF_CHECK);
     } else {
-        status = print(p.conf, action);
+        status = (int)print(p.conf, action);
     }
     wh_conf_free(p.fresh);
     wh_conf_free(p.conf);

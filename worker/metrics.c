@@ -56,6 +56,10 @@ static const struct {
     [WH_METRICS_JOB_FAILED] = {"region_worker_job_failed_total",
                                "Attempts that a handler failed.", WH_STATS_COUNTER,
                                labels_type},
+    [WH_METRICS_PAYLOAD_REFUSED] =
+        {"wherry_worker_payload_refused_total",
+         "Jobs whose payload did not fit the handler's schema.", WH_STATS_COUNTER,
+         labels_type},
     [WH_METRICS_WAIT] = {"wherry_job_wait_seconds", "From due to handed to a handler.",
                          WH_STATS_HISTOGRAM, labels_job},
     [WH_METRICS_RUN] = {"wherry_job_run_seconds", "Run time of handlers.",
@@ -190,6 +194,8 @@ static void watch_type(wh_metrics *m, const wh_partition *p, size_t index,
                                        p->queue, type);
     t->failed = wh_stats_series_get(m->families[WH_METRICS_JOB_FAILED], p->region,
                                     p->queue, type);
+    t->refused = wh_stats_series_get(m->families[WH_METRICS_PAYLOAD_REFUSED], p->region,
+                                     p->queue, type);
     t->wait = wh_stats_series_get(m->families[WH_METRICS_WAIT], p->queue, type, NULL);
     t->run = wh_stats_series_get(m->families[WH_METRICS_RUN], p->queue, type, NULL);
 }
@@ -231,6 +237,11 @@ void wh_metrics_started(wh_metrics *m, const wh_partition *p, const wh_handler *
 
     wh_stats_add(j->started, 1);
     wh_stats_observe(j->wait, wait_s);
+}
+
+void wh_metrics_refused(wh_metrics *m, const wh_partition *p, const wh_handler *h)
+{
+    wh_stats_add(job_of(m, p, h)->refused, 1);
 }
 
 void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h,

@@ -32,6 +32,8 @@ void wh_metrics_started(wh_metrics *m, const wh_partition *p, const wh_handler *
                         double wait_s);
 void wh_metrics_ended(wh_metrics *m, const wh_partition *p, const wh_handler *h,
                       wh_metrics_end end);
+/* The payload did not fit the handler's schema. */
+void wh_metrics_refused(wh_metrics *m, const wh_partition *p, const wh_handler *h);
 void wh_metrics_ran(wh_metrics *m, const wh_partition *p, const wh_handler *h,
                     double run_s);
 void wh_metrics_fenced(wh_metrics *m, const wh_partition *p, size_t n);

@@ -19,6 +19,7 @@ typedef enum wh_metrics_family {
     WH_METRICS_JOB_STARTED,
     WH_METRICS_JOB_COMPLETED,
     WH_METRICS_JOB_FAILED,
+    WH_METRICS_PAYLOAD_REFUSED,
     WH_METRICS_WAIT,
     WH_METRICS_RUN,
     WH_METRICS_FENCED,
@@ -50,7 +51,7 @@ typedef struct wh_metrics_queue {
 } wh_metrics_queue;
 
 typedef struct wh_metrics_job {
-    wh_stats_series *started, *completed, *failed, *wait, *run;
+    wh_stats_series *started, *completed, *failed, *refused, *wait, *run;
 } wh_metrics_job;
 
 /* What an executor or connection had counted when we last looked. */

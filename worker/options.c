@@ -6,6 +6,7 @@
 #include "worker/options.h"
 
 #include "common/io/http.h"
+#include "common/job/payload.h"
 #include "worker/executors/environ.h"
 
 #include <stddef.h>
@@ -249,6 +250,20 @@ static const wh_opt handler_opts[] = {
      .unit = "NAME=VALUE,…",
      .check = check_variable,
      .help = "more environment for the children"},
+    {.name = "schema",
+     .type = WH_OPT_STRING,
+     .offset = IN(schema),
+     .unit = "path",
+     .flags = WH_OPT_RELOAD,
+     .help = "JSON Schema; a job whose payload does not fit is dead, category invalid, "
+             "and never runs"},
+    {.name = "schema_format",
+     .type = WH_OPT_ENUM,
+     .offset = IN(schema_format),
+     .dflt = "json",
+     .choices = WH_PAYLOAD_FORMAT_CHOICES,
+     .flags = WH_OPT_RELOAD,
+     .help = "what the payloads are, for the schema"},
 };
 
 static const wh_opt_section sections[] = {

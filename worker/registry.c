@@ -68,6 +68,23 @@ wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out,
     return WH_OK;
 }
 
+/* NULL when the handler has none. */
+static wh_err load_schema(const wh_handler_config *c, wh_schema **out, wh_errbuf *eb)
+{
+    wh_errbuf inner = {0};
+
+    *out = NULL;
+    if (c->schema == NULL || c->schema[0] == '\0') {
+        return WH_OK;
+    }
+    wh_err err = wh_payload_schema(c->schema, out, &inner);
+    if (err == WH_OK) {
+        return WH_OK;
+    }
+    return wh_err_set(eb, err == WH_ENOMEM ? err : WH_ECONFIG, "handlers.%s.schema: %s",
+                      c->name, inner.text);
+}
+
 static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf *eb)
 {
     wh_errbuf inner = {0};
@@ -88,6 +105,9 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
                           inner.text);
     }
     wh_err err = wh_registry_policy(&h->config, &h->policy, eb);
+    if (err == WH_OK) {
+        err = load_schema(&h->config, &h->schema, eb);
+    }
     if (err != WH_OK) {
         return err;
     }
@@ -175,6 +195,9 @@ void wh_registry_free(wh_registry *r)
     }
     if (r->handlers != NULL) {
         wh_registry_kill(r);
+        for (size_t i = 0; i < r->n; i++) {
+            wh_schema_free(r->handlers[i].schema);
+        }
     }
     wh_free(r->handlers);
     wh_free(r->table);
@@ -190,45 +213,65 @@ void wh_registry_drain(wh_registry *r)
     }
 }
 
-static const wh_handler_config *find_config(const wh_handler_config *configs, size_t n,
-                                            const char *name)
+/* What a reload brings to one handler. */
+typedef struct renewal {
+    wh_retry_policy policy;
+    wh_schema *schema;
+} renewal;
+
+/* Is each of them fit? */
+static wh_err prepare(const wh_handler_config *configs, size_t n, renewal *out,
+                      wh_errbuf *eb)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(configs[i].name, name) == 0) {
-            return &configs[i];
+    wh_err err = WH_OK;
+
+    for (size_t i = 0; i < n && err == WH_OK; i++) {
+        err = wh_registry_policy(&configs[i], &out[i].policy, eb);
+        if (err == WH_OK) {
+            err = load_schema(&configs[i], &out[i].schema, eb);
         }
     }
-    return NULL;
+    return err;
+}
+
+/* The old schema goes back in the renewal. */
+static void renew(wh_handler *h, const wh_handler_config *c, renewal *by)
+{
+    wh_schema *old = h->schema;
+
+    h->schema = by->schema;
+    by->schema = old;
+    h->policy = by->policy;
+    h->config.schema_format = c->schema_format;
+    h->config.timeout_ms = c->timeout_ms;
+    h->config.grace_ms = c->grace_ms;
+    h->config.max_jobs = c->max_jobs;
+    h->config.max_attempts = c->max_attempts;
+    h->config.jitter = c->jitter;
 }
 
 wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n,
                           wh_errbuf *eb)
 {
-    wh_retry_policy policy;
+    renewal *fresh = wh_calloc(n + 1, sizeof *fresh);
 
-    /* All or nothing: first see that each is fit. */
+    if (fresh == NULL) {
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
+    wh_err err = prepare(configs, n, fresh, eb);
+    for (size_t i = 0; err == WH_OK && i < r->n; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (strcmp(configs[k].name, r->handlers[i].config.name) == 0) {
+                renew(&r->handlers[i], &configs[k], &fresh[k]);
+                break;
+            }
+        }
+    }
     for (size_t i = 0; i < n; i++) {
-        wh_err err = wh_registry_policy(&configs[i], &policy, eb);
-
-        if (err != WH_OK) {
-            return err;
-        }
+        wh_schema_free(fresh[i].schema);
     }
-    for (size_t i = 0; i < r->n; i++) {
-        wh_handler *h = &r->handlers[i];
-        const wh_handler_config *c = find_config(configs, n, h->config.name);
-
-        if (c == NULL || wh_registry_policy(c, &policy, NULL) != WH_OK) {
-            continue;
-        }
-        h->policy = policy;
-        h->config.timeout_ms = c->timeout_ms;
-        h->config.grace_ms = c->grace_ms;
-        h->config.max_jobs = c->max_jobs;
-        h->config.max_attempts = c->max_attempts;
-        h->config.jitter = c->jitter;
-    }
-    return WH_OK;
+    wh_free(fresh);
+    return err;
 }
 
 void wh_registry_set_slots(wh_registry *r, unsigned slots)

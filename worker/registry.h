@@ -7,6 +7,7 @@
 #ifndef WH_WORKER_REGISTRY_H
 #define WH_WORKER_REGISTRY_H
 
+#include "common/job/payload.h"
 #include "worker/executors/executor.h"
 #include "worker/slots.h"
 
@@ -15,6 +16,7 @@ typedef struct wh_registry wh_registry;
 struct wh_handler {
     wh_handler_config config; /* numbers our own, strings borrowed from the setup */
     wh_retry_policy policy;
+    wh_schema *schema; /* payloads must fit; NULL: none was given */
     const wh_executor_kind *kind;
     wh_executor *executor;
     size_t index;
@@ -41,7 +43,8 @@ wh_handler *wh_registry_find(const wh_registry *r, const char *type);
 size_t wh_registry_count(const wh_registry *r);
 wh_handler *wh_registry_at(const wh_registry *r, size_t i);
 
-/* Takes over the numbers and retry policies of handlers that are still there. */
+/* Takes over the numbers, retry policies and schemas of handlers that are still there; a
+ * schema is read again. All or nothing. */
 wh_err wh_registry_reload(wh_registry *r, const wh_handler_config *configs, size_t n,
                           wh_errbuf *eb) WH_MUSTCHECK;
 /* The worker's slots changed: so many children may a handler without `processes` have. */

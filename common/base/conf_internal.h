@@ -12,6 +12,7 @@
 #define WH_COMMON_BASE_CONF_INTERNAL_H
 
 #include "common/base/conf.h"
+#include "common/base/conf_read.h"
 #include "common/base/conf_report.h"
 
 enum { WH_CONF_ITEMS_MAX = 4096 };
@@ -190,18 +191,5 @@ wh_err wh_conf_file_load(wh_conf *c, const char *path, wh_errbuf *eb) WH_MUSTCHE
 /* The same from memory; path is for messages. */
 wh_err wh_conf_file_parse(wh_conf *c, const char *path, const char *text, size_t n,
                           wh_errbuf *eb) WH_MUSTCHECK;
-
-/* ---- conf_read.c ---- */
-
-typedef struct wh_conf_read_result {
-    wh_buf text;
-    unsigned mode; /* permission bits of the file */
-} wh_conf_read_result;
-
-/* All of a file of at most max bytes; WH_EIO, WH_ETOOBIG fill eb. */
-wh_err wh_conf_read(const char *path, size_t max, wh_conf_read_result *out,
-                    wh_errbuf *eb) WH_MUSTCHECK;
-/* Overwrites and frees the text: it may hold secrets. */
-void wh_conf_read_fini(wh_conf_read_result *r);
 
 #endif

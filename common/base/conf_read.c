@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of a configuration or of a secret, and who else may read them. Called by
- * conf_file.c and conf_secret.c; what was read is overwritten before it is freed.
+ * The bytes of a configuration or of a secret, and who else may read them; what was read
+ * is overwritten before it is freed. Called by conf_file.c, conf_secret.c, job/payload.c.
  */
-#include "common/base/conf_internal.h"
+#include "common/base/conf_read.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,6 +10,7 @@
 #include "common/cli/cli_doctor.h"
 #include "common/cli/cli_functions.h"
 #include "common/cli/cli_help.h"
+#include "common/cli/cli_schema.h"
 #include "common/cli/cli_worker.h"
 
 static const wh_cli_flag load_flags[] = {
@@ -24,6 +25,13 @@ static const wh_cli_flag config_flags[] = {
      .value = "P",
      .choices = "worker|scheduler",
      .help = "whose configuration it is (default: worker)"},
+};
+static const wh_cli_flag schema_flags[] = {
+    {.name = "schema-format",
+     .kind = WH_CLI_CHOICE,
+     .value = "F",
+     .choices = WH_PAYLOAD_FORMAT_CHOICES,
+     .help = "what the payloads are (default: json)"},
 };
 static const wh_cli_flag dev_flags[] = {
     TEXT("dir", "D", "where its data are (default: XDG_DATA_HOME/wherry)"),
@@ -97,6 +105,22 @@ static const wh_cli_command commands[] = {
      FLAGS(config_flags),
      .examples = "wherry config print /etc/wherry/worker.yaml\n",
      .run = wh_cli_config_print},
+    {.noun = "schema",
+     .verb = "check",
+     .operands = "SCHEMA [PAYLOAD...]",
+     .min_operands = 1,
+     .max_operands = 1000,
+     .summary = "Check a JSON Schema, and payloads against it",
+     FLAGS(schema_flags),
+     .examples = "wherry schema check mail.json\n"
+                 "wherry schema check mail.json example-1.json example-2.json\n"
+                 "make-body | wherry schema check mail.json - --json\n",
+     .details =
+         "Operands are files; a PAYLOAD may be - for stdin. One line, or with --json "
+         "one "
+         "object, for\neach payload. Exit status: 0 all fit, 65 one does not, 78 the "
+         "schema is no good. Needs no Redis.\n",
+     .run = wh_cli_schema_run},
     {.noun = "doctor",
      .operands = "",
      .summary = "Look for what is wrong, and say what would be right",

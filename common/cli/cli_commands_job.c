@@ -7,6 +7,7 @@
 #include "common/cli/cli_explain.h"
 #include "common/cli/cli_job.h"
 #include "common/cli/cli_job_list.h"
+#include "common/job/payload.h"
 
 #define STATUSES "pending|scheduled|in_progress|completed|failed|cancelled|expired"
 
@@ -38,6 +39,12 @@ static const wh_cli_flag enqueue_flags[] = {
      .help = "what to do when the key is taken by a job that waits (default: keep)"},
     DURATION("retry-for", 1, YEARS_10, "no retry starts later than that after now"),
     NUMBER("count", 1, 10000000, "enqueue it that many times"),
+    TEXT("schema", "FILE", "JSON Schema; payloads that do not fit are refused"),
+    {.name = "schema-format",
+     .kind = WH_CLI_CHOICE,
+     .value = "F",
+     .choices = WH_PAYLOAD_FORMAT_CHOICES,
+     .help = "what the payloads are, for --schema (default: json)"},
     SWITCH("jsonl", "one JSON object a line from stdin, each a job"),
 };
 static const wh_cli_flag job_list_flags[] = {

@@ -95,21 +95,30 @@ static const wh_cli_command commands[] = {
      .summary = "Limit rates, concurrency, quotas; at once and everywhere",
      .examples =
          "wherry limit set eu:default rate:org/acme=100/60s/20\n"
-         "wherry limit set eu:default active:org/*=5 active:type/report=2\n"
+         "wherry limit set eu:default 'active:org/*=5' active:type/report=2\n"
          "wherry limit set active:group=1\n"
-         "wherry limit set jobs:org/*=100000 bytes:queue=2GiB memory:queue=80%\n"
+         "wherry limit set 'jobs:org/*=100000' bytes:queue=2GiB memory:queue=80%\n"
          "wherry limit set breaker:type/mail=50%/20/30s/10s/3\n"
          "wherry limit set adaptive:type/mail=1/100/5\n",
      .details =
-         "rate: jobs per period, and the burst (left out: 1, evenly spaced), of queue, "
-         "org/ORG, type/TYPE,\norg/ORG/type/TYPE. active: jobs in flight, of queue, "
-         "org/ORG, type/TYPE, group (each group),\norg/ORG/group/GROUP. jobs, bytes: "
-         "what may wait, of queue, org/ORG; memory: of Redis' maxmemory,\nof queue; "
-         "beyond them an enqueue is refused. breaker: percent that failed, of at least "
-         "so many jobs\nin the window, then the pause, then so many probes; of "
-         "type/TYPE. adaptive: lowest and highest jobs\nper second, and the step up; "
-         "of "
-         "type/TYPE. * for a name: each that has no setting of its own.\n",
+         "rate      NUMBER/PERIOD/BURST of queue, org/ORG, type/TYPE, "
+         "org/ORG/type/TYPE; "
+         "no burst: evenly spaced\n"
+         "active    jobs in flight of queue, org/ORG, type/TYPE, group (of each one), "
+         "org/ORG/group/GROUP\n"
+         "pause     1, of org/ORG or type/TYPE (queue pause --org, --type)\n"
+         "jobs, bytes   what may wait of queue, org/ORG; more is refused with "
+         "WHBACKPRESSURE\n"
+         "memory    percent of the maxmemory of Redis, of queue; above it all is "
+         "refused\n"
+         "breaker   PERCENT%/VOLUME/WINDOW/COOLDOWN/PROBES of type/TYPE: opens when so "
+         "many percent of\n"
+         "          at least so many jobs failed in the window\n"
+         "adaptive  MIN/MAX/STEP jobs per second of type/TYPE: halved on overload, "
+         "grows "
+         "on success\n"
+         "With * for a name, each that has no setting of its own. In force at once, "
+         "everywhere.\n",
      .run = wh_cli_limit_set},
     {.noun = "limit",
      .verb = "list",

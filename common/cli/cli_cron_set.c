@@ -90,7 +90,27 @@ static wh_exit tell(wh_cli *c, const wh_cli_cron *old, const char *name,
     return status;
 }
 
-/* The schedule is sound; *next_ms is counted from Redis' clock. */
+/* Redis leaves an equal definition alone; its pause is what may have to change. */
+static wh_exit settle_pause(wh_cli *c, const wh_cli_cron *old, bool paused,
+                            int64_t next_ms)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    if (paused == (old->next_ms < 0)) {
+        return WH_EXIT_OK;
+    }
+    wh_call_init(&call, paused ? "wh1_cron_pause" : "wh1_cron_resume", false,
+                 old->where.key);
+    wh_call_args(&call, old->name);
+    if (!paused) {
+        wh_call_argi(&call, next_ms);
+    }
+    wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
+    return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, &old->where, err, &eb);
+}
+
+/* The schedule is sound; next_ms is counted from Redis' clock. */
 static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
                      const wh_zone *zone)
 {
@@ -114,10 +134,12 @@ static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
     if (status == WH_EXIT_OK) {
         status = send(c, &old, name, s, next_ms, &result);
     }
+    char word[16] = "";
+    (void)snprintf(word, sizeof word, "%s", result.p == NULL ? "" : result.p);
+    if (status == WH_EXIT_OK && strcmp(word, "same") == 0) {
+        status = settle_pause(c, &old, s->paused, next_ms);
+    }
     if (status == WH_EXIT_OK) {
-        char word[16] = "";
-
-        (void)snprintf(word, sizeof word, "%s", result.p == NULL ? "" : result.p);
         wh_cli_partition_founded(c, &old.where);
         status = tell(c, &old, name, zone, next_ms, word);
     }

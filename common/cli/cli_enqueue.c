@@ -13,6 +13,7 @@
 #include "common/cli/cli_partition.h"
 #include "common/cli/cli_payload.h"
 #include "common/cli/cli_progress.h"
+#include "common/cli/cli_schema.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -39,6 +40,7 @@ typedef struct request {
     uint8_t id[WH_UUID_BYTES];
     char entity_type[ENTITY_MAX + 1];
     wh_buf payload;
+    wh_cli_schema schema;
 } request;
 
 static wh_exit read_payload(wh_cli *c, request *r)
@@ -197,6 +199,15 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
 
 /* ---- the ways ---- */
 
+static wh_err check_schema(const request *r, const wh_job_spec *spec, wh_errbuf *eb)
+{
+    return r->schema.schema == NULL
+               ? WH_OK
+               : wh_payload_check(r->schema.schema, r->schema.format,
+                                  (wh_slice){spec->payload, spec->payload_len}, NULL,
+                                  eb);
+}
+
 static wh_exit refuse(wh_cli *c, wh_err err, const wh_errbuf *eb, int64_t line)
 {
     if (line > 0) {
@@ -235,6 +246,9 @@ static wh_exit add_line(wh_cli_batch *b, const request *r,
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = wh_cli_jsonl_parse(line.p, line.n, &r->spec, &job, &eb);
 
+    if (err == WH_OK) {
+        err = check_schema(r, &job.spec, &eb);
+    }
     if (err == WH_OK) {
         err = wh_cli_batch_add(b, &job.spec, &eb);
     }
@@ -351,6 +365,23 @@ static wh_exit enqueue(wh_cli *c, const request *r)
     return status;
 }
 
+/* The one job of the flags, before anything is sent. */
+static wh_exit check_one(wh_cli *c, const request *r)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    wh_err err = wh_job_spec_check(&r->spec, WH_CLI_PAYLOAD_MAX, &eb);
+
+    if (err != WH_OK) {
+        return refuse(c, err, &eb, 0);
+    }
+    err = check_schema(r, &r->spec, &eb);
+    if (err == WH_EINVAL) {
+        wh_cli_error(c, "%s", eb.text);
+        return WH_EXIT_DATA;
+    }
+    return err == WH_OK ? WH_EXIT_OK : wh_cli_fail(c, err, &eb);
+}
+
 wh_exit wh_cli_enqueue_run(wh_cli *c)
 {
     request r = {.payload = {0}};
@@ -360,17 +391,18 @@ wh_exit wh_cli_enqueue_run(wh_cli *c)
         status = read_flags(c, &r);
     }
     if (status == WH_EXIT_OK) {
+        status = wh_cli_schema_load(c, wh_cli_args_text(&c->args, "schema"), &r.schema);
+    }
+    if (status == WH_EXIT_OK) {
         status = read_payload(c, &r);
     }
     if (status == WH_EXIT_OK && !wh_cli_args_has(&c->args, "jsonl")) {
-        wh_errbuf eb = {.code = WH_OK};
-        wh_err err = wh_job_spec_check(&r.spec, WH_CLI_PAYLOAD_MAX, &eb);
-
-        status = err == WH_OK ? WH_EXIT_OK : refuse(c, err, &eb, 0);
+        status = check_one(c, &r);
     }
     if (status == WH_EXIT_OK) {
         status = enqueue(c, &r);
     }
+    wh_cli_schema_fini(&r.schema);
     wh_buf_fini(&r.payload);
     return status;
 }

@@ -39,6 +39,24 @@ static wh_exit read_fd(wh_cli *c, int fd, const char *name, wh_buf *out)
     }
 }
 
+static wh_exit read_path(wh_cli *c, const char *path, wh_buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        wh_cli_error(c, "can't open %s: %s", path, strerror(errno));
+        return WH_EXIT_IO;
+    }
+    wh_exit status = read_fd(c, fd, path, out);
+    (void)close(fd);
+    return status;
+}
+
+wh_exit wh_cli_payload_file(wh_cli *c, const char *path, wh_buf *out)
+{
+    return strcmp(path, "-") == 0 ? read_fd(c, STDIN_FILENO, "stdin", out)
+                                  : read_path(c, path, out);
+}
+
 wh_exit wh_cli_payload_read(wh_cli *c, const char *word, wh_buf *out)
 {
     if (word == NULL) {
@@ -54,12 +72,5 @@ wh_exit wh_cli_payload_read(wh_cli *c, const char *word, wh_buf *out)
     if (word[1] == '\0') {
         return wh_cli_usage(c, "\"@\" needs a file's name behind it: @FILE");
     }
-    int fd = open(word + 1, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        wh_cli_error(c, "can't open %s: %s", word + 1, strerror(errno));
-        return WH_EXIT_IO;
-    }
-    wh_exit status = read_fd(c, fd, word + 1, out);
-    (void)close(fd);
-    return status;
+    return read_path(c, word + 1, out);
 }

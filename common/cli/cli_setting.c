@@ -52,7 +52,7 @@ static const struct what {
     part parts[PARTS_MAX];
     const char *example;
     const char *form;
-} whats[] = {
+} kinds[] = {
     {"rate",
      AT_QUEUE | AT_ORGS | AT_TYPES | AT_PAIR | AT_ANY_PAIR,
      3,
@@ -118,15 +118,15 @@ static const struct what {
      "adaptive:type/mail=1/100/5",
      "MIN/MAX/STEP (jobs per second)"},
 };
-enum { N_WHATS = sizeof whats / sizeof whats[0] };
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* ---- names ---- */
 
 static const struct what *find_what(const char *word, size_t len)
 {
-    for (size_t i = 0; i < N_WHATS; i++) {
-        if (strlen(whats[i].name) == len && memcmp(whats[i].name, word, len) == 0) {
-            return &whats[i];
+    for (size_t i = 0; i < N_KINDS; i++) {
+        if (strlen(kinds[i].name) == len && memcmp(kinds[i].name, word, len) == 0) {
+            return &kinds[i];
         }
     }
     return NULL;
@@ -134,14 +134,14 @@ static const struct what *find_what(const char *word, size_t len)
 
 static wh_err unknown_what(const char *word, size_t len, wh_errbuf *eb)
 {
-    const char *names[N_WHATS];
+    const char *names[N_KINDS];
     char shown[40];
 
     (void)snprintf(shown, sizeof shown, "%.*s", (int)(len < 39 ? len : 39), word);
-    for (size_t i = 0; i < N_WHATS; i++) {
-        names[i] = whats[i].name;
+    for (size_t i = 0; i < N_KINDS; i++) {
+        names[i] = kinds[i].name;
     }
-    const char *nearest = wh_conf_suggest(shown, names, N_WHATS);
+    const char *nearest = wh_conf_suggest(shown, names, N_KINDS);
     if (nearest != NULL) {
         return wh_err_set(eb, WH_EINVAL,
                           "there is no limit \"%s\"; did you mean \"%s\"? Write one "

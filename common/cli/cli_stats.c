@@ -130,7 +130,18 @@ static void limits_json(wh_buf *out, const char *key, const wh_reply *flat, bool
     wh_buf_addc(out, '}');
 }
 
-static void limits_text(wh_buf *out, const wh_reply *flat)
+/* " (7 waiting)", where the figures tell how much of a limit is used. */
+static void add_usage(wh_buf *out, const char *name, const sample *s)
+{
+    if (strcmp(name, "jobs:queue") == 0) {
+        wh_buf_addf(out, " (%" PRId64 " waiting)",
+                    value_of(s, "pending", 0) + value_of(s, "scheduled", 0));
+    } else if (strcmp(name, "active:queue") == 0) {
+        wh_buf_addf(out, " (%" PRId64 " running)", value_of(s, "in_progress", 0));
+    }
+}
+
+static void limits_text(wh_buf *out, const wh_reply *flat, const sample *s)
 {
     for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
         wh_slice name = wh_reply_str(wh_reply_at(flat, i));
@@ -146,12 +157,14 @@ static void limits_text(wh_buf *out, const wh_reply *flat)
         } else {
             wh_buf_addf(out, "  %s=", name.p);
             wh_cli_setting_show(name.p, value.p, out);
+            add_usage(out, name.p, s);
         }
         wh_buf_addc(out, '\n');
     }
 }
 
-static wh_exit add_limits(wh_cli *c, const wh_cli_partition *p, wh_buf *out)
+static wh_exit add_limits(wh_cli *c, const wh_cli_partition *p, const sample *s,
+                          wh_buf *out)
 {
     const wh_reply *flat = NULL;
     wh_exit status = wh_cli_redis_ask(c, "wh1_limits", p, &flat);
@@ -161,7 +174,7 @@ static wh_exit add_limits(wh_cli *c, const wh_cli_partition *p, wh_buf *out)
         limits_json(out, "breakers", flat, true);
         wh_buf_adds(out, "}\n");
     } else if (status == WH_EXIT_OK) {
-        limits_text(out, flat);
+        limits_text(out, flat, s);
     }
     return status;
 }
@@ -190,7 +203,7 @@ static wh_exit stats_once(wh_cli *c, const wh_cli_partition *p, sample *before)
         }
     }
     *before = now;
-    status = add_limits(c, p, &out);
+    status = add_limits(c, p, &now, &out);
     if (status == WH_EXIT_OK) {
         status = wh_cli_out_status(c, &out);
     }

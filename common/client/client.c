@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
-#include "common/client/client_internal.h"
+#include "common/client/client_schema.h"
 #include "common/client/session.h"
 #include "generated/version.h"
 
@@ -345,6 +345,7 @@ void wh_client_close(wh_client *c)
     wh_pollset_free(c->pollset);
     wh_loop_free(c->loop); /* runs what is deferred, the store's end among it */
     wh_reply_free(c->reply);
+    wh_client_schema_clear(c);
     wh_free(c);
 }
 

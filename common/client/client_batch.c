@@ -8,6 +8,7 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
+#include "common/client/client_schema.h"
 
 #include <string.h>
 
@@ -63,6 +64,9 @@ static wh_err check_job(wh_client_batch *b, size_t i, wh_errbuf *eb)
         wh_job_spec spec = wh_client_batch_spec(b, i);
 
         err = wh_job_spec_check(&spec, PAYLOAD_HARD_MAX, eb);
+        if (err == WH_OK) {
+            err = wh_client_schema_check(b->client, &spec, eb);
+        }
     }
     return err;
 }

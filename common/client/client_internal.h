@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 typedef struct wh_client_batch wh_client_batch;
+typedef struct wh_client_schema wh_client_schema; /* client_schema.c */
 
 struct wh_client {
     wh_loop *loop;
@@ -26,8 +27,9 @@ struct wh_client {
     int64_t retry_after_ms; /* of the enqueue that was refused last */
     wh_client_batch *batches;
     size_t n_batches;
-    bool touched;     /* something may be deferred: the next wait is none */
-    bool in_callback; /* of the caller: no synchronous calls now */
+    wh_client_schema *schemas; /* owned list */
+    bool touched;              /* something may be deferred: the next wait is none */
+    bool in_callback;          /* of the caller: no synchronous calls now */
 
     /* The reply that client_query.c waits for. */
     bool done;

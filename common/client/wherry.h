@@ -213,6 +213,17 @@ WH_API int wh_client_enqueue_batch(wh_client *c, const wh_client_queue *q,
                                    const wh_client_job *jobs, size_t n,
                                    wh_client_enqueued *results);
 
+/* What payloads are, for a schema. */
+enum wh_client_format { WH_PAYLOAD_IS_JSON = 0, WH_PAYLOAD_IS_MSGPACK };
+
+/* From now on a job of this type is refused unless its payload fits this JSON Schema of
+ * len bytes (draft-07 or 2020-12; docs/schemas.md): WHERRY_EINVAL, the text says where and
+ * why, and nothing of the call is sent. It is compiled here, once; nothing of the bytes is
+ * kept. A schema that can't be checked whole is WHERRY_EINVAL or WHERRY_ETOOBIG, and leaves
+ * what was. schema NULL: none any more. */
+WH_API int wh_client_set_schema(wh_client *c, const char *type, const void *schema,
+                                size_t len, int format);
+
 /* ---- one job ---- */
 
 enum wh_client_status {

@@ -3,6 +3,7 @@
 --   wh1_pause, wh1_resume -> OK · wh1_configure (field value)… -> OK
 --   wh1_weight org weight -> OK · wh1_quiet worker -> OK
 local FIELD = { keep_ms = { 0, LIMIT.delay }, keep_count = { 0, 1000000 }, payload_max = { 1, 67108864 } }
+local ORDER = { arrival = true, deadline = true }
 
 args.register('wh1_pause', function(KEYS, ARGV)
     local k = keys.of(KEYS)
@@ -32,12 +33,10 @@ args.register('wh1_configure', function(KEYS, ARGV)
         args.fail('WHBADARG usage: field value ...')
     end
     for i = 1, #ARGV, 2 do
-        local range = FIELD[ARGV[i]]
-        if ARGV[i] == 'order' and (ARGV[i + 1] == 'arrival' or ARGV[i + 1] == 'deadline') then
-            range = true
-        elseif not range then
+        local range, is_order = FIELD[ARGV[i]], ARGV[i] == 'order' and ORDER[ARGV[i + 1]]
+        if not range and not is_order then
             args.fail('WHBADARG fields are keep_ms, keep_count, payload_max, order (arrival or deadline)')
-        else
+        elseif range then
             args.int(ARGV[i + 1], range[1], range[2], 'WHBADARG a value is out of range')
         end
     end

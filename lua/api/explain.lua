@@ -159,7 +159,8 @@ args.register('wh1_explain', function(KEYS, ARGV)
     local o = head[4] or {}
     record.put(out, 'group', o.g)
     record.put(out, 'worker', worker)
-    record.put(out, 'workers', record.decimal(redis.call('ZCOUNT', k.workers, '(' .. string.format('%.0f', now), '+inf')))
+    local live = redis.call('ZCOUNT', k.workers, '(' .. string.format('%.0f', now), '+inf')
+    record.put(out, 'workers', record.decimal(live))
     if status == 'scheduled' then
         record.put(out, 'reason', 'delayed')
         record.put(out, 'until_ms', record.decimal(math.max(0, due - now)))

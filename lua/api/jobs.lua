@@ -16,9 +16,9 @@ local function next_offset(from, seen, total)
     return from + seen < total and string.format('%d', from + seen) or ''
 end
 
-function page.scheduled(k, cursor, limit, filter)
+function page.scheduled(k, cursor, count, filter)
     local from = offset(cursor)
-    local flat = redis.call('ZRANGE', k.delayed, from, from + limit - 1, 'WITHSCORES')
+    local flat = redis.call('ZRANGE', k.delayed, from, from + count - 1, 'WITHSCORES')
     local ids, due = {}, {}
     for i = 1, #flat, 2 do
         ids[#ids + 1], due[#due + 1] = flat[i], tonumber(flat[i + 1])
@@ -31,9 +31,9 @@ end
 
 -- completed, cancelled, expired: newest first.
 local function finished(status)
-    return function(k, cursor, limit, filter)
+    return function(k, cursor, count, filter)
         local from = offset(cursor)
-        local ids = redis.call('ZRANGE', k.done, from, from + limit - 1, 'REV')
+        local ids = redis.call('ZRANGE', k.done, from, from + count - 1, 'REV')
         local list = view.list(k, ids, filter, function(_, _, m)
             return m[M.status] == status and { status = status }
         end)
@@ -42,15 +42,15 @@ local function finished(status)
 end
 page.completed, page.cancelled, page.expired = finished('completed'), finished('cancelled'), finished('expired')
 
-function page.in_progress(k, cursor, limit, filter)
+function page.in_progress(k, cursor, count, filter)
     local from, seen, ids, at = offset(cursor), 0, {}, {}
     for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
         local key = k.run_ .. worker
         local n = redis.call('HLEN', key)
-        local wanted = #ids < limit and seen + n > from
+        local wanted = #ids < count and seen + n > from
         local flat = wanted and redis.call('HGETALL', key) or {}
         for i = 1, #flat, 2 do
-            if seen + (i + 1) / 2 > from and #ids < limit then
+            if seen + (i + 1) / 2 > from and #ids < count then
                 ids[#ids + 1] = id.of_token(flat[i])
                 at[#at + 1] = { status = 'in_progress', worker = worker, held = flat[i + 1] }
             end
@@ -64,7 +64,7 @@ function page.in_progress(k, cursor, limit, filter)
 end
 
 -- Orgs with ready jobs: in the ring, or parked, or waiting for a type.
-local function ready_orgs(k)
+local function waiting_orgs(k)
     local orgs, seen = {}, {}
     for _, name in ipairs(redis.call('HKEYS', k.queued)) do
         if args.is_name(name) and not seen[name] then
@@ -75,13 +75,13 @@ local function ready_orgs(k)
     return orgs
 end
 
-function page.pending(k, cursor, limit, filter)
+function page.pending(k, cursor, count, filter)
     local from, ids, total = offset(cursor), {}, 0
-    for _, org in ipairs(filter.org and { filter.org } or ready_orgs(k)) do
-        ready.each(k, org, function(key, read, length)
+    for _, org in ipairs(filter.org and { filter.org } or waiting_orgs(k)) do
+        ready.each(k, org, function(key, command, length)
             local first = math.max(0, from - total)
-            if #ids < limit and first < length then
-                for _, raw in ipairs(redis.call(read, key, first, first + limit - #ids - 1)) do
+            if #ids < count and first < length then
+                for _, raw in ipairs(redis.call(command, key, first, first + count - #ids - 1)) do
                     ids[#ids + 1] = raw
                 end
             end
@@ -94,19 +94,19 @@ function page.pending(k, cursor, limit, filter)
     return next_offset(from, #ids, total), list
 end
 
-function page.failed(k, cursor, limit, filter)
+function page.failed(k, cursor, count, filter)
     local start = '-'
     if cursor ~= '' and cursor ~= '-' then
         start = '(' .. args.entry(cursor, 'WHBADARG the cursor is none that this status gave')
     end
-    local entries, list = redis.call('XRANGE', k.dlq, start, '+', 'COUNT', limit), {}
+    local entries, list = redis.call('XRANGE', k.dlq, start, '+', 'COUNT', count), {}
     for _, e in ipairs(entries) do
         local f = record.fields(e[2])
         if dlq.matches(f, filter) then
             list[#list + 1] = view.dead(e[1], f, filter.full)
         end
     end
-    return #entries == limit and entries[#entries][1] or '', list
+    return #entries == count and entries[#entries][1] or '', list
 end
 
 args.register('wh1_jobs', function(KEYS, ARGV)
@@ -115,11 +115,11 @@ args.register('wh1_jobs', function(KEYS, ARGV)
     if not list_of or #ARGV < 3 then
         args.fail('WHBADARG usage: pending|scheduled|in_progress|completed|failed|cancelled|expired cursor limit')
     end
-    local limit = args.int(ARGV[3], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
+    local count = args.int(ARGV[3], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
     local found = args.options(ARGV, 4, { ORG = 1, TYPE = 1, FULL = 0 })
     local filter = args.filter(found)
     filter.full = found.FULL
-    local cursor, list = list_of(k, ARGV[2], limit, filter)
+    local cursor, list = list_of(k, ARGV[2], count, filter)
     table.insert(list, 1, cursor)
     return list
 end, { 'no-writes' })

@@ -6,7 +6,7 @@
 local USAGE = 'WHBADARG usage: setting value ...'
 
 -- All claims that there are.
-local function claims(k)
+local function all_claims(k)
     local list = {}
     for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
         for _, value in ipairs(redis.call('HVALS', k.run_ .. worker)) do
@@ -56,7 +56,7 @@ args.register('wh1_limit', function(KEYS, ARGV)
         list[#list + 1] = { setting = ARGV[i], text = ARGV[i + 1], value = value, kind = kind, scope = scope }
     end
     keys.guard(k)
-    local t, running = redis.call('TIME'), claims(k)
+    local t, running = redis.call('TIME'), all_claims(k)
     for _, c in ipairs(list) do
         if c.value then
             redis.call('HSET', k.limits, c.setting, c.text)

@@ -102,8 +102,8 @@ args.register('wh1_orgs', function(KEYS, ARGV)
     local k = keys.of(KEYS)
     args.count(ARGV, 2, 'WHBADARG usage: cursor limit')
     local from = args.int(ARGV[1], 0, 1000000000, 'WHBADARG the cursor must be a number, 0 to begin')
-    local limit = args.int(ARGV[2], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
-    local orgs = redis.call('ZRANGE', k.ring, from, from + limit - 1)
+    local count = args.int(ARGV[2], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
+    local orgs = redis.call('ZRANGE', k.ring, from, from + count - 1)
     local out = { from + #orgs < redis.call('ZCARD', k.ring) and string.format('%d', from + #orgs) or '' }
     for _, org in ipairs(orgs) do
         out[#out + 1] = org

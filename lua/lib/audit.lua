@@ -9,12 +9,12 @@ local function problem(a, text)
 end
 
 -- Every id is met in exactly one place.
-local function meet(a, raw, place)
+local function meet(a, raw, where)
     if a.place[raw] then
-        problem(a, id.text(raw) .. ' stands in ' .. a.place[raw] .. ' and in ' .. place)
+        problem(a, id.text(raw) .. ' stands in ' .. a.place[raw] .. ' and in ' .. where)
         return
     end
-    a.place[raw] = place
+    a.place[raw] = where
 end
 
 -- Orgs that may have ready jobs, by every index that names one.
@@ -103,29 +103,44 @@ local function indices(a, k)
     end
 end
 
-local function check_living(a, raw, rec, packed)
-    local place, m = a.place[raw], meta.unpack(packed)
-    if not place then
-        return problem(a, id.text(raw) .. ' has a record but stands in no index')
-    end
-    local finished = m[M.status] and true or false
-    if finished ~= (a.kept[raw] or false) then
+-- A finished job that is kept; its id may still stand in a ready list.
+local function check_finished(a, raw, m)
+    if not a.kept[raw] then
         problem(a, id.text(raw) .. ' is finished in one of meta and done only')
     end
-    if finished and (a.listed[raw] ~= nil) ~= (m[M.queued] == 1) then
+    if (a.listed[raw] ~= nil) ~= (m[M.queued] == 1) then
         problem(a, id.text(raw) .. ' is finished and its queued mark is wrong')
+    end
+    if a.listed[raw] then
+        queued.add(a.queued, a.listed[raw], 0, 0, 1)
+    end
+end
+
+local function check_unfinished(a, raw, rec, head)
+    if a.kept[raw] then
+        problem(a, id.text(raw) .. ' is finished in one of meta and done only')
+    end
+    if a.running[raw] then
+        return
+    end
+    queued.add(a.queued, head[2], 1, #rec)
+    if a.forgotten[raw] then
+        problem(a, id.text(raw) .. ' is ready, but its org is in neither ring, parked nor waiting')
+    end
+end
+
+local function check_living(a, raw, rec, packed)
+    local m, head = meta.unpack(packed), record.decode(rec)
+    if not a.place[raw] then
+        return problem(a, id.text(raw) .. ' has a record but stands in no index')
+    end
+    if m[M.status] then
+        check_finished(a, raw, m)
+    else
+        check_unfinished(a, raw, rec, head)
     end
     if a.running[raw] and a.running[raw] ~= m[M.fence] + 1 then
         problem(a, id.text(raw) .. ' runs with a fence that its meta does not expect')
-    end
-    local head = record.decode(rec)
-    if finished and a.listed[raw] then
-        queued.add(a.queued, a.listed[raw], 0, 0, 1)
-    elseif not finished and not a.running[raw] then
-        queued.add(a.queued, head[2], 1, #rec)
-        if a.forgotten[raw] then
-            problem(a, id.text(raw) .. ' is ready, but its org is in neither ring, parked nor waiting')
-        end
     end
     if a.listed[raw] and a.listed[raw] ~= head[2] then
         problem(a, id.text(raw) .. ' stands in the list of another org')
@@ -171,8 +186,8 @@ local function records(a, k)
     for raw in pairs(metas) do
         problem(a, id.text(raw) .. ' has meta but is unknown')
     end
-    for raw, place in pairs(a.place) do
-        problem(a, id.text(raw) .. ' stands in ' .. place .. ' but has no record')
+    for raw, where in pairs(a.place) do
+        problem(a, id.text(raw) .. ' stands in ' .. where .. ' but has no record')
     end
 end
 
@@ -202,8 +217,8 @@ end
 
 function audit.run(k)
     local a = {
-        problems = {}, place = {}, listed = {}, running = {}, kept = {}, queued = {}, forgotten = {}, seen = 0, dead = 0,
-        expiry = k.expiry,
+        problems = {}, place = {}, listed = {}, running = {}, kept = {}, queued = {}, forgotten = {},
+        seen = 0, dead = 0, expiry = k.expiry,
     }
     ready_lists(a, k)
     claims(a, k)

@@ -4,8 +4,12 @@
 -- O(1)). Open until a time; then half open: a few probes run, all good closes, one bad opens.
 -- Adaptive rate: additive increase, multiplicative decrease (Chiu, Jain 1989).
 local breaker = {
-    fields = { 'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'rate', 'rate_at', 'halved_at', 'tat' },
-    failures = { timeout = true, connection = true, rate_limited = true, unavailable = true, crash = true, error = true },
+    fields = {
+        'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'rate', 'rate_at', 'halved_at', 'tat',
+    },
+    failures = {
+        timeout = true, connection = true, rate_limited = true, unavailable = true, crash = true, error = true,
+    },
     overload = { rate_limited = true, unavailable = true },
 }
 

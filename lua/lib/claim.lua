@@ -20,7 +20,7 @@ local function plain_value(k, st, s, kind)
     if s.kind ~= kind then
         local cost = cost_of(k, st, kind)
         s.kind, s.cost = kind, cost
-        s.value = tally.value(st.now, st.now_text, s.org, kind, cost, st.cost_texts[kind])
+        s.value = st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind]
     end
     return s.value
 end
@@ -36,11 +36,15 @@ local function put_groups_back(k, st)
     end
 end
 
+local function line_of(s, job)
+    return s.org .. '/' .. job.head[3] .. '/' .. job.name
+end
+
 -- A job that may not run now goes where it waits without being in the way.
 local function put_back(st, s, job, at)
     if job.name ~= '' and limit.group_cap(st.x.L, s.org, job.name) then
         job.at = at
-        st.back[#st.back + 1] = job
+        st.back[#st.back + 1], st.held[line_of(s, job)] = job, true
         return
     end
     s.put = s.put or {}
@@ -58,6 +62,9 @@ local function is_admitted(st, s, job)
     local room, at = limit.pair_room(st.x, s.org, job.kind)
     if room > 0 and job.name ~= '' then
         room, at = limit.group_room(st.x, s.org, job.name), 'inf'
+        if st.held[line_of(s, job)] then -- one that stood before it was put back
+            room = 0
+        end
     end
     if room > 0 then
         limit.spend(st.x, s.org, job.kind, job.name)
@@ -214,7 +221,7 @@ local function pop(k, st, s)
     s.wanted = s.again and s.got or n
 end
 
--- The org has nothing to run but what its types hold back: it waits for them, behind those that wait.
+-- The org has nothing to run but what its types hold back: it waits for them.
 local function wait_for_types(k, st, s)
     for _, kind in ipairs(levels.of(k, s.org).asides) do
         local room, at, holder = limit.pair_room(st.x, s.org, kind)
@@ -223,8 +230,7 @@ local function wait_for_types(k, st, s)
         elseif holder == 'org' then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
-            local last = redis.call('ZRANGE', k.waiting_ .. kind, -1, -1, 'WITHSCORES')[2]
-            redis.call('ZADD', k.waiting_ .. kind, 'NX', (tonumber(last) or 0) + 1, s.org)
+            parked.wait(k, kind, s.org)
             parked.add(k, st.x.now, 'type/' .. kind, at)
         end
     end
@@ -264,15 +270,6 @@ local function skip(st, org)
     end
 end
 
--- Nothing of the org waits any more, as far as P:queued knows: that saves the visit which would tell.
-local function has_nothing(st, org)
-    local there, c = st.t.known[org], st.t.queued[org]
-    if not c then
-        return there[1] + there[3] <= 0
-    end
-    return there[1] + c[1] <= 0 and there[3] + c[3] <= 0
-end
-
 -- After the pops: what was set aside is stored, virtual times move, and who has nothing left leaves.
 local function settle(k, st, shares)
     local move, leave = { 'ZADD', k.ring, 'XX' }, {}
@@ -283,7 +280,7 @@ local function settle(k, st, shares)
         st.need = st.need - s.valid
         tally.claimed(st.t, s.org, s.valid, s.bytes)
         local v = fair.after(s.v, s.spent / s.w)
-        local is_done = has_nothing(st, s.org)
+        local is_done = queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
         end
@@ -316,7 +313,7 @@ local function pass(k, st)
     if not shares then
         return false
     end
-    st.ids, st.src, st.back, st.taken = {}, {}, {}, {}
+    st.ids, st.src, st.back, st.held, st.taken = {}, {}, {}, {}, {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1
         pop(k, st, s)

@@ -5,11 +5,11 @@
 -- drops it. Taking it out of the list would cost O(length).
 local done = { keep_ms = 86400000, keep_count = 10000 }
 
--- m: its meta with everything known already. queued: its id stands in a ready list.
-function done.finish(k, now, raw, m, status, queued, keep)
+-- m: its meta with everything known already. is_queued: its id stands in a ready list.
+function done.finish(k, now, raw, m, status, is_queued, keep)
     if keep == 0 then
         redis.call('HDEL', k.meta, raw)
-        if queued then
+        if is_queued then
             redis.call('HSET', k.jobs, raw, '')
         else
             redis.call('HDEL', k.jobs, raw)
@@ -18,7 +18,7 @@ function done.finish(k, now, raw, m, status, queued, keep)
     end
     m[M.status] = status
     m[M.finished_at] = now
-    m[M.queued] = queued and 1
+    m[M.queued] = is_queued and 1
     m[M.next_retry_at] = false
     m[M.cancel] = false
     meta.put(k, raw, m)

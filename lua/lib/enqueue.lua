@@ -29,6 +29,9 @@ local function meet_holder(k, job, holder)
         if not unique.same_place(old.head, h) then
             args.fail('WHBADARG CONFLICT replace and extend need the same type, org, priority and group')
         end
+        if not place.is_sound(place.of(k, old.head)) then
+            args.fail(args.WRONG_TYPE)
+        end
         job.old = old
     end
 end

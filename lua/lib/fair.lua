@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Who comes next: start-time fair queueing (Goyal, Vin, Cheng 1996) over a ring, in batches.
--- Virtual time is worker time over weight, in whole ns (what is no integer is slow in Redis). Instead of serving the member with the lowest
--- virtual time again and again, the level is computed to which `need` jobs raise the lowest
--- ones (water-filling), and each member below it takes its share at once.
+-- Virtual time is worker time over weight, in whole ns (what is no integer is slow in Redis).
+-- Instead of serving the member with the lowest virtual time again and again, the level is computed
+-- to which `need` jobs raise the lowest ones (water-filling), and each member below it takes its
+-- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
 local fair = {}
 

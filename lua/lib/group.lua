@@ -31,7 +31,10 @@ end
 -- Those of the ring that are not parked or full already, with the jobs without a group.
 local function read_ring(ring, list, full)
     local flat, has_plain = {}, false
-    local members = redis.call('ZRANGE', ring, 0, group.window - 1, 'WITHSCORES')
+    local members = redis.pcall('ZRANGE', ring, 0, group.window - 1, 'WITHSCORES')
+    if members.err then
+        return flat
+    end
     for i = 1, #members, 2 do
         if members[i + 1] == 'inf' then
             break

@@ -4,8 +4,8 @@
 local lease = {}
 
 function lease.check(k, now, worker)
-    local deadline = redis.call('ZSCORE', k.workers, worker)
-    if not deadline or tonumber(deadline) <= now then
+    local ends = redis.call('ZSCORE', k.workers, worker)
+    if not ends or tonumber(ends) <= now then
         args.fail('WHLOST this worker is unknown here or its lease ran out')
     end
 end

@@ -13,32 +13,32 @@ local function whole(v, lo, hi)
     return n >= lo and n <= hi and n or nil
 end
 
-local parse = {}
+local read_value = {}
 
-function parse.rate(v)
+function read_value.rate(v)
     local n, period, burst = string.match(v, '^(%d+)/(%d+)/(%d+)$')
     n, period, burst = whole(n, 1, 1e6), whole(period, 1, 86400000), whole(burst, 1, 1e6)
     return n and period and burst and { pace = period / n, burst = burst }
 end
 
-function parse.active(v)
+function read_value.active(v)
     return whole(v, 1, 1e6)
 end
 
-function parse.pause(v)
+function read_value.pause(v)
     return v == '1' and 1
 end
 
-function parse.jobs(v)
+function read_value.jobs(v)
     return whole(v, 1, 1e15 - 1)
 end
-parse.bytes = parse.jobs
+read_value.bytes = read_value.jobs
 
-function parse.memory(v)
+function read_value.memory(v)
     return whole(v, 1, 100)
 end
 
-function parse.breaker(v)
+function read_value.breaker(v)
     local percent, volume, window, cooldown, probes = string.match(v, '^(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
     local c = {
         percent = whole(percent, 1, 100),
@@ -50,7 +50,7 @@ function parse.breaker(v)
     return c.percent and c.volume and c.window and c.cooldown and c.probes and c
 end
 
-function parse.adaptive(v)
+function read_value.adaptive(v)
     local min, max, step = string.match(v, '^([%d.]+)/([%d.]+)/([%d.]+)$')
     min, max, step = tonumber(min or ''), tonumber(max or ''), tonumber(step or '')
     if not (min and max and step) or min < 0.001 or max > 1e6 or min > max or step <= 0 or step > 1e6 then
@@ -107,7 +107,7 @@ function limit.parse(setting, value)
     if not kind then
         return nil
     end
-    local parsed = value ~= '' and parse[what](value)
+    local parsed = value ~= '' and read_value[what](value)
     if value ~= '' and not parsed then
         return nil
     end

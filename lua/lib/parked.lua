@@ -26,3 +26,26 @@ function parked.recheck(k, member)
     end
     bell.wake_scheduler(k)
 end
+
+-- An org that has nothing to run but what a type holds back waits for it, behind those that wait. A key
+-- that is not ours held no org.
+function parked.wait(k, kind, org)
+    local key = k.waiting_ .. kind
+    local last = redis.pcall('ZRANGE', key, -1, -1, 'WITHSCORES')
+    if last.err then
+        redis.call('DEL', key)
+        last = {}
+    end
+    redis.call('ZADD', key, 'NX', (tonumber(last[2]) or 0) + 1, org)
+end
+
+-- The first n orgs that wait for a type wait no more.
+function parked.take_waiting(k, kind, n)
+    local key = k.waiting_ .. kind
+    local orgs = redis.pcall('ZRANGE', key, 0, n - 1)
+    if orgs.err or #orgs == 0 then
+        return {}
+    end
+    redis.call('ZREM', key, unpack(orgs))
+    return orgs
+end

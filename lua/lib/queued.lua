@@ -25,61 +25,66 @@ function queued.parse(value)
     if not value or #value ~= 16 then
         return 0, 0, 0
     end
-    return struct.unpack('<I6I6I4', value)
+    local jobs, bytes, stale = struct.unpack('<I6I6I4', value) -- and a position
+    return jobs, bytes, stale
 end
 
 function queued.format(jobs, bytes, stale)
     return struct.pack('<I6I6I4', jobs, bytes, stale)
 end
 
--- Values of orgs, and of all: {jobs, bytes, stale}; kept in known for queued.settle of the same call.
+-- Values that are not known yet: {jobs, bytes, stale, touched}.
+local function read_missing(k, orgs, known)
+    local missing = {}
+    for _, org in ipairs(orgs) do
+        if known[org] == nil then
+            missing[#missing + 1] = org
+        end
+    end
+    if #missing > 0 then
+        for i, value in ipairs(redis.call('HMGET', k.queued, unpack(missing))) do
+            local jobs, bytes, stale = queued.parse(value)
+            known[missing[i]] = { jobs, bytes, stale, false }
+        end
+    end
+end
+
+-- Values of these orgs, and of all, into known.
 function queued.read(k, orgs, known)
     local names = { queued.all }
     for i = 1, #orgs do
         names[i + 1] = orgs[i]
     end
-    for i, value in ipairs(redis.call('HMGET', k.queued, unpack(names))) do
-        known[names[i]] = { queued.parse(value) }
+    read_missing(k, names, known)
+end
+
+local function touch(v, touched, org)
+    if not v[4] then
+        v[4], touched[#touched + 1] = true, org
     end
 end
 
-local function write_part(k, orgs, changes, known)
-    local unknown, set, drop = {}, { 'HSET', k.queued }, { 'HDEL', k.queued }
-    for _, org in ipairs(orgs) do
-        if known[org] == nil then
-            unknown[#unknown + 1] = org
-        end
-    end
-    if #unknown > 0 then
-        for i, value in ipairs(redis.call('HMGET', k.queued, unpack(unknown))) do
-            known[unknown[i]] = { queued.parse(value) }
-        end
-    end
-    for _, org in ipairs(orgs) do
-        local there, c = known[org], changes[org]
-        local jobs, bytes = math.max(there[1] + c[1], 0), math.max(there[2] + c[2], 0)
-        local stale = math.max(there[3] + c[3], 0)
-        if jobs + stale > 0 then
-            set[#set + 1], set[#set + 2] = org, queued.format(jobs, bytes, stale)
-        elseif there[1] + there[3] > 0 then
-            drop[#drop + 1] = org
-        end
-    end
-    if #set > 2 then
-        keys.hset(set)
-    end
-    if #drop > 2 then
-        redis.call(unpack(drop))
-    end
+-- n jobs of an org whose value is known were claimed; of all too.
+function queued.take(known, touched, org, n, bytes)
+    local v, all = known[org], known[queued.all]
+    v[1], v[2], all[1], all[2] = v[1] - n, v[2] - bytes, all[1] - n, all[2] - bytes
+    touch(v, touched, org)
+    touch(all, touched, queued.all)
 end
 
--- known: values read before in this call, or nil.
-function queued.settle(k, changes, known)
+-- Nothing of the org waits any more, as far as is known.
+function queued.is_empty(known, changes, org)
+    local v, c = known[org], changes[org]
+    return v[1] + (c and c[1] or 0) <= 0 and v[3] + (c and c[3] or 0) <= 0
+end
+
+-- Adds the changes to what is known.
+local function apply(k, changes, known, touched)
     local orgs, sum = {}, { 0, 0, 0 }
     for org, c in pairs(changes) do
         if c[1] ~= 0 or c[2] ~= 0 or c[3] ~= 0 then
             orgs[#orgs + 1] = org
-            sum = { sum[1] + c[1], sum[2] + c[2], sum[3] + c[3] }
+            sum[1], sum[2], sum[3] = sum[1] + c[1], sum[2] + c[2], sum[3] + c[3]
         end
     end
     if #orgs == 0 then
@@ -87,7 +92,37 @@ function queued.settle(k, changes, known)
     end
     orgs[#orgs + 1], changes[queued.all] = queued.all, sum
     for from = 1, #orgs, 1000 do
-        write_part(k, { unpack(orgs, from, math.min(from + 999, #orgs)) }, changes, known or {})
+        read_missing(k, { unpack(orgs, from, math.min(from + 999, #orgs)) }, known)
+    end
+    for _, org in ipairs(orgs) do
+        local v, c = known[org], changes[org]
+        v[1], v[2], v[3] = v[1] + c[1], v[2] + c[2], v[3] + c[3]
+        touch(v, touched, org)
+    end
+end
+
+-- Writes what changed. known: values read before in this call; touched: which of them changed already.
+function queued.settle(k, changes, known, touched)
+    known, touched = known or {}, touched or {}
+    apply(k, changes, known, touched)
+    for from = 1, #touched, 1000 do
+        local set, drop = { 'HSET', k.queued }, { 'HDEL', k.queued }
+        for i = from, math.min(from + 999, #touched) do
+            local org = touched[i]
+            local v = known[org]
+            if v[1] > 0 or v[3] > 0 then
+                set[#set + 1] = org
+                set[#set + 1] = queued.format(v[1], v[2] > 0 and v[2] or 0, v[3] > 0 and v[3] or 0)
+            else
+                drop[#drop + 1] = org
+            end
+        end
+        if #set > 2 then
+            keys.hset(set)
+        end
+        if #drop > 2 then
+            redis.call(unpack(drop))
+        end
     end
 end
 

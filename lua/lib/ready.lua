@@ -104,7 +104,7 @@ end
 function ready.take(k, s, n, st)
     local got = 0
     for _, e in ipairs(s.view.order) do
-        local want, count = n - got, 0
+        local want, count = n - got
         if e.kind == 'list' then
             count = place.pop(keys.ready(k, s.org, e.level), want, st, s)
         elseif e.kind == 'soonest' then

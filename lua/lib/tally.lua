@@ -4,37 +4,23 @@
 local tally = { mean = '*', types_max = 5000, seed = 1 }
 
 function tally.new(L)
-    return { L = L, active = {}, queued = {}, known = {}, ended = {} }
-end
-
--- Parsed plain values of claims: made when they are claimed, used when they end. Each is what
--- tally.parse makes of the value, so that losing them costs nothing but time.
-local plain, n_plain = {}, 0
-
--- The value of a plain claim; now_text: now and a blank, charge_text: a blank and charge.
-function tally.value(now, now_text, org, kind, charge, charge_text)
-    local value = now_text .. org .. ' ' .. kind .. charge_text
-    if n_plain >= 5000 then
-        plain, n_plain = {}, 0
-    end
-    plain[value], n_plain = { at = now, org = org, kind = kind, charge = charge, group = '', marks = '' }, n_plain + 1
-    return value
+    return { L = L, active = {}, queued = {}, known = {}, touched = {}, ended = {} }
 end
 
 -- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim; one that somebody else wrote has org ''.
--- Read only.
+-- n, ran: for what tally.completed and tally.note count.
 function tally.parse(value)
-    if plain[value] then
-        return plain[value]
-    end
-    local at, org, kind, charge, rest = string.match(value, '^(%d+) ([^ ]+) ?([^ ]*) ?([%d.]*)(.*)$')
-    local name, marks = '', ''
-    if rest and rest ~= '' then
-        name, marks = string.match(rest, '^ ([^ ]*) ?(.*)$')
+    local at, org, kind, charge = string.match(value, '^(%d+) ([^ ]+) ([^ ]+) ([%d.]+)$')
+    local name, marks
+    if not at then
+        local rest
+        at, org, kind, charge, rest = string.match(value, '^(%d+) ([^ ]+) ?([^ ]*) ?([%d.]*)(.*)$')
+        name, marks = string.match(rest or '', '^ ([^ ]*) ?(.*)$')
+        kind = kind ~= '' and kind or nil
     end
     return {
-        at = tonumber(at or 0), org = org or '', kind = kind ~= '' and kind or nil, charge = tonumber(charge or '') or 0,
-        group = name or '', marks = marks or '',
+        at = tonumber(at or 0), org = org or '', kind = kind, charge = tonumber(charge or '') or 0,
+        group = name or '', marks = marks or '', n = 0, ran = 0,
     }
 end
 
@@ -43,7 +29,7 @@ local QUIET = { release = true, recover = true, expired = true }
 local function value_of(t, value)
     local h = t.ended[value]
     if not h then
-        h = { p = tally.parse(value), n = 0, ran = 0 }
+        h = tally.parse(value)
         t.ended[value] = h
     end
     return h
@@ -53,20 +39,21 @@ end
 function tally.completed(t, value, n)
     local h = value_of(t, value)
     h.n, h.ran = h.n + n, h.ran + n
-    t.active[h.p.org] = (t.active[h.p.org] or 0) - n
-    return h.p
+    t.active[h.org] = (t.active[h.org] or 0) - n
+    return h
 end
 
 -- One claim ended in another way. A lost worker's or a given back claim took no time.
 function tally.note(t, value, outcome, category, delay)
     local h = value_of(t, value)
     h.n = h.n + 1
-    t.active[h.p.org] = (t.active[h.p.org] or 0) - 1
+    t.active[h.org] = (t.active[h.org] or 0) - 1
     if QUIET[outcome] then
         return
     end
     h.ran = h.ran + 1
-    if breaker.failures[category] and (outcome == 'retry' or outcome == 'dead') then
+    local failed = breaker.failures[category == '' and 'error' or category] -- as meta.note_error has it
+    if failed and (outcome == 'retry' or outcome == 'dead') then
         h.bad = (h.bad or 0) + 1
     elseif outcome == 'snooze' or outcome == 'cancelled' then
         h.neither = (h.neither or 0) + 1
@@ -77,11 +64,11 @@ function tally.note(t, value, outcome, category, delay)
     end
 end
 
--- Claims given away: jobs of an org left the queue.
+-- Claims given away: jobs of an org left the queue. The org's P:queued was read before.
 function tally.claimed(t, org, n, bytes)
     if n > 0 then
         t.active[org] = (t.active[org] or 0) + n
-        queued.add(t.queued, org, -n, -bytes)
+        queued.take(t.known, t.touched, org, n, bytes)
     end
 end
 
@@ -89,16 +76,15 @@ end
 local function sum_up(t, now)
     local kinds, list, orgs, owed, count = {}, {}, {}, {}, {}
     for _, h in pairs(t.ended) do
-        local p = h.p
-        local took, org = math.max(now - p.at, 0), p.org
+        local took, org = math.max(now - h.at, 0), h.org
         if not owed[org] then
             orgs[#orgs + 1], owed[org], count[org] = org, 0, 0
         end
-        owed[org], count[org] = owed[org] + h.ran * took - h.n * p.charge, count[org] + h.n
-        local c = p.kind and kinds[p.kind]
-        if p.kind and not c then
-            c = { kind = p.kind, n = 0, ms = 0, good = 0, bad = 0, overload = 0, wait = 0 }
-            kinds[p.kind], list[#list + 1] = c, c
+        owed[org], count[org] = owed[org] + h.ran * took - h.n * h.charge, count[org] + h.n
+        local c = h.kind and kinds[h.kind]
+        if h.kind and not c then
+            c = { kind = h.kind, n = 0, ms = 0, good = 0, bad = 0, overload = 0, wait = 0 }
+            kinds[h.kind], list[#list + 1] = c, c
         end
         if c then
             local bad = h.bad or 0
@@ -166,7 +152,7 @@ local function free(k, t, x)
         end
     end
     for _, h in pairs(t.ended) do
-        local p = h.p
+        local p = h
         for _, name in ipairs(limit.loads(t.L, p.org, p.kind or '', p.group)) do
             load[name] = (load[name] or 0) - h.n
         end
@@ -226,7 +212,7 @@ end
 -- Writes P:active and P:queued; fields of 0 go.
 function tally.settle(k, now, t)
     tally.settle_ended(k, now, t)
-    queued.settle(k, t.queued, t.known)
+    queued.settle(k, t.queued, t.known, t.touched)
     local orgs = {}
     for org, d in pairs(t.active) do
         if d ~= 0 then
@@ -252,5 +238,5 @@ function tally.settle(k, now, t)
             redis.call('HDEL', k.active, unpack(drop))
         end
     end
-    t.active, t.queued, t.known = {}, {}, {}
+    t.active, t.queued, t.known, t.touched = {}, {}, {}, {}
 end

@@ -50,19 +50,19 @@ end
 
 -- Milliseconds to what comes first: a delayed job, or something parked. -1: nothing.
 function timed.next_in(k, now)
-    local due, free = delay.next_in(k.delayed, now), delay.next_in(k.parked, now)
-    if due < 0 or free < 0 then
-        return math.max(due, free)
+    local due, freed = delay.next_in(k.delayed, now), delay.next_in(k.parked, now)
+    if due < 0 or freed < 0 then
+        return math.max(due, freed)
     end
-    return math.min(due, free)
+    return math.min(due, freed)
 end
 
 -- Must this job end now? Not one that runs, ran or ended; nor one that only has the id of an earlier
 -- job that left its entry in the index.
 local function is_overdue(k, now, raw, rec, m)
     local head = record.decode(rec)
-    local limit = head[4] and head[4].xp
-    if not limit or record.enqueued_at(rec) + limit > now or m[M.fence] > 0 or m[M.status] then
+    local within = head[4] and head[4].xp
+    if not within or record.enqueued_at(rec) + within > now or m[M.fence] > 0 or m[M.status] then
         return false
     end
     local delayed = redis.call('ZSCORE', k.delayed, raw) and true or false

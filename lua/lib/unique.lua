@@ -86,8 +86,9 @@ end
 
 -- The waiting job makes room for the new one.
 function unique.supersede(k, now, old, keep)
+    local rec = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
     redis.call('ZREM', k.delayed, old.raw)
-    queued.change(k, old.head[2], -1, -#old.rec, old.due and 0 or 1)
+    queued.change(k, old.head[2], -1, -#rec, old.due and 0 or 1)
     done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
     event.add(k, 'cancelled', old.raw, old.head)
     event.count(k, 'cancelled', 1)

@@ -10,7 +10,9 @@ end
 
 local function wake_group(k, org, level, name)
     local ring = k.groups_ .. org .. ':' .. level
-    redis.call('ZREM', ring, name)
+    if type(redis.pcall('ZREM', ring, name)) ~= 'number' then
+        return false
+    end
     if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 1 then
         redis.call('ZADD', ring, fair.floor(ring), name)
         levels.add(k, org, string.char(97 + tonumber(level)))
@@ -30,11 +32,10 @@ local function wake_type(k, x, kind)
         end
         return false
     end
-    local orgs = redis.call('ZRANGE', key, 0, math.min(room, 100) - 1)
+    local orgs = parked.take_waiting(k, kind, math.min(room, 100))
     if #orgs == 0 then
         return false
     end
-    redis.call('ZREM', key, unpack(orgs))
     fair.enter(k, orgs)
     if redis.call('EXISTS', key) == 1 then
         parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or limit.type_pace(x, kind)))

@@ -22,10 +22,10 @@ CONFIGS = {
     "unknown key": ("slotz: 3\n", ["{f}:1:1:", "slotz", "slots"]),
     "unknown key of a handler": (f'handlers:\n  a:\n    run: "{RUN}"\n    tiemout: 3s\n',
                                  ["{f}:4:5:", "tiemout", "timeout"]),
-    "wrong type": ("slots: many\n", ["{f}:1:1:", "slots"]),
-    "out of range": ("slots: 0\n", ["{f}:1:1:", "slots", "1"]),
-    "bad unit": ("lease: 3 parsecs\n", ["{f}:1:1:", "lease"]),
-    "list for a scalar": ("region:\n  - eu\n", ["{f}:1:1:", "region"]),
+    "wrong type": ("slots: many\n", ["{f}:1:8:", "slots"]),
+    "out of range": ("slots: 0\n", ["{f}:1:8:", "slots", "1"]),
+    "bad unit": ("lease: 3 parsecs\n", ["{f}:1:8:", "lease"]),
+    "list for a scalar": ("region:\n  - eu\n", ["{f}:2:3:", "region"]),
     "duplicate key": ("slots: 3\nslots: 4\n", ["{f}:2:1:", "slots", "line 1"]),
     "duplicate handler": (f'handlers:\n  a: "{RUN}"\n  a: "{RUN}"\n', ["{f}:3:3:", "a"]),
     "no YAML": ("slots: [3\n", ["{f}:"]),
@@ -72,7 +72,7 @@ class BadConfig(FaultTest):
                 self.assertLessEqual(told.count("\n"), 2, told)
 
     def test_scheduler_configurations(self):
-        for text, words in (("batchh: 3\n", [":1:1:", "batch"]), ("batch: 0\n", [":1:1:", "batch"]),
+        for text, words in (("batchh: 3\n", [":1:1:", "batch"]), ("batch: 0\n", [":1:8:", "batch"]),
                             ("partitions: [nonsense]\n", ["nonsense"])):
             with self.subTest(text):
                 path = self.config(text)
@@ -99,11 +99,11 @@ class BadConfig(FaultTest):
     def test_secret_file(self):
         path = os.path.join(self.fleet.folder, "password")
         config = self.config(f"redis:\n  password_file: {path}\n")
-        self.holds(self.refused("wherry-worker", "-c", config), path, f"{config}:2:3:", "No such file")
+        self.holds(self.refused("wherry-worker", "-c", config), path, f"{config}:2:18:", "No such file")
         self.holds(self.refused("wherry-worker", "--redis-password-file", path, status=EX_USAGE),
                    path, "No such file")
         os.mkdir(path)
-        self.holds(self.refused("wherry-worker", "-c", config), path, f"{config}:2:3:")
+        self.holds(self.refused("wherry-worker", "-c", config), path, f"{config}:2:18:")
 
     def test_secrets_stay_secret(self):
         """A password that Redis refuses: told, without the password, also in the argument list."""

@@ -313,7 +313,8 @@ class Operators(CliCase):
         self.enqueue("t", "--org", "acme")
         self.wherry("org", "weight", "acme", "2.5")
         self.assertEqual(self.wherry("org", "list", "--json").lines(),
-                         [{"org": "acme", "ready": 1, "active": 0, "weight": 2.5}])
+                         [{"org": "acme", "ready": 1, "active": 0, "weight": 2.5, "cap": None,
+                           "paused": False}])
         self.wherry("org", "weight", "acme", "much", status=2)
 
     def test_workers(self):

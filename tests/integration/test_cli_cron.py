@@ -64,7 +64,13 @@ class Cron(CliCase):
         self.wherry("cron", "resume", "s")
         self.assertEqual(self.listed()["s"]["next_ms"] % 3600000, 0)
         self.assertIn("is not paused", self.wherry("cron", "resume", "s").err)
+        self.wherry("cron", "pause", "s")
+        self.assertIn("fires next", self.wherry("cron", "set", "s", "@hourly", "t").err)
+        self.assertFalse(self.listed()["s"]["paused"])
         self.wherry("cron", "set", "s", "@hourly", "t", "x", "--paused")
+        self.wherry("cron", "resume", "s")
+        self.assertIn("same; paused", self.wherry("cron", "set", "s", "@hourly", "t", "x",
+                                                  "--paused").err)
         self.assertTrue(self.listed()["s"]["paused"])
         self.wherry("cron", "remove", "s")
         self.assertEqual(self.listed(), {})

@@ -40,8 +40,8 @@ class Limits(CliCase):
         self.assertEqual(self.limits(), {})
         done = self.wherry("limit", "set", "any:default", status=2)
         self.assertIn("say which limit, like active:org/acme=5", done.err)
-        done = self.wherry("limit", "remove", "actve:queue", status=2)
-        self.assertIn('did you mean "active"', done.err)
+        done = self.wherry("limit", "remove", "byte:queue", status=2)
+        self.assertIn('did you mean "bytes"', done.err)
 
     def test_a_breaker_shows_its_state(self):
         self.enqueue("mail")
@@ -197,6 +197,7 @@ class Enqueue(CliCase):
     def test_a_full_queue(self):
         self.enqueue("t")
         self.wherry("limit", "set", "jobs:queue=1")
+        self.assertIn("jobs:queue=1 (1 waiting)", self.wherry("queue", "stats").out)
         done = self.wherry("job", "enqueue", "t", status=75)
         self.assertIn("full", done.err)
 

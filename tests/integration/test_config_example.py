@@ -74,6 +74,8 @@ class Example(unittest.TestCase):
                                      os.path.basename(path)), here)
         elif path.startswith("/usr/bin/"):
             shutil.copy(os.path.join(BIN, os.path.basename(path)), here)
+        elif path.endswith(".json"):
+            self.write(path[1:], "{}")
         elif not os.path.isdir(here):
             self.write(path[1:], "secret\n", 0o755)
 
@@ -281,6 +283,25 @@ class Example(unittest.TestCase):
             self.skipTest("promtool is not installed (Debian package prometheus)")
         done = run("promtool", "check", "rules", self.write("alerts.yaml", text))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class SchedulerExample(unittest.TestCase):
+    """scheduler.yaml has every option of a schedule."""
+
+    def test_is_accepted_and_full(self):
+        program = os.path.join(BIN, "wherry-scheduler")
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(example("scheduler.yaml"))
+            file.flush()
+            if os.path.exists("/usr/share/zoneinfo/Europe/Berlin"):
+                done = run(program, "-c", file.name, "--check-config")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+            printed = options(run(program, "-c", file.name, "--print-config").stdout)
+        for path in [p for p in printed if p.startswith(("schedule", "max_active"))]:
+            value, source = printed[path]
+            self.assertIsNotNone(value, f"the example does not have {path}")
+            self.assertNotEqual(source, "default", f"the example does not have {path}")
+        self.assertIn("schedules.nightly-report.misfire_max", printed)
 
 
 class AccessList(DocsTest):

@@ -124,6 +124,7 @@ struct wh_lm_snap {
     double parked_queue, parked_org[WH_LM_ORGS], parked_type[WH_LM_TYPES];
     double parked_group[WH_LM_ORGS][WH_LM_LEVELS][WH_LM_GROUPS];
     bool waiting[WH_LM_ORGS][WH_LM_TYPES];
+    struct wh_lm_tats tat;
     unsigned ring;
 };
 

@@ -159,6 +159,20 @@ static const char *take(struct judge *g)
     return NULL;
 }
 
+static bool adopt_cuts(struct wh_lm *m, const struct wh_lm_cycle *c,
+                       const struct wh_lm_snap *snap)
+{
+    struct wh_lm_tats spent = {.queue = c->n_claimed};
+
+    for (unsigned i = 0; i < c->n_claimed; i++) {
+        const struct wh_lm_job *j = &m->job[c->claimed[i]];
+        spent.org[j->org]++;
+        spent.type[j->type]++;
+        spent.pair[j->org][j->type]++;
+    }
+    return wh_lm_adopt_cuts(&m->limits, &snap->tat, &spent);
+}
+
 /* --------------------------------------------------------------- places */
 
 static bool is_blocked(struct judge *g, unsigned n)
@@ -192,7 +206,7 @@ static const char *check_move(struct judge *g, unsigned n)
     }
     bool back = old->kind == WH_LM_ASIDE && new->kind == WH_LM_LIST && j->group > 0 &&
                 new->group == j->group && new->level == j->level;
-    return back && wh_lm_group_room(&g->x, j->org, j->group).n <= 0
+    return back && wh_lm_group_capped(&g->m->limits, j->org, j->group)
                ? NULL
                : is_wrong(g, n, "went to a wrong list");
 }
@@ -393,6 +407,9 @@ const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
     static char text[TEXT_MAX];
     struct judge g = {.m = m, .c = c, .snap = snap, .text = text};
 
+    if (!adopt_cuts(m, c, snap)) {
+        return "a bucket is not what it can be";
+    }
     g.x = wh_lm_session(m);
     const char *wrong = check_flags(&g);
     wrong = wrong != NULL ? wrong : take(&g);

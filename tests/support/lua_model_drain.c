@@ -84,10 +84,10 @@ void wh_lmr_drain(struct wh_lmr *run)
             continue;
         }
         more = 0;
-        count_starved(run, rounds);
         if (c.n_ok > 0) {
             continue;
         }
+        count_starved(run, rounds);
         if (c.next_due < 0 || c.next_due > 3600) {
             break;
         }

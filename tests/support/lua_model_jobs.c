@@ -270,12 +270,16 @@ void wh_lmr_enqueue_batch(struct wh_lmr *run)
     }
     wh_lmr_is_array(r);
     for (unsigned i = 0; i < count; i++) {
-        if (specs[i].reply == WH_LM_CREATED) {
+        bool named = at + 1 < r->elements && r->element[at]->integer == i + 1;
+        if (named != (specs[i].reply != WH_LM_CREATED)) {
+            fail_msg("job %u of the batch, %u with key %d, conflict %d: the model says %d",
+                     i + 1, specs[i].n, specs[i].key, (int)specs[i].conflict,
+                     (int)specs[i].reply);
+        }
+        if (!named) {
             created++;
             continue;
         }
-        assert_true(at + 1 < r->elements);
-        assert_int_equal(r->element[at]->integer, i + 1);
         assert_string_equal(r->element[at + 1]->str, wh_lc_id(specs[i].existing));
         at += 2;
     }

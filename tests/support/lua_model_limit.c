@@ -75,7 +75,7 @@ static void spend(struct wh_lm_bucket *b)
 static void load_queue(struct wh_lm_session *x)
 {
     if (x->l->rate_queue.pace > 0) {
-        load(x, &x->queue, x->l->tat_queue, x->l->rate_queue);
+        load(x, &x->queue, x->l->tat.queue, x->l->rate_queue);
     }
 }
 
@@ -84,7 +84,7 @@ static void load_org(struct wh_lm_session *x, unsigned org)
     struct wh_lm_rate rate = pick_rate(x->l->rate_org, org, WH_LM_ORGS);
 
     if (rate.pace > 0) {
-        load(x, &x->org[org], x->l->tat_org[org], rate);
+        load(x, &x->org[org], x->l->tat.org[org], rate);
     }
 }
 
@@ -102,7 +102,7 @@ static void load_type(struct wh_lm_session *x, unsigned type)
     struct wh_lm_rate rate = pick_rate(x->l->rate_type, type, WH_LM_TYPES);
 
     if (rate.pace > 0) {
-        load(x, &x->type[type], x->l->tat_type[type], rate);
+        load(x, &x->type[type], x->l->tat.type[type], rate);
     }
     struct wh_lm_bucket *a = &x->adapt[type];
     if (x->l->adaptive[type].max > 0 && !a->loaded) {
@@ -115,16 +115,57 @@ static void load_type(struct wh_lm_session *x, unsigned type)
     }
 }
 
+static struct wh_lm_rate pair_rate(const struct wh_lm_limits *l, unsigned org,
+                                   unsigned type)
+{
+    const struct wh_lm_rate *own = &l->rate_pair[org][type];
+
+    return own->pace > 0 ? *own : l->rate_pair[WH_LM_ORGS][type];
+}
+
 static void load_pair(struct wh_lm_session *x, unsigned org, unsigned type)
 {
-    struct wh_lm_rate rate = x->l->rate_pair[org][type];
+    struct wh_lm_rate rate = pair_rate(x->l, org, type);
 
-    if (rate.pace <= 0) {
-        rate = x->l->rate_pair[WH_LM_ORGS][type];
-    }
     if (rate.pace > 0) {
-        load(x, &x->pair[org][type], x->l->tat_pair[org][type], rate);
+        load(x, &x->pair[org][type], x->l->tat.pair[org][type], rate);
     }
+}
+
+static bool adopt_cut(const struct wh_lm_limits *l, double *tat, double seen, double spent,
+                      struct wh_lm_rate rate)
+{
+    double before = seen - spent * rate.pace, depth = rate.pace * rate.burst;
+
+    if (rate.pace <= 0 || seen <= 0 || before > *tat - 0.01 || *tat <= 0) {
+        return true;
+    }
+    bool was_over = *tat > l->changed_at + depth + 1;
+    *tat = before;
+    return was_over && before >= l->changed_at + depth - 0.01;
+}
+
+bool wh_lm_adopt_cuts(struct wh_lm_limits *l, const struct wh_lm_tats *seen,
+                      const struct wh_lm_tats *spent)
+{
+    bool good = adopt_cut(l, &l->tat.queue, seen->queue, spent->queue, l->rate_queue);
+
+    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        good = adopt_cut(l, &l->tat.org[o], seen->org[o], spent->org[o],
+                         pick_rate(l->rate_org, o, WH_LM_ORGS)) &&
+               good;
+        for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+            good = adopt_cut(l, &l->tat.pair[o][t], seen->pair[o][t], spent->pair[o][t],
+                             pair_rate(l, o, t)) &&
+                   good;
+        }
+    }
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        good = adopt_cut(l, &l->tat.type[t], seen->type[t], spent->type[t],
+                         pick_rate(l->rate_type, t, WH_LM_TYPES)) &&
+               good;
+    }
+    return good;
 }
 
 /* ------------------------------------------------------------- breakers */
@@ -371,15 +412,15 @@ void wh_lm_close(struct wh_lm_session *x)
 {
     struct wh_lm_limits *l = x->l;
 
-    keep(&x->queue, &l->tat_queue);
+    keep(&x->queue, &l->tat.queue);
     for (unsigned o = 0; o < WH_LM_ORGS; o++) {
-        keep(&x->org[o], &l->tat_org[o]);
+        keep(&x->org[o], &l->tat.org[o]);
         for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-            keep(&x->pair[o][t], &l->tat_pair[o][t]);
+            keep(&x->pair[o][t], &l->tat.pair[o][t]);
         }
     }
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-        keep(&x->type[t], &l->tat_type[t]);
+        keep(&x->type[t], &l->tat.type[t]);
         keep(&x->adapt[t], &l->state[t].tat);
         if (x->broken[t] || x->adapt[t].used) {
             round_state(&l->state[t]);

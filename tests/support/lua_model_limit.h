@@ -45,6 +45,11 @@ struct wh_lm_ran {
     double good, bad, overload, wait_ms;
 };
 
+/* Theoretical arrival times of the buckets of rates; 0: none. */
+struct wh_lm_tats {
+    double queue, org[WH_LM_ORGS], type[WH_LM_TYPES], pair[WH_LM_ORGS][WH_LM_TYPES];
+};
+
 /* 0: none. The last one of each array is that of "*". */
 struct wh_lm_limits {
     struct wh_lm_rate rate_queue, rate_org[WH_LM_ORGS + 1], rate_type[WH_LM_TYPES + 1];
@@ -60,8 +65,8 @@ struct wh_lm_limits {
     char name[WH_LM_SETTINGS][WH_LM_SETTING_LEN];
     unsigned n;
     /* state */
-    double tat_queue, tat_org[WH_LM_ORGS], tat_type[WH_LM_TYPES];
-    double tat_pair[WH_LM_ORGS][WH_LM_TYPES];
+    struct wh_lm_tats tat;
+    double changed_at; /* a setting, last */
     struct wh_lm_breaker state[WH_LM_TYPES];
 };
 
@@ -90,13 +95,19 @@ struct wh_lm_room {
 };
 
 /* An empty value removes; true: it is a setting. */
-bool wh_lm_set_limit(struct wh_lm_limits *l, const char *setting, const char *value);
+bool wh_lm_set_limit(struct wh_lm_limits *l, double now, const char *setting,
+                     const char *value);
 struct wh_lm_room wh_lm_queue_room(struct wh_lm_session *x);
 struct wh_lm_room wh_lm_org_room(struct wh_lm_session *x, unsigned org);
 struct wh_lm_room wh_lm_pair_room(struct wh_lm_session *x, unsigned org, unsigned type);
 struct wh_lm_room wh_lm_group_room(struct wh_lm_session *x, unsigned org,
                                    unsigned group);
 bool wh_lm_group_capped(const struct wh_lm_limits *l, unsigned org, unsigned group);
+/* What a slower rate left in a bucket is cut to the burst at the first look at it. Which call
+ * looked at it is Redis' choice; seen: what its keys say; spent: the jobs of the last call. False:
+ * a bucket is not what it can be. */
+bool wh_lm_adopt_cuts(struct wh_lm_limits *l, const struct wh_lm_tats *seen,
+                      const struct wh_lm_tats *spent);
 /* One job is claimed. */
 void wh_lm_spend(struct wh_lm_session *x, unsigned org, unsigned type, unsigned group);
 /* The call ends: keeps what was used. */

@@ -409,8 +409,23 @@ static void check_dlq(const struct wh_lmr *r)
     freeReplyObject(entries);
 }
 
+static void check_keys(const struct wh_lmr *r)
+{
+    for (int key = 0; key < WH_LM_KEYS; key++) {
+        redisReply *v = wh_lc_cmd("GET " WH_LC_P ":unique:k%d", key);
+        int holder = r->m.key_holder[key];
+        if ((holder < 0) != (v->type == REDIS_REPLY_NIL) ||
+            (holder >= 0 && strcmp(v->str, wh_lc_id((unsigned)holder)) != 0)) {
+            fail_msg("key %d is of %s, the model says %d", key,
+                     v->str != NULL ? v->str : "nobody", holder);
+        }
+        freeReplyObject(v);
+    }
+}
+
 void wh_lmr_check_all(const struct wh_lmr *r)
 {
+    check_keys(r);
     for (unsigned n = 0; n < WH_LM_JOBS; n++) {
         wh_lmr_check_job(r, n);
     }

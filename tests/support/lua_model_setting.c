@@ -134,7 +134,8 @@ static void remember(struct wh_lm_limits *l, const char *setting, bool on)
     }
 }
 
-bool wh_lm_set_limit(struct wh_lm_limits *l, const char *setting, const char *value)
+bool wh_lm_set_limit(struct wh_lm_limits *l, double now, const char *setting,
+                     const char *value)
 {
     char what[16];
     int used = 0;
@@ -146,5 +147,6 @@ bool wh_lm_set_limit(struct wh_lm_limits *l, const char *setting, const char *va
     }
     apply(l, what, &s, value);
     remember(l, setting, value[0] != '\0');
+    l->changed_at = now;
     return true;
 }

@@ -21,6 +21,7 @@ static const char script[] =
     "elseif what == 'soonest' or what == 'aside' then "
     "ids = redis.call('ZRANGE', k, 0, -1) "
     "elseif what == 'ratelimit' then redis.call('PERSIST', k) "
+    "out[#out + 1] = 'rate ' .. name .. ' ' .. redis.call('GET', k) "
     "elseif what == 'ring' then out[#out + 1] = 'ring ' .. redis.call('ZCARD', k) "
     "elseif what == 'waiting' then "
     "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
@@ -103,6 +104,23 @@ static void add_parked(struct wh_lm_snap *s, const char *line)
     }
 }
 
+static void add_rate(struct wh_lm_snap *s, const char *line)
+{
+    unsigned org;
+    char type[16];
+    double tat;
+
+    if (sscanf(line, "rate o%u:%15[a-z] %lf", &org, type, &tat) == 3) {
+        s->tat.pair[org][type_of(type)] = tat;
+    } else if (sscanf(line, "rate o%u: %lf", &org, &tat) == 2) {
+        s->tat.org[org] = tat;
+    } else if (sscanf(line, "rate : %lf", &tat) == 1) {
+        s->tat.queue = tat;
+    } else if (sscanf(line, "rate :%15[a-z] %lf", type, &tat) == 2) {
+        s->tat.type[type_of(type)] = tat;
+    }
+}
+
 static void parse(struct wh_lm_snap *s, char *text)
 {
     unsigned org;
@@ -116,6 +134,8 @@ static void parse(struct wh_lm_snap *s, char *text)
         }
         if (sscanf(line, "waiting o%u %15s", &org, type) == 2) {
             s->waiting[org][type_of(type)] = true;
+        } else if (strncmp(line, "rate ", 5) == 0) {
+            add_rate(s, line);
         } else {
             add_parked(s, line);
         }

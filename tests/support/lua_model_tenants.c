@@ -151,12 +151,25 @@ static void refuse_bad_setting(struct wh_lmr *run)
 static void add_setting(struct wh_lmr *run, struct wh_lc_args *a, const struct setting *s,
                         char *text, size_t size)
 {
-    if (!wh_lm_set_limit(&run->m.limits, s->name, s->value)) {
+    if (!wh_lm_set_limit(&run->m.limits, (double)run->m.now, s->name, s->value)) {
         fail_msg("the model knows no setting %s", s->name);
     }
     wh_lc_add_text(a, "%s", s->name);
     wh_lc_add_text(a, "%s", s->value);
     snprintf(text + strlen(text), size - strlen(text), " %s %s", s->name, s->value);
+}
+
+/* Before a setting changes, and before its reason is asked for: who cut which bucket so far? */
+static void look_at_rates(struct wh_lmr *run)
+{
+    static const struct wh_lm_tats none;
+    struct wh_lm_snap snap;
+    struct wh_lc_args a = {0};
+
+    freeReplyObject(wh_lmr_see("wh1_limits", &a, &snap));
+    if (!wh_lm_adopt_cuts(&run->m.limits, &snap.tat, &none)) {
+        fail_msg("a bucket is not what it can be");
+    }
 }
 
 void wh_lmr_limit(struct wh_lmr *run)
@@ -172,6 +185,7 @@ void wh_lmr_limit(struct wh_lmr *run)
         refuse_bad_setting(run);
         return;
     }
+    look_at_rates(run);
     for (unsigned i = 0; all ? run->m.limits.n > 0 : i < count; i++) {
         if (all) {
             s.value[0] = '\0';
@@ -196,6 +210,7 @@ void wh_lmr_explain(struct wh_lmr *run)
     const struct wh_lm_job *j = &run->m.job[n];
 
     wh_lmr_note(run, "explain %u", n);
+    look_at_rates(run);
     redisReply *r = wh_lc_call("wh1_explain", "%s", wh_lc_id(n));
     if (j->state == WH_LM_NONE || j->state == WH_LM_TOMB) {
         wh_lmr_is_error(r, "WHNOTFOUND ");

@@ -33,8 +33,10 @@ typedef struct wh_handler_config {
     char *retry;      /* wh_retry_parse text */
     int64_t max_attempts;
     double jitter;
-    char *dir;      /* working directory */
-    wh_strlist env; /* more NAME=VALUE for the children */
+    char *dir;         /* working directory */
+    wh_strlist env;    /* more NAME=VALUE for the children */
+    char *schema;      /* file that payloads must fit; NULL or "": none */
+    int schema_format; /* wh_payload_format */
 } wh_handler_config;
 
 typedef enum wh_result_status {

@@ -395,6 +395,28 @@ static void test_notes_and_lines(void **state)
     assert_int_equal(lines, 1);
 }
 
+static void test_payloads_must_fit(void **state)
+{
+    (void)state;
+    static const char schema[] = "{\"type\":\"object\"}";
+    wh_handler *h = wh_registry_find(registry, "mail");
+    static const char want[] = "payload: not JSON at byte 0: ";
+
+    assert_int_equal(wh_schema_compile(schema, sizeof schema - 1, &h->schema, NULL),
+                     WH_OK);
+    claim('a', "mail"); /* its payload is the word "payload" */
+    assert_int_equal(pending_outcome(), WH_STORE_DEAD);
+    const wh_store_finish *f = &part->pending.first->finish;
+    assert_string_equal(f->category, "invalid");
+    assert_true(f->message.n > sizeof want);
+    assert_memory_equal(f->message.p, want, sizeof want - 1);
+    confirm_all();
+    claim('b', "slow"); /* has no schema */
+    wh_dispatch_pump(dispatch);
+    assert_int_equal(fakes[0].n, 0);
+    assert_int_equal(fakes[1].n, 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -408,6 +430,7 @@ int main(void)
         TEST(test_returned_jobs_go_again),
         TEST(test_refused_submit_waits_for_capacity),
         TEST(test_never_run),
+        TEST(test_payloads_must_fit),
         TEST(test_drain),
         TEST(test_release_everything),
         TEST(test_jobs_know_their_place),

@@ -2,6 +2,7 @@
 /*
  * The option table and the checks beside it.
  */
+#include "common/job/payload.h"
 #include "worker/options.h"
 
 #include <setjmp.h>
@@ -85,6 +86,8 @@ static void test_flags(void **state)
     assert_string_equal(h->run, "command:/bin/true");
     assert_int_equal(h->timeout_ms, 300000);
     assert_int_equal(h->max_attempts, 5);
+    assert_null(h->schema);
+    assert_int_equal(h->schema_format, WH_PAYLOAD_JSON);
     wh_endpoint e = {0};
     assert_int_equal(wh_redis_options_endpoint(&o->redis, &e, &eb), WH_OK);
     assert_string_equal(e.user, "u");
@@ -134,9 +137,10 @@ static void test_refused_in_file(void **state)
     static const struct {
         const char *line, *want;
     } cases[] = {
-        {"retry: often", ":2:26: handlers.x.retry: "},
+        {"retry: often", ":2:33: handlers.x.retry: "},
         {"env: [A=1, B]", ":2:37: handlers.x.env: \"B\" is not NAME=VALUE"},
-        {"run: '', jitter: 2", ":2:26: handlers.x.run: "},
+        {"run: '', jitter: 2", ":2:31: handlers.x.run: "},
+        {"schema_format: xml", ":2:41: handlers.x.schema_format: "},
     };
     (void)state;
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -127,13 +128,68 @@ static void test_reload(void **state)
     wh_registry_free(r);
 }
 
+static void write_schema(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static bool fits(const wh_registry *r, const char *payload)
+{
+    return wh_schema_check_json(wh_registry_at(r, 0)->schema, payload, strlen(payload),
+                                NULL) == WH_OK;
+}
+
+static void test_schema(void **state)
+{
+    (void)state;
+    static char path[64];
+    wh_handler_config c = handler(mail, run);
+    wh_registry *r = NULL;
+    wh_errbuf eb = {0};
+
+    assert_int_equal(make(&c, 1, &r, NULL), WH_OK);
+    assert_null(wh_registry_at(r, 0)->schema);
+    wh_registry_free(r);
+    snprintf(path, sizeof path, "/tmp/wh-registry-%ld.json", (long)getpid());
+    c.schema = path;
+    refused(c, "handlers.mail.schema: /tmp/wh-registry-"); /* no such file */
+    write_schema(path, "{\"nonsense\":1}");
+    refused(c, "nonsense");
+    write_schema(path, "{\"minimum\":5}");
+    assert_int_equal(make(&c, 1, &r, NULL), WH_OK);
+    assert_true(fits(r, "5") && !fits(r, "4"));
+
+    /* A reload reads the file again, and takes all or nothing. */
+    wh_handler_config fresh[2] = {c, handler(any, run)};
+    write_schema(path, "{\"minimum\":3}");
+    fresh[1].retry = bad_retry;
+    assert_int_equal(wh_registry_reload(r, fresh, 2, &eb), WH_ECONFIG);
+    assert_false(fits(r, "4"));
+    fresh[0].schema_format = WH_PAYLOAD_MSGPACK;
+    assert_int_equal(wh_registry_reload(r, fresh, 1, &eb), WH_OK);
+    assert_true(fits(r, "4"));
+    assert_int_equal(wh_registry_at(r, 0)->config.schema_format, WH_PAYLOAD_MSGPACK);
+    write_schema(path, "{");
+    assert_int_equal(wh_registry_reload(r, fresh, 1, &eb), WH_ECONFIG);
+    assert_non_null(strstr(eb.text, "handlers.mail.schema: "));
+    assert_true(fits(r, "4"));
+    fresh[0].schema = NULL;
+    assert_int_equal(wh_registry_reload(r, fresh, 1, &eb), WH_OK);
+    assert_null(wh_registry_at(r, 0)->schema);
+    wh_registry_free(r);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_find),    cmocka_unit_test(test_many),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_schema),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
