@@ -2,8 +2,8 @@
 /*
  * One step at a time: list, reconcile, fire, sleep; while calls are open nothing else is
  * begun, so entries never go while Redis owes an answer for one. Nothing fires from a list
- * older than FRESH_MS: a change is in force everywhere within that time. Fire times are
- * compared with Redis' clock as the last list told it.
+ * older than FRESH_MS (or ten times what listing takes): a change is in force everywhere
+ * within that time. Fire times are compared with Redis' clock as the last list told it.
  */
 #include "scheduler/recur.h"
 
@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A list that takes long (10,000 schedules: 0.1 s of Redis) is asked for less often. */
+enum { FRESH_TOOK = 10, PAUSE_TOOK = 50, TOOK_MAX_MS = 500 };
 enum { FRESH_MS = 1000, BELL_PAUSE_MS = 100, RETRY_MS = 2000, FIRES_MAX = 64 };
 
 typedef struct entry {
@@ -41,6 +43,7 @@ struct wh_recur {
     size_t open;                  /* calls under way */
     int64_t listed_ms;            /* monotonic; -1: never */
     int64_t redis_ms, redis_mono; /* Redis' clock at the last list, and ours then */
+    int64_t sent_ms, took_ms;     /* of the last list: monotonic, and until its reply */
     bool asked, reconcile;
 };
 
@@ -242,6 +245,9 @@ static void on_list(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *
     wh_recur *r = arg;
     r->open--;
     r->listed_ms = wh_clock_mono_ms();
+    r->took_ms = r->listed_ms - r->sent_ms;
+    if (r->took_ms > TOOK_MAX_MS) /* a stall, not a long list */
+        r->took_ms = TOOK_MAX_MS;
     if (!err) {
         r->redis_ms = wh_reply_int(wh_reply_at(reply, 0), 0);
         r->redis_mono = r->listed_ms;
@@ -264,6 +270,7 @@ static void list(wh_recur *r)
     wh_call_init(&call, "wh1_cron_list", true, r->s.key);
     wh_err err = wh_store_call(r->s.store, &call, on_list, r);
     r->asked = false;
+    r->sent_ms = wh_clock_mono_ms();
     if (err)
         wh_timer_start(r->timer, RETRY_MS); /* or wh_recur_wake, when Redis is there */
     else
@@ -380,14 +387,22 @@ static int64_t earliest(const wh_recur *r)
     return least;
 }
 
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Monotonic time of the next list. */
 static int64_t list_at(const wh_recur *r, bool is_due)
 {
+    int64_t fresh = at_least(FRESH_MS, FRESH_TOOK * r->took_ms);
     if (r->listed_ms < 0)
         return 0;
-    if (is_due && !r->asked)
-        return r->listed_ms + FRESH_MS;
-    return r->listed_ms + (r->asked ? BELL_PAUSE_MS : r->s.interval_ms);
+    if (r->asked)
+        return r->listed_ms + at_least(BELL_PAUSE_MS, fresh - FRESH_MS);
+    if (is_due)
+        return r->listed_ms + fresh;
+    return r->listed_ms + at_least(r->s.interval_ms, PAUSE_TOOK * r->took_ms);
 }
 
 static void advance(wh_recur *r)

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/cli/cli_find.h"
+#include "common/cli/cli_fleet.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_setting.h"
 
@@ -87,14 +88,30 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && strcmp(s + n - k, end) == 0;
 }
 
-static void add_turn(const wh_reply *flat, wh_buf *out)
+/* Nothing in Redis holds it: its workers may. */
+static void add_workers(const wh_cli_fleet *f, wh_buf *out)
+{
+    const char *all = f->workers == 1 ? "the one live worker" : "each live worker";
+
+    if (f->quiet == f->workers) {
+        wh_buf_addf(out, "waits because %s is quiet or about to end", all);
+    } else if (f->quiet + f->pressed == f->workers) {
+        wh_buf_addf(out, "waits because %s claims nothing for now (%s)", all, f->why);
+    } else if (f->slots > 0 && f->held >= f->slots) {
+        wh_buf_addf(out, "waits for a slot: all %" PRId64 " are in use", f->slots);
+    } else {
+        wh_buf_adds(out, "waits for its turn: nothing holds it");
+    }
+}
+
+static void add_turn(const wh_reply *flat, const wh_cli_fleet *f, wh_buf *out)
 {
     int64_t jobs = wh_cli_redis_field(flat, "ahead_org", -1);
     int64_t orgs = wh_cli_redis_field(flat, "ahead_orgs", -1);
     int64_t wait_ms = wh_cli_redis_field(flat, "wait_ms", -1);
     char human[24];
 
-    wh_buf_adds(out, "waits for its turn: nothing holds it");
+    add_workers(f, out);
     if (jobs > 0) {
         wh_buf_addf(out, "; %" PRId64 " job%s of org %s before it", jobs,
                     jobs == 1 ? " is" : "s are", text_of(flat, "org", "?"));
@@ -108,10 +125,11 @@ static void add_turn(const wh_reply *flat, wh_buf *out)
     }
 }
 
-static void add_reason(const wh_reply *flat, const char *reason, wh_buf *out)
+static void add_reason(const wh_reply *flat, const char *reason, const wh_cli_fleet *f,
+                       wh_buf *out)
 {
     if (strcmp(reason, "ready") == 0) {
-        add_turn(flat, out);
+        add_turn(flat, f, out);
     } else if (strcmp(reason, "delayed") == 0) {
         wh_buf_adds(out, "waits because it is delayed");
         add_until(flat, "runs", out);
@@ -143,14 +161,14 @@ static void add_reason(const wh_reply *flat, const char *reason, wh_buf *out)
     }
 }
 
-static void add_sentence(const wh_reply *flat, wh_buf *out)
+static void add_sentence(const wh_reply *flat, const wh_cli_fleet *f, wh_buf *out)
 {
     const char *status = text_of(flat, "status", "");
     const char *reason = fact(flat, "reason");
     const char *worker = fact(flat, "worker");
 
     if (reason != NULL) {
-        add_reason(flat, reason, out);
+        add_reason(flat, reason, f, out);
     } else if (strcmp(status, "in_progress") == 0) {
         wh_buf_addf(out, "runs%s%s", worker == NULL ? "" : " on worker ",
                     worker == NULL ? "" : worker);
@@ -250,7 +268,7 @@ static bool is_number(const char *name)
 }
 
 static void add_json(const wh_reply *flat, const wh_cli_partition *where,
-                     const char *sentence, wh_buf *out)
+                     const wh_cli_fleet *f, const char *sentence, wh_buf *out)
 {
     wh_buf_adds(out, "{\"partition\":");
     wh_buf_add_json(out, where->name, strlen(where->name));
@@ -274,19 +292,23 @@ static void add_json(const wh_reply *flat, const wh_cli_partition *where,
             wh_buf_add_json(out, value.p, value.n);
         }
     }
-    wh_buf_adds(out, "}\n");
+    wh_buf_addf(out,
+                ",\"fleet\":{\"workers\":%" PRId64 ",\"slots\":%" PRId64
+                ",\"held\":%" PRId64 ",\"quiet\":%" PRId64 ",\"backpressure\":%" PRId64
+                "}}\n",
+                f->workers, f->slots, f->held, f->quiet, f->pressed);
 }
 
-static wh_exit print(wh_cli *c, const wh_cli_partition *where, const char *id,
-                     const wh_reply *flat)
+static wh_exit print(wh_cli *c, const wh_cli_partition *where, const wh_reply *flat,
+                     const wh_cli_fleet *f)
 {
     wh_buf sentence = {0}, out = {0};
 
-    add_sentence(flat, &sentence);
+    add_sentence(flat, f, &sentence);
     if (c->json) {
-        add_json(flat, where, wh_buf_str(&sentence), &out);
+        add_json(flat, where, f, wh_buf_str(&sentence), &out);
     } else {
-        wh_buf_addf(&out, "job %s in %s ", id, where->name);
+        wh_buf_addf(&out, "job %s in %s ", text_of(flat, "id", "?"), where->name);
         wh_cli_out_clean(&out, wh_buf_str(&sentence), sentence.len, true);
         wh_buf_adds(&out, "\n\n");
         add_table(c, flat, &out);
@@ -307,7 +329,9 @@ wh_exit wh_cli_explain_run(wh_cli *c)
     wh_cli_partition where;
     wh_job_record rec;
     wh_call call;
-    const wh_reply *flat = NULL;
+    const wh_reply *reply = NULL;
+    wh_reply *flat = NULL;
+    wh_cli_fleet fleet;
 
     wh_job_record_init(&rec);
     wh_exit status = wh_cli_redis_open(c);
@@ -317,11 +341,18 @@ wh_exit wh_cli_explain_run(wh_cli *c)
     if (status == WH_EXIT_OK) {
         wh_call_init(&call, "wh1_explain", true, where.key);
         wh_call_args(&call, rec.id);
-        status = wh_cli_redis_call(c, &call, &flat);
+        status = wh_cli_redis_call(c, &call, &reply);
+    }
+    if (status == WH_EXIT_OK && wh_reply_copy(reply, &flat) != WH_OK) {
+        status = wh_cli_no_memory(c);
     }
     if (status == WH_EXIT_OK) {
-        status = print(c, &where, rec.id, flat);
+        status = wh_cli_fleet_read(c, &where, &fleet);
     }
+    if (status == WH_EXIT_OK) {
+        status = print(c, &where, flat, &fleet);
+    }
+    wh_reply_free(flat);
     wh_job_record_fini(&rec);
     return status;
 }

@@ -107,9 +107,9 @@ static void add_intro(wh_buf *out)
                      "scheduler named it. A command that is\n"
                      "given another one says so, with the name that may be meant, and "
                      "ends with status 3: an empty queue\n"
-                     "never looks like a mistyped one. `job enqueue`, `queue set` and "
-                     "`org weight` may make a new one, `queue\n"
-                     "pause` with `--new`.\n\n");
+                     "never looks like a mistyped one. `job enqueue`, `queue set`, "
+                     "`limit set`, `cron set` and `org weight`\n"
+                     "may make a new one, `queue pause` with `--new`.\n\n");
 }
 
 static void add_environment(wh_buf *out)

@@ -133,6 +133,9 @@ function record.parse_head(bytes)
         args.fail('WHBADARG the head is no msgpack array')
     end
     local h = record.check(head)
+    if h.options.eo then
+        args.fail('WHBADARG head: unknown option or wrong type')
+    end
     h.bytes = record.pack_head(head)
     if #bytes <= 128 and not h.options.k then
         if n_heads >= 5000 then

@@ -89,6 +89,7 @@ function unique.supersede(k, now, old, keep)
     local rec = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
     redis.call('ZREM', k.delayed, old.raw)
     queued.change(k, old.head[2], -1, -#rec, old.due and 0 or 1)
+    unique.release(k, old.raw, record.decode(rec)) -- another key than this one, if its id was used before
     done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
     event.add(k, 'cancelled', old.raw, old.head)
     event.count(k, 'cancelled', 1)

@@ -139,6 +139,25 @@ class Explain(CliCase):
         paused = self.explain(self.enqueue("pdf"))
         self.assertEqual(paused["sentence"], "waits because the queue is paused")
 
+    def test_what_workers_say(self):
+        job = self.enqueue("mail")
+        for info, want in (({"state": "running", "slots": 4}, "waits for its turn"),
+                           ({"state": "quiet", "slots": 4}, "waits because the one live worker is "
+                                                            "quiet or about to end"),
+                           ({"state": "running", "slots": 4, "backpressure": "memory"},
+                            "waits because the one live worker claims nothing for now (memory)"),
+                           ("nonsense", "waits for its turn")):
+            self.redis.heartbeat("w1", "renew" if info != {"state": "running", "slots": 4} else
+                                 "new", info=json.dumps(info))
+            facts = self.explain(job)
+            self.assertTrue(facts["sentence"].startswith(want), facts)
+        self.redis.heartbeat("w1", "renew", info='{"state":"running","slots":1}')
+        self.redis.claim("w1", 1)
+        facts = self.explain(self.enqueue("mail"))
+        self.assertTrue(facts["sentence"].startswith("waits for a slot: all 1 are in use"), facts)
+        self.assertEqual(facts["fleet"], {"workers": 1, "slots": 1, "held": 1, "quiet": 0,
+                                          "backpressure": 0})
+
     def test_one_that_does_not_wait(self):
         job = self.kill_jobs(1)[0]
         self.assertEqual(self.explain(job)["sentence"], "does not wait: it is failed")

@@ -3,14 +3,15 @@
 """Payloads against schemas at both ends: `wherry` before a job is sent, the worker before it runs."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
-from fleet import BIN, BUILD, FaultTest, main, wait_for  # noqa: E402
+from fleet import BIN, FaultTest, main, wait_for  # noqa: E402
 
-NOOP = "native:" + os.path.join(BUILD, "lib", "wherry", "handlers", "noop.so")
+RUN = "command:" + (shutil.which("true") or "/bin/true")
 ADULT = {"type": "object", "required": ["age"], "properties": {"age": {"minimum": 18}}}
 MINOR = "/age: 17 is less than minimum 18"
 EX_DATA, EX_IO, EX_CONFIG, EX_USAGE = 65, 74, 78, 2
@@ -26,7 +27,7 @@ class SchemaTest(FaultTest):
 
 class Worker(SchemaTest):
     def start(self, settings, **more):
-        return self.fleet.start_worker("w", {"adult": {"run": NOOP, **settings}, "free": NOOP}, **more)
+        return self.fleet.start_worker("w", {"adult": {"run": RUN, **settings}, "free": RUN}, **more)
 
     def ended(self, kind, payload):
         job = self.fleet.enqueue_one(kind, payload)
@@ -58,16 +59,16 @@ class Worker(SchemaTest):
         self.assertEqual(self.ended("adult", b'{"age":18}')["error_category"], "invalid")
 
     def test_bad_schema_at_start(self):
-        path = self.write("bad.json", {"minimun": 1})
-        config = self.write("try.yaml", f"handlers:\n  x: {{run: '{NOOP}', schema: '{path}'}}\n")
+        path = self.write("bad.json", {"nonsense": 1})
+        config = self.write("try.yaml", f"handlers:\n  x: {{run: '{RUN}', schema: '{path}'}}\n")
         for more in ((), ("--check-config",)):
             worker = self.fleet.start("wherry-worker", "try", "-c", config, *more)
             self.assertEqual(worker.wait(), EX_CONFIG)
             said = worker.log()
-            column = len(f"  x: {{run: '{NOOP}', schema: ") + 1
+            column = len(f"  x: {{run: '{RUN}', schema: ") + 1
             self.assertIn(f"{config}:2:{column}: handlers.x.schema: {path}: ", said)
-            self.assertIn("minimun", said)
-        self.write("try.yaml", f"handlers:\n  x: {{run: '{NOOP}', schema: /nowhere/x.json}}\n")
+            self.assertIn("nonsense", said)
+        self.write("try.yaml", f"handlers:\n  x: {{run: '{RUN}', schema: /nowhere/x.json}}\n")
         worker = self.fleet.start("wherry-worker", "try", "-c", config)
         self.assertEqual(worker.wait(), EX_CONFIG)
         self.assertIn("/nowhere/x.json: ", worker.log())
@@ -139,8 +140,8 @@ class CommandLine(SchemaTest):
         self.wherry("schema", "check", schema, "/nowhere/x", good, status=EX_IO)
         self.wherry("schema", "check", "/nowhere/x.json", good, status=EX_IO)
         self.wherry("schema", "check", status=EX_USAGE)
-        refused = self.wherry("schema", "check", self.write("broken.json", {"minimun": 1}), status=EX_CONFIG)
-        self.assertIn("minimun", refused.stderr)
+        refused = self.wherry("schema", "check", self.write("broken.json", {"nonsense": 1}), status=EX_CONFIG)
+        self.assertIn("nonsense", refused.stderr)
 
 
 if __name__ == "__main__":

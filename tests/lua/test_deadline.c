@@ -221,6 +221,21 @@ static void the_list_of_waiting_jobs_names_all(void **state)
     wh_lc_audit();
 }
 
+/* Who stands in this order is for the library to say. */
+static void a_head_must_not_name_its_place(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    wh_lc_add(&a, wh_lc_raw(1), 16);
+    wh_lc_add(&a,
+              "\x94\xa4mail\xa1o\x05\x81\xa2"
+              "eo\x01",
+              14);
+    wh_lc_add_text(&a, "p");
+    wh_lc_error_args("WHBADARG", "wh1_enqueue_batch", &a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +251,7 @@ int main(void)
         WH_LC_TEST(groups_keep_their_own_order),
         WH_LC_TEST(a_blocked_type_is_set_aside),
         WH_LC_TEST(the_list_of_waiting_jobs_names_all),
+        WH_LC_TEST(a_head_must_not_name_its_place),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

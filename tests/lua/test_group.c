@@ -349,6 +349,37 @@ static void parked_groups_cost_nothing(void **state)
     wh_lc_audit();
 }
 
+/* A cap that comes when a thousand groups are over it already: none hides what may run. */
+static void a_late_cap_hides_no_free_group(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned g = 0; g < 1200; g++) {
+        fill_group(g, 0, 1, 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        wh_ll_take_count("w", 500);
+    }
+    wh_lc_stat("in_progress", 1200);
+    for (unsigned g = 0; g < 1200; g++) {
+        fill_group(g, 1, 1, 0);
+    }
+    fill_group(3000, 0, 1, 0);
+    wh_ll_set("active:group", "1");
+    unsigned got = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        got += wh_ll_take_count("w", 10);
+    }
+    assert_int_equal(got, 1);
+    wh_lc_audit();
+    wh_ll_set("active:group", "");
+    for (unsigned i = 0; i < 20; i++) {
+        got += wh_ll_take_count("w", 500);
+    }
+    assert_int_equal(got, 1201);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +398,7 @@ int main(void)
         WH_LC_TEST(a_cancelled_job_of_a_group_leaves_it),
         WH_LC_TEST(the_record_tells_its_group),
         WH_LC_TEST(parked_groups_cost_nothing),
+        WH_LC_TEST(a_late_cap_hides_no_free_group),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

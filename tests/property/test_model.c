@@ -53,6 +53,7 @@ static void go(unsigned share, bool twice)
         if (run.op % AUDIT == 0) {
             wh_lc_audit();
         }
+        if (getenv("X_FROM") != NULL && run.op >= strtoul(getenv("X_FROM"), NULL, 10)) { wh_lmr_check_all(&run); }
         if (run.op % FULL_CHECK == FULL_CHECK - 1) {
             wh_lmr_check_all(&run);
         }

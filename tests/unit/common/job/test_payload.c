@@ -65,7 +65,7 @@ static void test_schema(void **state)
     memset(large, ' ', WH_SCHEMA_BYTES_MAX + 1);
     refused(large, WH_SCHEMA_BYTES_MAX + 1, "larger than 262144 bytes");
     free(large);
-    refused("{\"minimun\":1}", 13, "minimun");
+    refused("{\"nonsense\":1}", 14, "nonsense");
     refused("", 0, "JSON");
     write_file("true", 4);
     assert_int_equal(wh_payload_schema(path, &s, &eb), WH_OK);
