@@ -62,7 +62,11 @@ static void count_starved(struct wh_lmr *run, unsigned *rounds)
         bool left = run->m.job[n].state == WH_LM_READY && wh_lm_may_run(&run->m, &x, n);
         rounds[n] = left ? rounds[n] + 1 : 0;
         if (rounds[n] >= STARVED) {
-            fail_msg("job %u could run for %u rounds, and nobody got it", n, rounds[n]);
+            const struct wh_lm_job *j = &run->m.job[n];
+            fail_msg("job %u (org %u, level %u, type %s, group %u%s) could run for %u rounds, "
+                     "and nobody got it",
+                     n, j->org, j->level, wh_lm_types[j->type], j->group,
+                     run->m.stand[n].kind == WH_LM_ASIDE ? ", set aside" : "", rounds[n]);
         }
     }
 }

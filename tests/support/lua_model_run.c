@@ -84,7 +84,11 @@ static void show_keys(void)
         freeReplyObject(r);
     }
     redisReply *r = wh_lc_cmd("EVAL %s 0 " WH_LC_P ":", script);
-    print_error("%s\n", r->str);
+    char *save = NULL; /* by lines: cmocka cuts long texts */
+    for (char *line = strtok_r(r->str, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        print_error("%s\n", line);
+    }
     freeReplyObject(r);
 }
 
