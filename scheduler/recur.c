@@ -12,44 +12,18 @@
 #include "common/base/log.h"
 #include "common/job/codec.h"
 #include "common/schedule/firing.h"
+#include "scheduler/recur_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+typedef wh_recur_entry entry;
 
 /* A list that takes long (10,000 schedules: 0.1 s of Redis) is asked for less often. */
 enum { FRESH_TOOK = 10, PAUSE_TOOK = 50, TOOK_MAX_MS = 500 };
 enum { FRESH_MS = 1000, BELL_PAUSE_MS = 100, RETRY_MS = 2000, FIRES_MAX = 64 };
 
-typedef struct entry {
-    wh_recur *recur;
-    char name[WH_JOB_NAME_MAX + 1];
-    char *text;
-    wh_schedule schedule;
-    const wh_zone *zone;
-    int64_t next_ms;  /* -1: paused, or never again */
-    int64_t after_ms; /* of the firing under way */
-    int64_t retry_ms; /* not tried before (monotonic) */
-    size_t n_jobs;    /* of the firing under way */
-    bool is_bad;      /* can't be read or has no zone: not fired */
-    bool is_open;     /* a call for it is under way */
-    bool is_kept;     /* by the list being read */
-} entry;
-
-struct wh_recur {
-    wh_recur_setup s;
-    wh_timer *timer;
-    entry **entries; /* by name */
-    size_t n, cap;
-    size_t open;                  /* calls under way */
-    int64_t listed_ms;            /* monotonic; -1: never */
-    int64_t redis_ms, redis_mono; /* Redis' clock at the last list, and ours then */
-    int64_t sent_ms, took_ms;     /* of the last list: monotonic, and until its reply */
-    bool asked, reconcile;
-};
-
-static void advance(wh_recur *r);
-
-static int64_t redis_now(const wh_recur *r)
+int64_t wh_recur_now(const wh_recur *r)
 {
     return r->redis_ms + (wh_clock_mono_ms() - r->redis_mono);
 }
@@ -69,7 +43,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static entry *find(const wh_recur *r, const char *name)
+wh_recur_entry *wh_recur_find(const wh_recur *r, const char *name)
 {
     entry key;
     const entry *p = &key;
@@ -98,7 +72,7 @@ static entry *entry_of(wh_recur *r, wh_slice name, wh_slice text)
 {
     if (!name.p || !text.p || name.n > WH_JOB_NAME_MAX)
         return NULL;
-    entry *e = find(r, name.p);
+    entry *e = wh_recur_find(r, name.p);
     if (e && !e->is_kept && !e->is_bad && strcmp(e->text, text.p) == 0) {
         e->is_kept = true;
         return e;
@@ -156,88 +130,6 @@ static wh_err take_list(wh_recur *r, const wh_reply *reply)
     return WH_OK;
 }
 
-/* ---- the declared set ---- */
-
-static void on_reconciled(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
-{
-    wh_recur *x = arg;
-    (void)r;
-    if (err && err != WH_ENOTFOUND) { /* gone already: what we wanted */
-        x->reconcile = true;
-        WH_LOG_LIMITED(WARN, 6, "cron.reconcile_failed",
-                       WH_F_STR("partition", x->s.key),
-                       WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
-    }
-    x->asked = true;
-    if (--x->open == 0)
-        advance(x);
-}
-
-static void change(wh_recur *r, wh_call *call, const char *what, const char *name)
-{
-    wh_err err = wh_store_call(r->s.store, call, on_reconciled, r);
-    if (err) {
-        r->reconcile = true;
-        return;
-    }
-    r->open++;
-    WH_LOG(INFO, "cron.reconciled", WH_F_STR("partition", r->s.key),
-           WH_F_STR("schedule", name), WH_F_STR("change", what));
-}
-
-/* Paused by an operator, who knows better than a new definition. */
-static bool is_held(const wh_recur *r, const entry *e)
-{
-    return e && e->next_ms < 0 && !e->is_bad && !e->schedule.paused &&
-           wh_firing_next(&e->schedule, e->zone, redis_now(r)) > 0;
-}
-
-static void set_declared(wh_recur *r, const wh_declared_item *item)
-{
-    const entry *e = find(r, item->name);
-    const wh_zone *zone = NULL;
-    wh_schedule s;
-    wh_errbuf eb = {0};
-    wh_call call;
-    if (e && strcmp(e->text, item->text) == 0)
-        return;
-    wh_err err = wh_schedule_parse(item->text, strlen(item->text), &s, &eb);
-    if (!err)
-        err = wh_zones_get(r->s.zones, s.zone, &zone, &eb);
-    if (err) { /* it was sound when it was loaded: tzdata went away, or memory */
-        WH_LOG_LIMITED(ERROR, 6, "cron.unreadable", WH_F_STR("partition", r->s.key),
-                       WH_F_STR("schedule", item->name), WH_F_STR("error", eb.text));
-        r->reconcile = true;
-    } else {
-        bool idle = s.paused || is_held(r, e);
-        wh_call_init(&call, "wh1_cron_set", false, r->s.key);
-        wh_call_args(&call, item->name);
-        wh_call_args(&call, item->text);
-        wh_call_argi(&call, idle ? 0 : wh_firing_next(&s, zone, redis_now(r)));
-        change(r, &call, e ? "changed" : "created", item->name);
-    }
-    wh_schedule_fini(&s);
-}
-
-static void reconcile(wh_recur *r)
-{
-    const wh_declared *d = r->s.declared;
-    r->reconcile = false;
-    for (size_t i = 0; i < d->n; i++)
-        if (strcmp(d->items[i].key, r->s.key) == 0)
-            set_declared(r, &d->items[i]);
-    for (size_t i = 0; d->governs && i < r->n; i++) {
-        const entry *e = r->entries[i];
-        const char *set = e->schedule.declared;
-        wh_call call;
-        if (!set || strcmp(set, d->set) != 0 || wh_declared_has(d, r->s.key, e->name))
-            continue;
-        wh_call_init(&call, "wh1_cron_remove", false, r->s.key);
-        wh_call_args(&call, e->name);
-        change(r, &call, "removed", e->name);
-    }
-}
-
 /* ---- list ---- */
 
 static void on_list(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *reply)
@@ -260,8 +152,8 @@ static void on_list(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *
         return;
     }
     if (r->reconcile)
-        reconcile(r);
-    advance(r);
+        wh_recur_declared_reconcile(r);
+    wh_recur_advance(r);
 }
 
 static void list(wh_recur *r)
@@ -309,7 +201,7 @@ static void on_fired(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply 
         e->next_ms = wh_reply_int(wh_reply_at(reply, 1), -1);
     }
     if (--r->open == 0)
-        advance(r);
+        wh_recur_advance(r);
 }
 
 static wh_err add_job(wh_call *call, const wh_schedule *s, const wh_firing_of *f)
@@ -359,7 +251,8 @@ static int64_t due_in(const wh_recur *r, const entry *e)
 {
     if (e->is_bad || e->next_ms < 0)
         return INT64_MAX;
-    int64_t due = e->next_ms - redis_now(r), retry = e->retry_ms - wh_clock_mono_ms();
+    int64_t due = e->next_ms - wh_recur_now(r),
+            retry = e->retry_ms - wh_clock_mono_ms();
     return due > retry ? due : retry;
 }
 
@@ -371,7 +264,7 @@ static void fire_due(wh_recur *r)
         entry *e = r->entries[i];
         if (due_in(r, e) > 0)
             continue;
-        wh_err err = fire(r, e, redis_now(r));
+        wh_err err = fire(r, e, wh_recur_now(r));
         if (err)
             fire_failed(e, err, NULL);
     }
@@ -405,7 +298,7 @@ static int64_t list_at(const wh_recur *r, bool is_due)
     return r->listed_ms + at_least(r->s.interval_ms, PAUSE_TOOK * r->took_ms);
 }
 
-static void advance(wh_recur *r)
+void wh_recur_advance(wh_recur *r)
 {
     if (r->open > 0)
         return;
@@ -431,7 +324,7 @@ static void advance(wh_recur *r)
 
 static void on_timer(void *arg)
 {
-    advance(arg);
+    wh_recur_advance(arg);
 }
 
 /* ---- life ---- */

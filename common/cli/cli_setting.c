@@ -142,11 +142,13 @@ static wh_err unknown_what(const char *word, size_t len, wh_errbuf *eb)
         names[i] = kinds[i].name;
     }
     const char *nearest = wh_conf_suggest(shown, names, N_KINDS);
-    if (nearest != NULL) {
-        return wh_err_set(eb, WH_EINVAL,
-                          "there is no limit \"%s\"; did you mean \"%s\"? Write one "
-                          "like %s",
-                          shown, nearest, find_what(nearest, strlen(nearest))->example);
+    for (size_t i = 0; nearest != NULL && i < N_KINDS; i++) {
+        if (strcmp(nearest, kinds[i].name) == 0) {
+            return wh_err_set(eb, WH_EINVAL,
+                              "there is no limit \"%s\"; did you mean \"%s\"? Write "
+                              "one like %s",
+                              shown, nearest, kinds[i].example);
+        }
     }
     return wh_err_set(
         eb, WH_EINVAL,

@@ -10,7 +10,7 @@ local function all_claims(k)
     local list = {}
     for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
         for _, value in ipairs(redis.call('HVALS', k.run_ .. worker)) do
-            list[#list + 1] = tally.parse(value)
+            list[#list + 1] = (tally.parse(value))
         end
     end
     return list

@@ -207,7 +207,7 @@ local function pop(k, st, s)
         local room, at = limit.org_room(st.x, s.org)
         if room <= 0 then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
-            s.wanted = 1
+            s.wanted, s.is_parked = 1, true
             return
         end
         n = math.min(n, room)
@@ -221,19 +221,25 @@ local function pop(k, st, s)
     s.wanted = s.again and s.got or n
 end
 
--- The org has nothing to run but what its types hold back: it waits for them.
+-- The org has nothing to run but what its types hold back: it waits for them. Returns false, and it stays
+-- in the ring, when one admits something after all: what it gave were ids of finished jobs.
 local function wait_for_types(k, st, s)
-    for _, kind in ipairs(levels.of(k, s.org).asides) do
-        local room, at, holder = limit.pair_room(st.x, s.org, kind)
-        if room > 0 then
-            parked.recheck(k, 'org/' .. s.org)
-        elseif holder == 'org' then
+    local kinds = levels.of(k, s.org).asides
+    for _, kind in ipairs(kinds) do
+        if limit.pair_room(st.x, s.org, kind) > 0 then
+            return false
+        end
+    end
+    for _, kind in ipairs(kinds) do
+        local _, at, holder = limit.pair_room(st.x, s.org, kind)
+        if holder == 'org' then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
             parked.wait(k, kind, s.org)
             parked.add(k, st.x.now, 'type/' .. kind, at)
         end
     end
+    return true
 end
 
 local function shares_of(k, st)
@@ -284,11 +290,12 @@ local function settle(k, st, shares)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
         end
-        if is_done or s.got < s.wanted then
+        local leaves = is_done or s.got < s.wanted
+        if leaves and st.x and not s.is_parked and (s.put or #s.view.asides > 0) then
+            leaves = wait_for_types(k, st, s)
+        end
+        if leaves then
             leave[#leave + 1], leave[#leave + 2] = v, s.org
-            if st.x and (s.put or #s.view.asides > 0) then
-                wait_for_types(k, st, s)
-            end
         else
             move[#move + 1], move[#move + 2] = v, s.org
             if s.put then

@@ -131,11 +131,11 @@ function finish.prepare(k, worker, list)
     local recs = redis.call('HMGET', k.jobs, unpack(ids))
     local metas = redis.call('HMGET', k.meta, unpack(ids))
     for i, c in ipairs(list) do
-        local h = tally.parse(c.held)
+        local h, at = tally.parse(c.held)
         c.raw, c.org = ids[i], h.org
         if record.is_record(recs[i]) then -- lost data otherwise: nothing but the claim is left to end
             c.rec, c.m, c.head = recs[i], meta.unpack(metas[i]), record.decode(recs[i])
-            c.m[M.fence], c.m[M.started_at], c.m[M.worker] = id.fence(c.token), h.at, worker
+            c.m[M.fence], c.m[M.started_at], c.m[M.worker] = id.fence(c.token), at, worker
         end
         if not c.rec or may_go_back(k, c, sound) then
             able[#able + 1] = c
@@ -179,18 +179,10 @@ function finish.completed(k, now, worker, tokens, held, keep, t)
     if n == 0 then
         return
     end
-    local ids, counts, values, is_keyed = {}, {}, {}, false
+    local ids, is_keyed = {}, false
     for i = 1, n do
-        local value = held[i]
         ids[i] = string.sub(tokens[i], 1, 16)
-        if counts[value] then
-            counts[value] = counts[value] + 1
-        else
-            counts[value], values[#values + 1] = 1, value
-        end
-    end
-    for _, value in ipairs(values) do
-        is_keyed = tally.completed(t, value, counts[value]).marks ~= '' or is_keyed
+        is_keyed = tally.completed(t, held[i]).marks ~= '' or is_keyed
     end
     if is_keyed then
         unique.release_all(k, ids)
@@ -213,7 +205,7 @@ function finish.keep(k, now, worker, tokens, held, ids)
         if record.is_record(exists[i]) then
             local m = meta.unpack(metas[i])
             m[M.fence], m[M.worker] = id.fence(tokens[i]), worker
-            m[M.started_at] = tally.parse(held[i]).at
+            m[M.started_at] = select(2, tally.parse(held[i]))
             m[M.status], m[M.finished_at] = 'completed', now
             m[M.next_retry_at], m[M.cancel] = false, false
             put[#put + 1], put[#put + 2] = raw, meta.pack(m)

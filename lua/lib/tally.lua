@@ -7,51 +7,71 @@ function tally.new(L)
     return { L = L, active = {}, queued = {}, known = {}, touched = {}, ended = {} }
 end
 
--- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim; one that somebody else wrote has org ''.
--- n, ran: for what tally.completed and tally.note count.
-function tally.parse(value)
-    local at, org, kind, charge = string.match(value, '^(%d+) ([^ ]+) ([^ ]+) ([%d.]+)$')
-    local name, marks
-    if not at then
-        local rest
-        at, org, kind, charge, rest = string.match(value, '^(%d+) ([^ ]+) ?([^ ]*) ?([%d.]*)(.*)$')
-        name, marks = string.match(rest or '', '^ ([^ ]*) ?(.*)$')
-        kind = kind ~= '' and kind or nil
+-- What follows the time in the value of a claim, parsed; the same few again and again, so they are
+-- kept. Read only.
+local parsed, n_parsed = {}, 0
+
+local function parse_rest(rest)
+    local p = parsed[rest]
+    if p then
+        return p
     end
-    return {
-        at = tonumber(at or 0), org = org or '', kind = kind, charge = tonumber(charge or '') or 0,
-        group = name or '', marks = marks or '', n = 0, ran = 0,
+    local org, kind, charge, more = string.match(rest, '^([^ ]+) ?([^ ]*) ?([%d.]*)(.*)$')
+    local name, marks = string.match(more or '', '^ ([^ ]*) ?(.*)$')
+    p = {
+        org = org or '', kind = kind ~= '' and kind or nil, charge = tonumber(charge or '') or 0,
+        group = name or '', marks = marks or '',
     }
+    if n_parsed >= 5000 then
+        parsed, n_parsed = {}, 0
+    end
+    parsed[rest], n_parsed = p, n_parsed + 1
+    return p
+end
+
+-- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim: {org, kind, charge, group, marks} and the
+-- time. One that somebody else wrote has org ''. Read only.
+function tally.parse(value)
+    if string.byte(value, 14) == 32 then -- 13 digits of ms and a blank
+        local at = tonumber(string.sub(value, 1, 13))
+        if at then
+            return parse_rest(string.sub(value, 15)), at
+        end
+    end
+    local at, rest = string.match(value, '^(%d+) (.+)$')
+    return parse_rest(rest or ''), tonumber(at or 0)
 end
 
 local QUIET = { release = true, recover = true, expired = true }
 
-local function value_of(t, value)
-    local h = t.ended[value]
+-- What ended so far with the same org, type and charge: n claims; ran of them took time, claimed at the
+-- sum at.
+local function entry_of(t, p)
+    local h = t.ended[p]
     if not h then
-        h = tally.parse(value)
-        t.ended[value] = h
+        h = { p = p, n = 0, ran = 0, at = 0 }
+        t.ended[p] = h
     end
     return h
 end
 
--- n claims of this value ended well.
-function tally.completed(t, value, n)
-    local h = value_of(t, value)
-    h.n, h.ran = h.n + n, h.ran + n
-    t.active[h.org] = (t.active[h.org] or 0) - n
-    return h
+-- A claim of this value ended well. Returns what the value says.
+function tally.completed(t, value)
+    local p, at = tally.parse(value)
+    local h = t.ended[p] or entry_of(t, p)
+    h.n, h.ran, h.at = h.n + 1, h.ran + 1, h.at + at
+    return p
 end
 
 -- One claim ended in another way. A lost worker's or a given back claim took no time.
 function tally.note(t, value, outcome, category, delay)
-    local h = value_of(t, value)
+    local p, at = tally.parse(value)
+    local h = entry_of(t, p)
     h.n = h.n + 1
-    t.active[h.org] = (t.active[h.org] or 0) - 1
     if QUIET[outcome] then
         return
     end
-    h.ran = h.ran + 1
+    h.ran, h.at = h.ran + 1, h.at + at
     local failed = breaker.failures[category == '' and 'error' or category] -- as meta.note_error has it
     if failed and (outcome == 'retry' or outcome == 'dead') then
         h.bad = (h.bad or 0) + 1
@@ -76,19 +96,21 @@ end
 local function sum_up(t, now)
     local kinds, list, orgs, owed, count = {}, {}, {}, {}, {}
     for _, h in pairs(t.ended) do
-        local took, org = math.max(now - h.at, 0), h.org
+        local p = h.p
+        local took, org = math.max(h.ran * now - h.at, 0), p.org
+        t.active[org] = (t.active[org] or 0) - h.n
         if not owed[org] then
             orgs[#orgs + 1], owed[org], count[org] = org, 0, 0
         end
-        owed[org], count[org] = owed[org] + h.ran * took - h.n * h.charge, count[org] + h.n
-        local c = h.kind and kinds[h.kind]
-        if h.kind and not c then
-            c = { kind = h.kind, n = 0, ms = 0, good = 0, bad = 0, overload = 0, wait = 0 }
-            kinds[h.kind], list[#list + 1] = c, c
+        owed[org], count[org] = owed[org] + took - h.n * p.charge, count[org] + h.n
+        local c = p.kind and kinds[p.kind]
+        if p.kind and not c then
+            c = { kind = p.kind, n = 0, ms = 0, good = 0, bad = 0, overload = 0, wait = 0 }
+            kinds[p.kind], list[#list + 1] = c, c
         end
         if c then
             local bad = h.bad or 0
-            c.n, c.ms, c.bad = c.n + h.ran, c.ms + h.ran * took, c.bad + bad
+            c.n, c.ms, c.bad = c.n + h.ran, c.ms + took, c.bad + bad
             c.good = c.good + h.ran - bad - (h.neither or 0)
             c.overload, c.wait = c.overload + (h.overload or 0), math.max(c.wait, h.wait or 0)
         end
@@ -152,7 +174,7 @@ local function free(k, t, x)
         end
     end
     for _, h in pairs(t.ended) do
-        local p = h
+        local p = h.p
         for _, name in ipairs(limit.loads(t.L, p.org, p.kind or '', p.group)) do
             load[name] = (load[name] or 0) - h.n
         end

@@ -56,7 +56,7 @@ function view.record(k, raw, rec, m, full, at)
     local started = m[M.started_at]
     local fence = m[M.fence]
     if held then
-        started = tally.parse(held).at
+        started = select(2, tally.parse(held))
         fence = fence + 1
     end
     local out = { 'id', id.text(raw), 'type', head[1], 'org', head[2], 'region', k.region, 'queue', k.queue }

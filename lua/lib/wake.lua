@@ -37,8 +37,9 @@ local function wake_type(k, x, kind)
         return false
     end
     fair.enter(k, orgs)
-    if redis.call('EXISTS', key) == 1 then
-        parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or limit.type_pace(x, kind)))
+    if redis.call('EXISTS', key) == 1 then -- those that were woken may not need all of the room
+        local pace = math.min(limit.type_pace(x, kind), 1000)
+        parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or pace))
     end
     return true
 end

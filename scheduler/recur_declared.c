@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reconciling: runs behind a list, once after the start and each reload, and again behind the
+ * next list when a call failed. A call that came through changes the list, so another look
+ * follows. What is equal already makes no call, so schedulers that reconcile the same set
+ * side by side do it once.
+ */
+#include "common/base/log.h"
+#include "common/schedule/firing.h"
+#include "scheduler/recur_internal.h"
+
+#include <string.h>
+
+static void on_reconciled(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
+{
+    wh_recur *x = arg;
+    (void)r;
+    if (err && err != WH_ENOTFOUND) { /* gone already: what we wanted */
+        x->reconcile = true;
+        WH_LOG_LIMITED(WARN, 6, "cron.reconcile_failed",
+                       WH_F_STR("partition", x->s.key),
+                       WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
+    }
+    x->asked = true;
+    if (--x->open == 0)
+        wh_recur_advance(x);
+}
+
+static void change(wh_recur *r, wh_call *call, const char *what, const char *name)
+{
+    wh_err err = wh_store_call(r->s.store, call, on_reconciled, r);
+    if (err) {
+        r->reconcile = true;
+        return;
+    }
+    r->open++;
+    WH_LOG(INFO, "cron.reconciled", WH_F_STR("partition", r->s.key),
+           WH_F_STR("schedule", name), WH_F_STR("change", what));
+}
+
+/* Paused by an operator, who knows better than a new definition. */
+static bool is_held(const wh_recur *r, const wh_recur_entry *e)
+{
+    return e && e->next_ms < 0 && !e->is_bad && !e->schedule.paused &&
+           wh_firing_next(&e->schedule, e->zone, wh_recur_now(r)) > 0;
+}
+
+static void set_declared(wh_recur *r, const wh_declared_item *item)
+{
+    const wh_recur_entry *e = wh_recur_find(r, item->name);
+    const wh_zone *zone = NULL;
+    wh_schedule s;
+    wh_errbuf eb = {0};
+    wh_call call;
+    if (e && strcmp(e->text, item->text) == 0)
+        return;
+    wh_err err = wh_schedule_parse(item->text, strlen(item->text), &s, &eb);
+    if (!err)
+        err = wh_zones_get(r->s.zones, s.zone, &zone, &eb);
+    if (err) { /* it was sound when it was loaded: tzdata went away, or memory */
+        WH_LOG_LIMITED(ERROR, 6, "cron.unreadable", WH_F_STR("partition", r->s.key),
+                       WH_F_STR("schedule", item->name), WH_F_STR("error", eb.text));
+        r->reconcile = true;
+    } else {
+        bool idle = s.paused || is_held(r, e);
+        wh_call_init(&call, "wh1_cron_set", false, r->s.key);
+        wh_call_args(&call, item->name);
+        wh_call_args(&call, item->text);
+        wh_call_argi(&call, idle ? 0 : wh_firing_next(&s, zone, wh_recur_now(r)));
+        change(r, &call, e ? "changed" : "created", item->name);
+    }
+    wh_schedule_fini(&s);
+}
+
+void wh_recur_declared_reconcile(wh_recur *r)
+{
+    const wh_declared *d = r->s.declared;
+    r->reconcile = false;
+    for (size_t i = 0; i < d->n; i++)
+        if (strcmp(d->items[i].key, r->s.key) == 0)
+            set_declared(r, &d->items[i]);
+    for (size_t i = 0; d->governs && i < r->n; i++) {
+        const wh_recur_entry *e = r->entries[i];
+        const char *set = e->schedule.declared;
+        wh_call call;
+        if (!set || strcmp(set, d->set) != 0 || wh_declared_has(d, r->s.key, e->name))
+            continue;
+        wh_call_init(&call, "wh1_cron_remove", false, r->s.key);
+        wh_call_args(&call, e->name);
+        change(r, &call, "removed", e->name);
+    }
+}
