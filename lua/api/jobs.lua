@@ -63,21 +63,9 @@ function page.in_progress(k, cursor, count, filter)
     return next_offset(from, #ids, seen), list
 end
 
--- Orgs with ready jobs: in the ring, or parked, or waiting for a type.
-local function waiting_orgs(k)
-    local orgs, seen = {}, {}
-    for _, name in ipairs(redis.call('HKEYS', k.queued)) do
-        if args.is_name(name) and not seen[name] then
-            seen[name], orgs[#orgs + 1] = true, name
-        end
-    end
-    table.sort(orgs)
-    return orgs
-end
-
 function page.pending(k, cursor, count, filter)
     local from, ids, total = offset(cursor), {}, 0
-    for _, org in ipairs(filter.org and { filter.org } or waiting_orgs(k)) do
+    for _, org in ipairs(filter.org and { filter.org } or queued.orgs(k)) do
         ready.each(k, org, function(key, command, length)
             local first = math.max(0, from - total)
             if #ids < count and first < length then

@@ -103,9 +103,11 @@ args.register('wh1_orgs', function(KEYS, ARGV)
     args.count(ARGV, 2, 'WHBADARG usage: cursor limit')
     local from = args.int(ARGV[1], 0, 1000000000, 'WHBADARG the cursor must be a number, 0 to begin')
     local count = args.int(ARGV[2], 1, LIMIT.batch, 'WHBADARG limit must be 1 to 1000')
-    local orgs = redis.call('ZRANGE', k.ring, from, from + count - 1)
-    local out = { from + #orgs < redis.call('ZCARD', k.ring) and string.format('%d', from + #orgs) or '' }
-    for _, org in ipairs(orgs) do
+    local orgs = queued.orgs(k, true)
+    local last = math.min(from + count, #orgs)
+    local out = { last < #orgs and string.format('%d', last) or '' }
+    for i = from + 1, last do
+        local org = orgs[i]
         out[#out + 1] = org
         out[#out + 1] = ready.length(k, org)
         out[#out + 1] = tonumber(redis.call('HGET', k.active, org) or 0) or 0

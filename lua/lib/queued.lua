@@ -132,3 +132,18 @@ function queued.change(k, org, jobs, bytes, stale)
     queued.add(changes, org, jobs, bytes, stale)
     queued.settle(k, changes)
 end
+
+-- Orgs with jobs that wait, in the ring or not, sorted; with_active: also those that only have jobs in
+-- flight. O(n log n): for operators.
+function queued.orgs(k, with_active)
+    local orgs, seen = {}, {}
+    for _, key in ipairs(with_active and { k.queued, k.active } or { k.queued }) do
+        for _, name in ipairs(redis.call('HKEYS', key)) do
+            if args.is_name(name) and not seen[name] then
+                seen[name], orgs[#orgs + 1] = true, name
+            end
+        end
+    end
+    table.sort(orgs)
+    return orgs
+end

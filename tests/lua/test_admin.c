@@ -143,17 +143,17 @@ static void workers_and_orgs(void **state)
     freeReplyObject(r);
     r = wh_lc_call("wh1_orgs", "0 1");
     assert_string_equal(r->element[0]->str, "1");
-    assert_string_equal(r->element[1]->str, "b");
-    assert_int_equal(r->element[2]->integer, 1);
-    assert_int_equal(r->element[3]->integer, 0);
-    assert_string_equal(r->element[4]->str, "2");
-    freeReplyObject(r);
-    r = wh_lc_call("wh1_orgs", "1 1");
-    assert_string_equal(r->element[0]->str, "");
     assert_string_equal(r->element[1]->str, "a");
     assert_int_equal(r->element[2]->integer, 1);
     assert_int_equal(r->element[3]->integer, 1);
     assert_string_equal(r->element[4]->str, "1");
+    freeReplyObject(r);
+    r = wh_lc_call("wh1_orgs", "1 1");
+    assert_string_equal(r->element[0]->str, "");
+    assert_string_equal(r->element[1]->str, "b");
+    assert_int_equal(r->element[2]->integer, 1);
+    assert_int_equal(r->element[3]->integer, 0);
+    assert_string_equal(r->element[4]->str, "2");
     freeReplyObject(r);
     REFUSE("wh1_orgs", "", "0", "x 1", "-1 1", "0 0", "0 1001", "0 1 2");
 }
