@@ -19,6 +19,7 @@ struct judge {
     const struct wh_lm_snap *snap;
     struct wh_lm_session x;
     bool claimed[WH_LM_JOBS];
+    bool kept_room[WH_LM_TYPES]; /* for set-aside ids that turned out not to need it */
     char *text;
 };
 
@@ -253,6 +254,19 @@ static bool comes_back(const struct judge *g, double at)
     return at > 0 && at <= (double)g->m->now + PATIENCE;
 }
 
+/* An org's set-aside ids take their type's room when they are popped, before it is known that a job
+ * ended there; until the next call other orgs go without. */
+static void find_kept_room(struct judge *g)
+{
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        const struct wh_lm_stand *s = &g->m->stand[n];
+        if (s->in && s->kind == WH_LM_ASIDE && !g->claimed[n] &&
+            !wh_lm_same_place(s, &g->snap->stand[n])) {
+            g->kept_room[s->type] = true;
+        }
+    }
+}
+
 /* Nothing of its org that could run as well may stand in a place that comes first. */
 static const char *check_order(struct judge *g, unsigned n)
 {
@@ -262,6 +276,7 @@ static const char *check_order(struct judge *g, unsigned n)
         const struct wh_lm_job *j = &m->job[i];
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
             class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
+            (m->stand[i].kind == WH_LM_ASIDE && g->kept_room[j->type]) ||
             comes_back(g, parked_group(g, i)) || !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
@@ -274,6 +289,7 @@ static const char *check_places(struct judge *g)
 {
     const char *wrong = NULL;
 
+    find_kept_room(g);
     for (unsigned n = 0; n < WH_LM_JOBS && wrong == NULL; n++) {
         if (g->claimed[n] && g->snap->stand[n].in) {
             wrong = is_wrong(g, n, "claimed, and still in a list");
