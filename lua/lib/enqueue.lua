@@ -178,11 +178,16 @@ local function hand_off(k, now, job)
 end
 
 local function change_old(k, now, jobs, settings)
+    local gone = {} -- by an earlier job of this call: an id that was used before may have two keys
     for _, job in ipairs(jobs) do
-        if job.old and job.existing then
-            unique.replace(k, now, job.old, job)
-        elseif job.old then
-            unique.supersede(k, now, job.old, settings.keep)
+        local old = job.old
+        if old and not gone[old.raw] then
+            if job.existing then
+                unique.replace(k, now, old, job)
+            else
+                unique.supersede(k, now, old, settings.keep)
+                gone[old.raw] = true
+            end
         end
     end
 end

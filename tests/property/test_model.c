@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { FULL_CHECK = 1000, SOME = 4, AUDIT = 25, DRAIN = 1500 };
+enum { FULL_CHECK = 2000, SOME = 10, AUDIT = 100, DRAIN = 2000 };
 
 static struct wh_lmr run;
 
@@ -53,7 +53,6 @@ static void go(unsigned share, bool twice)
         if (run.op % AUDIT == 0) {
             wh_lc_audit();
         }
-        if (getenv("X_FROM") != NULL && run.op >= strtoul(getenv("X_FROM"), NULL, 10)) { wh_lmr_check_all(&run); }
         if (run.op % FULL_CHECK == FULL_CHECK - 1) {
             wh_lmr_check_all(&run);
         }

@@ -264,9 +264,20 @@ void wh_lc_text(const char *want, const char *fn, const char *fmt, ...)
 void wh_lc_digest(char out[41])
 {
     static const char script[] =
+        /* The order inside a hash or set is no part of its value: a table may be in the
+         * middle of growing. */
+        "local function sorted(list, n) local t = {} "
+        "for i = 1, #list, n do t[#t + 1] = list[i] .. '\\n' .. (n == 2 and list[i + "
+        "1] or '') end "
+        "table.sort(t) return table.concat(t, '\\n') end "
         "local ks = redis.call('KEYS', '*') table.sort(ks) local h = '' "
-        "for _, k in ipairs(ks) do "
-        "h = redis.sha1hex(h .. k .. '\\n' .. redis.call('DUMP', k)) end return h";
+        "for _, k in ipairs(ks) do local kind, v = redis.call('TYPE', k).ok, nil "
+        "if kind == 'hash' then v = sorted(redis.call('HGETALL', k), 2) "
+        "elseif kind == 'set' then v = sorted(redis.call('SMEMBERS', k), 1) "
+        "elseif kind == 'zset' then v = sorted(redis.call('ZRANGE', k, 0, -1, "
+        "'WITHSCORES'), 2) "
+        "else v = redis.call('DUMP', k) end "
+        "h = redis.sha1hex(h .. k .. '\\n' .. kind .. v) end return h";
     redisReply *r = wh_lc_cmd("EVAL %s 0", script);
 
     not_error(r, "digest");

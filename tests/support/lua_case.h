@@ -68,7 +68,7 @@ long long wh_lc_get_stat(const char *name);
 void wh_lc_audit(void);
 /* A value of a flat field-value array, NULL when absent. */
 const redisReply *wh_lc_find(const redisReply *flat, const char *field);
-/* SHA-1 over all keys and their DUMPs, 40 digits. */
+/* SHA-1 over all keys and their values, 40 digits; the order inside hashes does not count. */
 void wh_lc_digest(char out[41]);
 long long wh_lc_count(const char *fmt, ...); /* integer reply of any command */
 

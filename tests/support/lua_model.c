@@ -254,8 +254,12 @@ static void leave_dlq(struct wh_lm *m, unsigned n)
 static void revive(struct wh_lm *m, unsigned n)
 {
     struct wh_lm_job *j = &m->job[n];
-    struct wh_lm_new bare = {.org = j->org, .type = j->type, .group = j->group,
-                             .delay_ms = -1, .key = -1, .payload = j->payload};
+    struct wh_lm_new bare = {.org = j->org,
+                             .type = j->type,
+                             .group = j->group,
+                             .delay_ms = -1,
+                             .key = -1,
+                             .payload = j->payload};
 
     leave_dlq(m, n);
     j->attempts = j->recoveries = 0;

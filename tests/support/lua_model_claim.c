@@ -30,7 +30,8 @@ static const char *is_wrong(const struct judge *g, unsigned n, const char *what)
 
     snprintf(g->text, TEXT_MAX,
              "job %u (org %u, level %u, type %s, group %u, in its %s): %s", n, j->org,
-             j->level, wh_lm_types[j->type], j->group, kinds[g->m->stand[n].kind], what);
+             j->level, wh_lm_types[j->type], j->group, kinds[g->m->stand[n].kind],
+             what);
     return g->text;
 }
 
@@ -190,7 +191,8 @@ static const char *check_move(struct judge *g, unsigned n)
     const struct wh_lm_stand *old = &g->m->stand[n], *new = &g->snap->stand[n];
 
     if (!new->in) {
-        return j->state == WH_LM_READY ? is_wrong(g, n, "stands nowhere any more") : NULL;
+        return j->state == WH_LM_READY ? is_wrong(g, n, "stands nowhere any more")
+                                       : NULL;
     }
     if (!old->in) {
         return is_wrong(g, n, "stands in a list, and should not");
@@ -206,7 +208,7 @@ static const char *check_move(struct judge *g, unsigned n)
         return moved && is_blocked(g, n) ? NULL : is_wrong(g, n, "set aside in vain");
     }
     bool back = old->kind == WH_LM_ASIDE && new->kind == WH_LM_LIST && j->group > 0 &&
-                new->group == j->group && new->level == j->level;
+                new->group == j->group &&new->level == j->level;
     return back && wh_lm_group_capped(&g->m->limits, j->org, j->group)
                ? NULL
                : is_wrong(g, n, "went to a wrong list");
@@ -331,8 +333,8 @@ static void adopt(struct judge *g)
         }
         m->stand[n] = g->snap->stand[n];
         if (m->stand[n].kind == WH_LM_ASIDE) {
-            m->stand[n].rank =
-                (9 - (long long)m->job[n].level) * 100000000000000 + m->job[n].enqueued_at;
+            m->stand[n].rank = (9 - (long long)m->job[n].level) * 100000000000000 +
+                               m->job[n].enqueued_at;
         } else {
             m->stand[n].rank = --m->first;
         }
@@ -367,7 +369,8 @@ static bool is_excused(const struct judge *g, unsigned n)
     const struct wh_lm_snap *s = g->snap;
     unsigned org = g->m->job[n].org;
 
-    if (comes_back(g, s->parked_org[org]) || comes_back(g, parked_group(g, n))) {
+    if (comes_back(g, s->parked_queue) || comes_back(g, s->parked_org[org]) ||
+        comes_back(g, parked_group(g, n))) {
         return true;
     }
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {

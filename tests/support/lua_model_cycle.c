@@ -60,7 +60,8 @@ static void send_cycle(const struct wh_lm_cycle *c, struct wh_lc_args *a)
 {
     static const char *const outcomes[] = {"ok",      "retry",     "dead",   "snooze",
                                            "release", "cancelled", "expired"};
-    static const char *const categories[] = {"", "timeout", "rate_limited", "invalid", ""};
+    static const char *const categories[] = {"", "timeout", "rate_limited", "invalid",
+                                             ""};
 
     wh_lc_add_text(a, "w%u", c->worker);
     wh_lc_add_text(a, "%u", c->want);

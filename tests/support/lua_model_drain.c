@@ -13,7 +13,13 @@
 
 #include <cmocka.h>
 
-enum { ROUNDS = 40, STARVED = 14, MORE = 20 };
+enum { ROUNDS = 60, STARVED = 8, STARVED_MS = 3000, MORE = 20 };
+
+/* Since when a job could run, and in how many rounds it did not. */
+struct wait {
+    unsigned rounds;
+    long long since;
+};
 
 static void must(redisReply *r)
 {
@@ -53,27 +59,32 @@ static void turn(struct wh_lmr *run, struct wh_lm_cycle *c)
     wh_lmr_run_cycle(run, c);
 }
 
-/* How many rounds each job could have run in, and did not. */
-static void count_starved(struct wh_lmr *run, unsigned *rounds)
+static void find_starved(struct wh_lmr *run, struct wait *waits)
 {
     struct wh_lm_session x = wh_lm_session(&run->m);
 
     for (unsigned n = 0; n < WH_LM_JOBS; n++) {
-        bool left = run->m.job[n].state == WH_LM_READY && wh_lm_may_run(&run->m, &x, n);
-        rounds[n] = left ? rounds[n] + 1 : 0;
-        if (rounds[n] >= STARVED) {
-            const struct wh_lm_job *j = &run->m.job[n];
-            fail_msg("job %u (org %u, level %u, type %s, group %u%s) could run for %u rounds, "
-                     "and nobody got it",
+        const struct wh_lm_job *j = &run->m.job[n];
+        struct wait *w = &waits[n];
+        if (j->state != WH_LM_READY || !wh_lm_may_run(&run->m, &x, n)) {
+            w->rounds = 0;
+            continue;
+        }
+        w->since = w->rounds == 0 ? run->m.now : w->since;
+        if (++w->rounds >= STARVED && run->m.now - w->since >= STARVED_MS) {
+            fail_msg("job %u (org %u, level %u, type %s, group %u%s) could run for %u "
+                     "rounds, and nobody got it",
                      n, j->org, j->level, wh_lm_types[j->type], j->group,
-                     run->m.stand[n].kind == WH_LM_ASIDE ? ", set aside" : "", rounds[n]);
+                     run->m.stand[n].kind == WH_LM_ASIDE ? ", set aside" : "",
+                     w->rounds);
         }
     }
 }
 
 void wh_lmr_drain(struct wh_lmr *run)
 {
-    unsigned rounds[WH_LM_JOBS] = {0}, more = 0;
+    struct wait waits[WH_LM_JOBS] = {{0}};
+    unsigned more = 0;
     struct wh_lm_cycle c;
 
     wh_lmr_note(run, "drain");
@@ -91,7 +102,7 @@ void wh_lmr_drain(struct wh_lmr *run)
         if (c.n_ok > 0) {
             continue;
         }
-        count_starved(run, rounds);
+        find_starved(run, waits);
         if (c.next_due < 0 || c.next_due > 3600) {
             break;
         }

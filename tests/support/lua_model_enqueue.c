@@ -54,7 +54,8 @@ unsigned wh_lm_record_size(const struct wh_lm_new *s, bool by_deadline)
 
 static bool waits(const struct wh_lm *m, int n)
 {
-    return n >= 0 && (m->job[n].state == WH_LM_READY || m->job[n].state == WH_LM_DELAYED);
+    return n >= 0 &&
+           (m->job[n].state == WH_LM_READY || m->job[n].state == WH_LM_DELAYED);
 }
 
 /* The key is taken since before this call. False: replace at another place. */
@@ -77,7 +78,8 @@ static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder)
            j->group == s->group;
 }
 
-static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs, unsigned count)
+static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs,
+                          unsigned count)
 {
     bool seen[WH_LM_JOBS] = {false};
     int mine[WH_LM_KEYS];
@@ -140,7 +142,8 @@ static long long pick(const long long *of, unsigned org)
     return of[org] > 0 ? of[org] : of[WH_LM_ORGS];
 }
 
-static bool is_full(const struct wh_lm *m, const struct wh_lm_new *specs, unsigned count)
+static bool is_full(const struct wh_lm *m, const struct wh_lm_new *specs,
+                    unsigned count)
 {
     const struct wh_lm_limits *l = &m->limits;
     long long change[WH_LM_ORGS][2] = {{0}}, there[WH_LM_ORGS][2] = {{0}};
@@ -243,9 +246,12 @@ const char *wh_lm_enqueue(struct wh_lm *m, struct wh_lm_new *specs, unsigned cou
     }
     for (unsigned i = 0; i < count; i++) {
         const struct wh_lm_new *s = &specs[i];
-        if (s->old >= 0 && s->reply != WH_LM_CREATED) {
+        if (!waits(m, s->old)) {
+            continue; /* none, or an earlier job of this call made it go */
+        }
+        if (s->reply != WH_LM_CREATED) {
             replace(m, s);
-        } else if (s->old >= 0) {
+        } else {
             wh_lm_finish(m, (unsigned)s->old, WH_LM_CANCELLED);
             m->stat[WH_LM_DID_CANCEL]++;
         }

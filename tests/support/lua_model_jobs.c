@@ -245,6 +245,18 @@ static void drop_doubled_key(struct wh_lm_new *specs, unsigned i)
     }
 }
 
+/* Kept nowhere, a job that made room for another is forgotten, and its id may be used again. */
+static bool is_repeatable(const struct wh_lmr *run, const struct wh_lm_new *specs,
+                          unsigned count)
+{
+    for (unsigned i = 0; i < count && run->m.keep_count == 0; i++) {
+        if (specs[i].conflict == WH_LM_KEEP_LAST) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void wh_lmr_enqueue_batch(struct wh_lmr *run)
 {
     unsigned count = 1 + wh_lmr_random(run, wh_lmr_chance(run, 10) ? 60 : 12);
@@ -261,7 +273,8 @@ void wh_lmr_enqueue_batch(struct wh_lmr *run)
         }
         wh_lmr_add_triple(&a, &specs[i]);
     }
-    redisReply *r = wh_lmr_call(run, "wh1_enqueue_batch", &a, true);
+    redisReply *r =
+        wh_lmr_call(run, "wh1_enqueue_batch", &a, is_repeatable(run, specs, count));
     const char *error = wh_lm_enqueue(&run->m, specs, count, false);
     if (error != NULL) {
         wh_lmr_is_error(r, error);
@@ -272,9 +285,10 @@ void wh_lmr_enqueue_batch(struct wh_lmr *run)
     for (unsigned i = 0; i < count; i++) {
         bool named = at + 1 < r->elements && r->element[at]->integer == i + 1;
         if (named != (specs[i].reply != WH_LM_CREATED)) {
-            fail_msg("job %u of the batch, %u with key %d, conflict %d: the model says %d",
-                     i + 1, specs[i].n, specs[i].key, (int)specs[i].conflict,
-                     (int)specs[i].reply);
+            fail_msg(
+                "job %u of the batch, %u with key %d, conflict %d: the model says %d",
+                i + 1, specs[i].n, specs[i].key, (int)specs[i].conflict,
+                (int)specs[i].reply);
         }
         if (!named) {
             created++;

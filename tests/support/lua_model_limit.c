@@ -34,7 +34,8 @@ static struct wh_lm_room much(void)
 
 /* ---------------------------------------------------------------- rates */
 
-static struct wh_lm_rate pick_rate(const struct wh_lm_rate *of, unsigned i, unsigned any)
+static struct wh_lm_rate pick_rate(const struct wh_lm_rate *of, unsigned i,
+                                   unsigned any)
 {
     return of[i].pace > 0 ? of[i] : of[any];
 }
@@ -132,8 +133,8 @@ static void load_pair(struct wh_lm_session *x, unsigned org, unsigned type)
     }
 }
 
-static bool adopt_cut(const struct wh_lm_limits *l, double *tat, double seen, double spent,
-                      struct wh_lm_rate rate)
+static bool adopt_cut(const struct wh_lm_limits *l, double *tat, double seen,
+                      double spent, struct wh_lm_rate rate)
 {
     double before = seen - spent * rate.pace, depth = rate.pace * rate.burst;
 
@@ -181,7 +182,8 @@ static const struct wh_lm_breaker_setting *setting_of(const struct wh_lm_limits 
     return c->probes > 0 ? c : NULL;
 }
 
-static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state, double at)
+static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state,
+                 double at)
 {
     b->state = state;
     b->at = at;
@@ -372,7 +374,8 @@ bool wh_lm_group_capped(const struct wh_lm_limits *l, unsigned org, unsigned gro
     return group_cap(l, org, group) > 0;
 }
 
-struct wh_lm_room wh_lm_group_room(struct wh_lm_session *x, unsigned org, unsigned group)
+struct wh_lm_room wh_lm_group_room(struct wh_lm_session *x, unsigned org,
+                                   unsigned group)
 {
     struct wh_lm_room r = much();
     double cap = group_cap(x->l, org, group);

@@ -246,8 +246,8 @@ void wh_lmr_dlq(struct wh_lmr *run)
     }
     wh_lmr_note(run, "dlq %s %s", replay ? "replay" : "purge", text);
     bool all = w.from + w.limit >= run->m.n_dlq; /* else a second call finds more */
-    redisReply *r =
-        wh_lmr_words(run, replay ? "wh1_dlq_replay" : "wh1_dlq_purge", all || w.dry, text);
+    redisReply *r = wh_lmr_words(run, replay ? "wh1_dlq_replay" : "wh1_dlq_purge",
+                                 all || w.dry, text);
     wh_lmr_is_array(r);
     (replay ? wh_lm_replay : wh_lm_purge)(&run->m, &w);
     assert_int_equal(r->element[1]->integer, w.seen);
@@ -281,7 +281,8 @@ void wh_lmr_settings(struct wh_lmr *run)
     }
     wh_lmr_note(run, "settings %s", text);
     redisReply *r = wh_lmr_words(
-        run, strncmp(text, "o", 1) == 0 && text[1] != 'r' ? "wh1_weight" : "wh1_configure",
+        run,
+        strncmp(text, "o", 1) == 0 && text[1] != 'r' ? "wh1_weight" : "wh1_configure",
         true, text);
     assert_string_equal(r->str, "OK");
     freeReplyObject(r);

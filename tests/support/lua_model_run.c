@@ -65,9 +65,11 @@ static void show_keys(void)
 {
     static const char *const hashes[] = {"limits", "levels", "load", "active"};
     static const char script[] =
-        "local P, out = ARGV[1], {} for _, k in ipairs(redis.call('KEYS', P .. '*')) do "
+        "local P, out = ARGV[1], {} for _, k in ipairs(redis.call('KEYS', P .. '*')) "
+        "do "
         "local what, v = string.match(k, '^%a+', #P + 1), nil "
-        "if what == 'ring' or what == 'parked' or what == 'waiting' or what == 'groups' "
+        "if what == 'ring' or what == 'parked' or what == 'waiting' or what == "
+        "'groups' "
         "then v = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES') "
         "elseif what == 'ratelimit' then v = {redis.call('GET', k)} "
         "elseif what == 'breaker' then v = redis.call('HGETALL', k) end "
@@ -163,9 +165,11 @@ static void digest(const struct wh_lmr *run, char out[41])
         "elseif type == 'list' then v = redis.call('LRANGE', k, 0, -1) "
         "elseif type == 'set' then v = redis.call('SMEMBERS', k) table.sort(v) "
         "elseif type == 'string' then v = {redis.call('GET', k)} "
-        "elseif what == 'events' and type == 'stream' then v = {tostring(redis.call('XLEN', k))} "
+        "elseif what == 'events' and type == 'stream' then v = "
+        "{tostring(redis.call('XLEN', k))} "
         "elseif type == 'stream' then for _, e in ipairs(redis.call('XRANGE', k, '-', "
-        "'+')) do v[#v + 1] = e[1] for _, f in ipairs(e[2]) do v[#v + 1] = f end end end "
+        "'+')) do v[#v + 1] = e[1] for _, f in ipairs(e[2]) do v[#v + 1] = f end end "
+        "end "
         "if #v > 0 then add(name, v) end end return h";
     redisReply *r = wh_lc_cmd("EVAL %s 0 " WH_LC_P ": %d", script, run->no_events);
 
@@ -193,7 +197,8 @@ redisReply *wh_lmr_call_seen(struct wh_lmr *r, const char *fn, struct wh_lc_args
     if (twice) {
         copy_args(&again, a);
     }
-    redisReply *reply = snap != NULL ? wh_lmr_see(fn, a, snap) : wh_lc_call_args(fn, a);
+    redisReply *reply =
+        snap != NULL ? wh_lmr_see(r, fn, a, snap) : wh_lc_call_args(fn, a);
     if (twice) {
         digest(r, before);
         freeReplyObject(wh_lc_call_args(fn, &again));
@@ -317,9 +322,9 @@ static void check_stat(const redisReply *stats, const char *name, long long want
 void wh_lmr_check_stats(const struct wh_lmr *r)
 {
     static const char *const counters[WH_LM_STATS] = {
-        "enqueued", "claimed",      "completed", "retried", "dead_total",
-        "snoozed",  "released",     "cancelled", "expired", "recovered",
-        "fenced",   "workers_lost", "replayed",  "purged",  "promoted", "cron_fired"};
+        "enqueued", "claimed",   "completed", "retried",   "dead_total", "snoozed",
+        "released", "cancelled", "expired",   "recovered", "fenced",     "workers_lost",
+        "replayed", "purged",    "promoted",  "cron_fired"};
     const struct wh_lm *m = &r->m;
     redisReply *s = wh_lc_call("wh1_stats", "");
     unsigned live = 0;

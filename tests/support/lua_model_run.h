@@ -13,9 +13,9 @@ struct wh_lmr {
     struct wh_lm m;
     uint64_t seed, random;
     unsigned long op, ops;
-    bool twice;    /* send each repeatable call twice */
+    bool twice;     /* send each repeatable call twice */
     bool no_events; /* those of a repeated call do not count */
-    bool finished; /* else the last operations are shown */
+    bool finished;  /* else the last operations are shown */
     char last[20][256];
 };
 
@@ -37,7 +37,8 @@ redisReply *wh_lmr_call(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
 redisReply *wh_lmr_call_seen(struct wh_lmr *r, const char *fn, struct wh_lc_args *a,
                              bool repeatable, struct wh_lm_snap *snap);
 /* One call, and where ids stand right behind it. */
-redisReply *wh_lmr_see(const char *fn, struct wh_lc_args *a, struct wh_lm_snap *snap);
+redisReply *wh_lmr_see(const struct wh_lmr *run, const char *fn, struct wh_lc_args *a,
+                       struct wh_lm_snap *snap);
 /* A call with these words; "@" is an empty one. */
 redisReply *wh_lmr_words(struct wh_lmr *run, const char *fn, bool repeatable,
                          const char *text);

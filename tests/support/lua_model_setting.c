@@ -103,7 +103,8 @@ static void apply(struct wh_lm_limits *l, const char *what, const struct scope *
     bool on = n > 0;
 
     if (strcmp(what, "rate") == 0) {
-        *rate_at(l, s) = (struct wh_lm_rate){.pace = on ? v[1] / v[0] : 0, .burst = v[2]};
+        *rate_at(l, s) =
+            (struct wh_lm_rate){.pace = on ? v[1] / v[0] : 0, .burst = v[2]};
     } else if (strcmp(what, "active") == 0) {
         *cap_at(l, s) = v[0];
     } else if (strcmp(what, "pause") == 0) {
@@ -113,7 +114,8 @@ static void apply(struct wh_lm_limits *l, const char *what, const struct scope *
     } else if (strcmp(what, "bytes") == 0) {
         *(s->kind == ORG ? &l->bytes_org[s->org] : &l->bytes_queue) = (long long)v[0];
     } else if (strcmp(what, "breaker") == 0) {
-        l->breaker[s->type] = (struct wh_lm_breaker_setting){v[0], v[1], v[2], v[3], v[4]};
+        l->breaker[s->type] =
+            (struct wh_lm_breaker_setting){v[0], v[1], v[2], v[3], v[4]};
     } else if (strcmp(what, "adaptive") == 0) {
         l->adaptive[s->type] = (struct wh_lm_adaptive){v[0], v[1], v[2]};
     }

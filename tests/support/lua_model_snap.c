@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where every ready id stands after a call, and what is parked: read in the same transaction
- * as the call, from the keys themselves. The rates' keys are made to last, since they would
- * end by Redis' clock while the library's stands still.
+ * as the call, from the keys themselves. The rates' keys are made to end by the library's
+ * clock, not by that of Redis.
  */
 #include "tests/support/lua_model_run.h"
 
@@ -20,13 +20,15 @@ static const char script[] =
     "if what == 'ready' then ids = redis.call('LRANGE', k, 0, -1) "
     "elseif what == 'soonest' or what == 'aside' then "
     "ids = redis.call('ZRANGE', k, 0, -1) "
-    "elseif what == 'ratelimit' then redis.call('PERSIST', k) "
-    "out[#out + 1] = 'rate ' .. name .. ' ' .. redis.call('GET', k) "
+    "elseif what == 'ratelimit' then local tat = redis.call('GET', k) "
+    "if tonumber(tat) <= tonumber(ARGV[2]) then redis.call('DEL', k) else "
+    "redis.call('PERSIST', k) out[#out + 1] = 'rate ' .. name .. ' ' .. tat end "
     "elseif what == 'ring' then out[#out + 1] = 'ring ' .. redis.call('ZCARD', k) "
     "elseif what == 'waiting' then "
     "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
     "out[#out + 1] = 'waiting ' .. o .. ' ' .. name end "
-    "elseif what == 'parked' then local f = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES') "
+    "elseif what == 'parked' then local f = redis.call('ZRANGE', k, 0, -1, "
+    "'WITHSCORES') "
     "for i = 1, #f, 2 do out[#out + 1] = 'parked ' .. f[i] .. ' ' .. f[i + 1] end end "
     "if ids then for i, raw in ipairs(ids) do local a, b = string.byte(raw, 15, 16) "
     "ids[i] = a * 256 + b end "
@@ -50,7 +52,8 @@ static void add_ids(struct wh_lm_snap *s, const struct wh_lm_stand *at, char *id
     struct wh_lm_stand stand = *at;
 
     stand.in = true;
-    for (char *w = strtok_r(ids, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save)) {
+    for (char *w = strtok_r(ids, " ", &save); w != NULL;
+         w = strtok_r(NULL, " ", &save)) {
         unsigned n = (unsigned)strtoul(w, NULL, 10);
         if (n >= WH_LM_JOBS || s->stand[n].in) {
             fail_msg("job %u is unknown, or stands in two places", n);
@@ -68,7 +71,8 @@ static bool add_place(struct wh_lm_snap *s, char *line)
     char type[16];
     int used = 0;
 
-    if (sscanf(line, "ready o%u:%u:g%u %n", &at.org, &at.level, &at.group, &used) == 3 ||
+    if (sscanf(line, "ready o%u:%u:g%u %n", &at.org, &at.level, &at.group, &used) ==
+            3 ||
         (sscanf(line, "ready o%u:%u %n", &at.org, &at.level, &used) == 2 && used > 0)) {
         add_ids(s, &at, line + used);
         return true;
@@ -93,7 +97,8 @@ static void add_parked(struct wh_lm_snap *s, const char *line)
     char type[16];
     double at = 0;
 
-    if (sscanf(line, "parked org/o%u/group/%u/g%u %lf", &org, &level, &group, &at) == 4) {
+    if (sscanf(line, "parked org/o%u/group/%u/g%u %lf", &org, &level, &group, &at) ==
+        4) {
         s->parked_group[org][level][group] = at > 0 ? at : 1;
     } else if (sscanf(line, "parked org/o%u %lf", &org, &at) == 2) {
         s->parked_org[org] = at > 0 ? at : 1;
@@ -153,11 +158,12 @@ static redisReply *steal(redisReply *r, size_t i)
     return got;
 }
 
-redisReply *wh_lmr_see(const char *fn, struct wh_lc_args *a, struct wh_lm_snap *snap)
+redisReply *wh_lmr_see(const struct wh_lmr *run, const char *fn, struct wh_lc_args *a,
+                       struct wh_lm_snap *snap)
 {
     freeReplyObject(wh_lc_cmd("MULTI"));
     freeReplyObject(wh_lc_call_args(fn, a));
-    freeReplyObject(wh_lc_cmd("EVAL %s 0 " WH_LC_P ":", script));
+    freeReplyObject(wh_lc_cmd("EVAL %s 0 " WH_LC_P ": %lld", script, run->m.now));
     redisReply *all = wh_lc_cmd("EXEC");
     redisReply *reply = steal(all, 0), *seen = steal(all, 1);
     if (seen->type != REDIS_REPLY_STRING) {

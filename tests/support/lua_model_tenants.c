@@ -88,7 +88,8 @@ static void choose_quota(struct wh_lmr *run, struct setting *s)
         snprintf(s->value, sizeof s->value, "%u", 1 + wh_lmr_random(run, 100));
         return;
     }
-    snprintf(s->name, sizeof s->name, all ? "%s:queue" : "%s:org/%s", what, org_of(run));
+    snprintf(s->name, sizeof s->name, all ? "%s:queue" : "%s:org/%s", what,
+             org_of(run));
     snprintf(s->value, sizeof s->value, "%u", what[0] == 'b' ? 60 * n : n);
 }
 
@@ -137,19 +138,19 @@ static void choose_setting(struct wh_lmr *run, struct setting *s)
 
 static void refuse_bad_setting(struct wh_lmr *run)
 {
-    static const char *const bad[] = {"rate:queue 0/1/1",      "rate:group 1/1/1",
-                                      "active:memory 1",       "pause:org/* 1",
-                                      "jobs:type/mail 5",      "breaker:queue 1/1/100/1/1",
-                                      "adaptive:type/* 1/2/1", "memory:queue 101",
-                                      "active:org/a/group/ 1", "active:queue"};
+    static const char *const bad[] = {
+        "rate:queue 0/1/1",      "rate:group 1/1/1", "active:memory 1",
+        "pause:org/* 1",         "jobs:type/mail 5", "breaker:queue 1/1/100/1/1",
+        "adaptive:type/* 1/2/1", "memory:queue 101", "active:org/a/group/ 1",
+        "active:queue"};
 
     redisReply *r = wh_lmr_words(run, "wh1_limit", true, bad[wh_lmr_random(run, 10)]);
     wh_lmr_is_error(r, "WHBADARG ");
     freeReplyObject(r);
 }
 
-static void add_setting(struct wh_lmr *run, struct wh_lc_args *a, const struct setting *s,
-                        char *text, size_t size)
+static void add_setting(struct wh_lmr *run, struct wh_lc_args *a,
+                        const struct setting *s, char *text, size_t size)
 {
     if (!wh_lm_set_limit(&run->m.limits, (double)run->m.now, s->name, s->value)) {
         fail_msg("the model knows no setting %s", s->name);
@@ -166,7 +167,7 @@ static void look_at_rates(struct wh_lmr *run)
     struct wh_lm_snap snap;
     struct wh_lc_args a = {0};
 
-    freeReplyObject(wh_lmr_see("wh1_limits", &a, &snap));
+    freeReplyObject(wh_lmr_see(run, "wh1_limits", &a, &snap));
     if (!wh_lm_adopt_cuts(&run->m.limits, &snap.tat, &none)) {
         fail_msg("a bucket is not what it can be");
     }
@@ -218,14 +219,16 @@ void wh_lmr_explain(struct wh_lmr *run)
         return;
     }
     wh_lmr_is_array(r);
-    const redisReply *reason = wh_lc_find(r, "reason"), *ahead = wh_lc_find(r, "ahead_org");
+    const redisReply *reason = wh_lc_find(r, "reason"),
+                     *ahead = wh_lc_find(r, "ahead_org");
     const char *want = j->state == WH_LM_READY     ? wh_lm_reason(&run->m, n)
                        : j->state == WH_LM_DELAYED ? "delayed"
                                                    : NULL;
     if ((reason != NULL) != (want != NULL) ||
         (want != NULL && strcmp(reason->str, want) != 0)) {
         fail_msg("explain %u: %s, the model says %s", n,
-                 reason != NULL ? reason->str : "no reason", want != NULL ? want : "none");
+                 reason != NULL ? reason->str : "no reason",
+                 want != NULL ? want : "none");
     }
     if (j->state == WH_LM_READY) {
         const redisReply *ready = wh_lc_find(r, "org_ready");
@@ -261,7 +264,8 @@ static void cron_fire(struct wh_lmr *run, unsigned i)
 {
     struct wh_lm_cron *c = &run->m.cron[i];
     long long expected = wh_lmr_chance(run, 80) ? c->at : run->m.now;
-    long long next = wh_lmr_chance(run, 10) ? 0 : expected + 1 + wh_lmr_random(run, 300);
+    long long next =
+        wh_lmr_chance(run, 10) ? 0 : expected + 1 + wh_lmr_random(run, 300);
     bool right = c->known && c->at > 0 && c->at == expected;
     unsigned count = wh_lmr_random(run, 4);
     struct wh_lm_new specs[4];
