@@ -19,7 +19,8 @@ struct judge {
     const struct wh_lm_snap *snap;
     struct wh_lm_session x;
     bool claimed[WH_LM_JOBS];
-    bool kept_room[WH_LM_TYPES]; /* for set-aside ids that turned out not to need it */
+    /* room for popped ids that turned out not to need it */
+    bool kept_by_type[WH_LM_TYPES], kept_by_group[WH_LM_ORGS][WH_LM_GROUPS];
     char *text;
 };
 
@@ -256,17 +257,29 @@ static bool comes_back(const struct judge *g, double at)
     return at > 0 && at <= (double)g->m->now + PATIENCE;
 }
 
-/* An org's set-aside ids take their type's room when they are popped, before it is known that a job
- * ended there; until the next call other orgs go without. */
+/* Ids take the room of their type or group when they are popped, before it is known that a job
+ * ended there or may not run; until the next pass others go without. */
 static void find_kept_room(struct judge *g)
 {
     for (unsigned n = 0; n < WH_LM_JOBS; n++) {
         const struct wh_lm_stand *s = &g->m->stand[n];
-        if (s->in && s->kind == WH_LM_ASIDE && !g->claimed[n] &&
-            !wh_lm_same_place(s, &g->snap->stand[n])) {
-            g->kept_room[s->type] = true;
+        bool popped =
+            s->in && !g->claimed[n] && !wh_lm_same_place(s, &g->snap->stand[n]);
+        if (popped && s->kind == WH_LM_ASIDE) {
+            g->kept_by_type[s->type] = true;
+        }
+        if ((popped && s->group > 0) || comes_back(g, parked_group(g, n))) {
+            g->kept_by_group[s->org][s->group] = true;
         }
     }
+}
+
+static bool is_kept_out(const struct judge *g, unsigned n)
+{
+    const struct wh_lm_stand *s = &g->m->stand[n];
+
+    return s->kind == WH_LM_ASIDE ? g->kept_by_type[s->type]
+                                  : g->kept_by_group[s->org][s->group];
 }
 
 /* Nothing of its org that could run as well may stand in a place that comes first. */
@@ -277,9 +290,8 @@ static const char *check_order(struct judge *g, unsigned n)
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
-            class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
-            (m->stand[i].kind == WH_LM_ASIDE && g->kept_room[j->type]) ||
-            comes_back(g, parked_group(g, i)) || !wh_lm_may_run_in_org(m, &g->x, i)) {
+            class_of(&m->stand[i]) >= class_of(&m->stand[n]) || is_kept_out(g, i) ||
+            !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
         return are_wrong(g, n, "claimed before one that comes first and may run:", i);
