@@ -42,6 +42,18 @@ local function recheck(k, kind, scope)
     end
 end
 
+-- Those that differ from what is set: a repeated call changes nothing. A setting may stand twice in one.
+local function changes(k, list)
+    local out, texts = {}, {}
+    for _, c in ipairs(list) do
+        local text = texts[c.setting] or redis.call('HGET', k.limits, c.setting) or ''
+        if text ~= c.text then
+            out[#out + 1], texts[c.setting] = c, c.text
+        end
+    end
+    return out
+end
+
 args.register('wh1_limit', function(KEYS, ARGV)
     local k = keys.of(KEYS)
     if #ARGV == 0 or #ARGV % 2 ~= 0 or #ARGV > 200 then
@@ -56,6 +68,10 @@ args.register('wh1_limit', function(KEYS, ARGV)
         list[#list + 1] = { setting = ARGV[i], text = ARGV[i + 1], value = value, kind = kind, scope = scope }
     end
     keys.guard(k)
+    list = changes(k, list)
+    if #list == 0 then
+        return redis.status_reply('OK')
+    end
     local t, running = redis.call('TIME'), all_claims(k)
     for _, c in ipairs(list) do
         if c.value then

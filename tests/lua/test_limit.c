@@ -315,6 +315,30 @@ static void a_change_leaves_an_event(void **state)
     freeReplyObject(r);
 }
 
+static void a_repeated_call_changes_nothing(void **state)
+{
+    char before[41], after[41];
+
+    (void)state;
+    wh_ll_set("active:queue", "3");
+    wh_lc_digest(before);
+    wh_ll_set("active:queue", "3");
+    wh_ll_set("active:type/mail", "");
+    wh_lc_digest(after);
+    assert_string_equal(after, before);
+}
+
+static void the_last_of_doubled_settings_holds(void **state)
+{
+    (void)state;
+    wh_lc_ok("wh1_limit", "active:queue 3 active:queue %s", "");
+    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":limits"), 0);
+    wh_lc_ok("wh1_limit", "active:queue 3 active:queue 4");
+    wh_lc_ok("wh1_limit", "active:queue 3 active:queue 4");
+    assert_int_equal(wh_lc_count("HSTRLEN " WH_LC_P ":limits active:queue"), 1);
+    wh_lc_audit();
+}
+
 static void a_raised_limit_calls_an_idle_worker(void **state)
 {
     (void)state;
@@ -340,6 +364,8 @@ int main(void)
         WH_LC_TEST(every_change_is_seen_by_the_next_call),
         WH_LC_TEST(malformed_by_hand_is_no_limit),
         WH_LC_TEST(a_change_leaves_an_event),
+        WH_LC_TEST(a_repeated_call_changes_nothing),
+        WH_LC_TEST(the_last_of_doubled_settings_holds),
         WH_LC_TEST(a_raised_limit_calls_an_idle_worker),
     };
 
