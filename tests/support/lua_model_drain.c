@@ -59,7 +59,8 @@ static void turn(struct wh_lmr *run, struct wh_lm_cycle *c)
     wh_lmr_run_cycle(run, c);
 }
 
-static void find_starved(struct wh_lmr *run, struct wait *waits)
+/* counts: nothing ended in this round, so that what is left could have run in it. */
+static void find_starved(struct wh_lmr *run, struct wait *waits, bool counts)
 {
     struct wh_lm_session x = wh_lm_session(&run->m);
 
@@ -68,6 +69,9 @@ static void find_starved(struct wh_lmr *run, struct wait *waits)
         struct wait *w = &waits[n];
         if (j->state != WH_LM_READY || !wh_lm_may_run(&run->m, &x, n)) {
             w->rounds = 0;
+            continue;
+        }
+        if (!counts) {
             continue;
         }
         w->since = w->rounds == 0 ? run->m.now : w->since;
@@ -99,10 +103,10 @@ void wh_lmr_drain(struct wh_lmr *run)
             continue;
         }
         more = 0;
+        find_starved(run, waits, c.n_ok == 0);
         if (c.n_ok > 0) {
             continue;
         }
-        find_starved(run, waits);
         if (c.next_due < 0 || c.next_due > 3600) {
             break;
         }
