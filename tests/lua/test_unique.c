@@ -407,6 +407,18 @@ static void one_key_twice_in_a_batch(void **state)
     }
 }
 
+static void a_repeated_batch_of_one_key_changes_nothing(void **state)
+{
+    char before[41], after[41];
+
+    (void)state;
+    batch('l', 1, 2);
+    wh_lc_digest(before);
+    batch('l', 0, 3);
+    wh_lc_digest(after);
+    assert_string_equal(after, before);
+}
+
 static void bad_words_are_refused(void **state)
 {
     (void)state;
@@ -441,6 +453,7 @@ int main(void)
         WH_LC_TEST(replace_under_order_of_deadline),
         WH_LC_TEST(set_aside_jobs_are_replaced_too),
         WH_LC_TEST(one_key_twice_in_a_batch),
+        WH_LC_TEST(a_repeated_batch_of_one_key_changes_nothing),
         WH_LC_TEST(bad_words_are_refused),
     };
 
