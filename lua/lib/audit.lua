@@ -200,6 +200,9 @@ local function foreign_entries(a, k)
 end
 
 local function waiting(a, k)
+    if not queued.is_counted(k) then
+        return
+    end
     local counted, sum, text = {}, { 0, 0, 0 }, '%.0f jobs, %.0f bytes, %.0f stale'
     for org, c in pairs(a.queued) do
         counted[org] = string.format(text, c[1], c[2], c[3])

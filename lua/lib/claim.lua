@@ -286,7 +286,7 @@ local function settle(k, st, shares)
         st.need = st.need - s.valid
         tally.claimed(st.t, s.org, s.valid, s.bytes)
         local v = fair.after(s.v, s.spent / s.w)
-        local is_done = queued.is_empty(st.t.known, st.t.queued, s.org)
+        local is_done = st.t.counted and queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
         end

@@ -2,15 +2,16 @@
 -- The core of all functions that create jobs: checks against what exists, quotas, then all writes.
 local enqueue = {}
 
--- What P:ctl says: payload_max, paused, limits (parsed settings or nil), order, keep.
+-- What P:ctl says: payload_max, paused, limits (parsed settings or nil), order, keep, counted.
 function enqueue.settings(k)
-    local ctl = redis.call('HMGET', k.ctl, 'payload_max', 'paused', 'limits', 'order', 'keep_count')
+    local ctl = redis.call('HMGET', k.ctl, 'payload_max', 'paused', 'limits', 'order', 'keep_count', 'counted')
     return {
         payload_max = args.stored(ctl[1], LIMIT.payload),
         paused = ctl[2] == '1',
         limits = limit.of(k, ctl[3]),
         by_deadline = ctl[4] == 'deadline',
         keep = args.stored(ctl[5], done.keep_count),
+        counted = ctl[6] == '1',
     }
 end
 
@@ -54,6 +55,9 @@ local function find_existing(k, jobs)
         local key = job.head.options.k
         if job.raw and (known[i] or seen[job.raw]) then
             job.existing = id.text(job.raw)
+            if key and holders[key] == job.existing then
+                mine[key] = true -- this call is repeated
+            end
         elseif key then
             if holders[key] and not mine[key] then
                 meet_holder(k, job, holders[key])
@@ -141,9 +145,13 @@ local function make_plan(k, now, jobs, settings)
 end
 
 -- Writes everything; the lists first, since only they can still fail and be taken back.
-local function write_plan(k, now, plan)
+local function write_plan(k, now, plan, settings)
+    local begins = not settings.counted and queued.may_begin(k)
     if #plan.ready > 0 then
         ready.push_all(k, plan.ready)
+    end
+    if begins then
+        queued.begin(k)
     end
     redis.call('HSET', k.jobs, unpack(plan.set))
     queued.settle(k, plan.queued)
@@ -247,7 +255,7 @@ function enqueue.run(k, now, jobs, settings, is_free)
     end
     local plan = make_plan(k, now, jobs, settings)
     if plan.created > 0 then
-        write_plan(k, now, plan)
+        write_plan(k, now, plan, settings)
     end
     change_old(k, now, jobs, settings)
     return plan.created

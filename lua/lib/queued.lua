@@ -3,6 +3,8 @@
 -- finished jobs that still stand in its lists, as little-endian integers of 6, 6 and 4 bytes; the sums of
 -- all under '*'.
 -- Changes of one call are gathered and written at once.
+-- The counts are trusted only where P:ctl says `counted`: since a moment when nothing waited, so that no job of an
+-- older library, which did not count, is forgotten.
 local queued = { all = '*' }
 
 -- changes: org -> {jobs, bytes, stale}
@@ -133,12 +135,28 @@ function queued.change(k, org, jobs, bytes, stale)
     queued.settle(k, changes)
 end
 
+-- Nothing waits: whoever begins to count now forgets nobody.
+function queued.may_begin(k)
+    return redis.call('EXISTS', k.ring, k.delayed, k.parked) == 0
+end
+
+function queued.begin(k)
+    redis.call('DEL', k.queued)
+    redis.call('HSET', k.ctl, 'counted', '1')
+end
+
+function queued.is_counted(k)
+    return redis.call('HGET', k.ctl, 'counted') == '1'
+end
+
 -- Orgs with jobs that wait, in the ring or not, sorted; with_active: also those that only have jobs in
 -- flight. O(n log n): for operators.
 function queued.orgs(k, with_active)
     local orgs, seen = {}, {}
-    for _, key in ipairs(with_active and { k.queued, k.active } or { k.queued }) do
-        for _, name in ipairs(redis.call('HKEYS', key)) do
+    local lists = { redis.call('HKEYS', k.queued), redis.call('ZRANGE', k.ring, 0, -1) }
+    lists[3] = with_active and redis.call('HKEYS', k.active) or nil
+    for _, list in ipairs(lists) do
+        for _, name in ipairs(list) do
             if args.is_name(name) and not seen[name] then
                 seen[name], orgs[#orgs + 1] = true, name
             end

@@ -117,7 +117,7 @@ end
 local ARRAY = { [0x93] = true, [0x94] = true, [0xdc] = true, [0xdd] = true }
 
 -- Checked heads of the wire by their bytes: producers send the same few again and again.
--- A bound on memory; what is in it never changes.
+-- Bounded; what a head says never changes (enqueue.lua also keeps its place in it).
 local heads, n_heads = {}, 0
 
 -- A head from the wire: one msgpack array and nothing behind it. The result is shared: read only.

@@ -3,8 +3,9 @@
 -- jobs in flight, jobs that wait, counters of caps, run times of types, virtual times, breakers.
 local tally = { mean = '*', types_max = 5000, seed = 1 }
 
-function tally.new(L)
-    return { L = L, active = {}, queued = {}, known = {}, touched = {}, ended = {} }
+-- L: the settings of limits, nil for none; is_counted: P:queued can be trusted (claims only).
+function tally.new(L, is_counted)
+    return { L = L, counted = is_counted, active = {}, queued = {}, known = {}, touched = {}, ended = {} }
 end
 
 -- What follows the time in the value of a claim, parsed; the same few again and again, so they are

@@ -5,7 +5,7 @@ local wake = {}
 -- May the org have anything to run? Delayed jobs count too: then it is visited in vain once.
 local function has_jobs(k, org)
     local jobs, _, stale = queued.parse(redis.call('HGET', k.queued, org))
-    return jobs + stale > 0
+    return jobs + stale > 0 or not queued.is_counted(k)
 end
 
 local function wake_group(k, org, level, name)
