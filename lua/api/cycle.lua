@@ -51,10 +51,7 @@ end
 
 -- Splits what is held from what is fenced; a token named twice counts once.
 local function sort_out(k, q, argv)
-    local tokens = {}
-    for i = 4, 3 + q.n_ok do
-        tokens[#tokens + 1] = argv[i]
-    end
+    local tokens = { unpack(argv, 4, 3 + q.n_ok) }
     for _, c in ipairs(q.groups) do
         tokens[#tokens + 1] = c.token
     end
@@ -64,12 +61,13 @@ local function sort_out(k, q, argv)
         return w
     end
     local values, taken = redis.call('HMGET', k.run_ .. q.worker, unpack(tokens)), {}
+    local ok, held, n = w.ok, w.held, 0
     for i, token in ipairs(tokens) do
         if not values[i] or taken[token] then
             w.fenced[#w.fenced + 1] = token
         elseif i <= q.n_ok then
-            taken[token] = true
-            w.ok[#w.ok + 1], w.held[#w.held + 1] = token, values[i]
+            n = n + 1
+            taken[token], ok[n], held[n] = true, token, values[i]
         else
             local c = q.groups[i - q.n_ok]
             taken[token], c.held = true, values[i]

@@ -76,9 +76,10 @@ end
 
 local function take(st, s, raw, rec, m, packed, value)
     local c, r = st.claimed, st.run
-    local n, at, token = #c, #r, m and id.token(raw, m[M.fence] + 1) or raw .. '1'
-    c[n + 1], c[n + 2], c[n + 3] = token, packed or '', rec
-    r[at + 1], r[at + 2] = token, value
+    local n, token = st.n, m and id.token(raw, m[M.fence] + 1) or raw .. '1'
+    c[3 * n + 1], c[3 * n + 2], c[3 * n + 3] = token, packed or '', rec
+    r[2 * n + 3], r[2 * n + 4] = token, value
+    st.n = n + 1
     s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
 end
 
@@ -104,9 +105,9 @@ end
 
 -- Turns popped ids into claims; the ids of finished jobs are dropped here.
 local function accept(k, st)
-    local recs, metas = redis.call('HMGET', k.jobs, unpack(st.ids)), redis.call('HMGET', k.meta, unpack(st.ids))
+    local recs, metas, src = redis.call('HMGET', k.jobs, unpack(st.ids)), meta.many(k, st.ids), st.src
     for i, raw in ipairs(st.ids) do
-        local rec, packed, s = recs[i], metas[i], st.src[i]
+        local rec, packed, s = recs[i], metas and metas[i], src[i]
         s = s.share or s
         local m = packed and meta.unpack(packed)
         if rec == '' or (m and m[M.status]) then
@@ -243,7 +244,8 @@ local function wait_for_types(k, st, s)
 end
 
 local function shares_of(k, st)
-    local ring = redis.call('ZRANGE', k.ring, 0, math.min(st.need + st.n_skip, claim.window) - 1, 'WITHSCORES')
+    local window = math.min(math.ceil(st.need / st.least) + st.n_skip, claim.window)
+    local ring = redis.call('ZRANGE', k.ring, 0, window - 1, 'WITHSCORES')
     if #ring == 0 then
         return nil
     end
@@ -257,7 +259,7 @@ local function shares_of(k, st)
     if #orgs == 0 then
         return {}
     end
-    local shares = fair.shares(flat, fair.weights(k, orgs), st.need, fair.units(st.cost))
+    local shares = fair.shares(flat, fair.weights(k, orgs), st.need, fair.units(st.cost), st.least)
     local names = {}
     for i, s in ipairs(shares) do
         names[i] = s.org
@@ -332,16 +334,19 @@ local function pass(k, st)
     settle(k, st, shares)
     if #shares == 0 then
         st.visits = math.huge
+    else -- no more is asked of the next ones than these had
+        st.least = math.max(math.min(st.least, math.ceil(#st.ids / #shares)), 1)
     end
     return true
 end
 
 local function new_state(k, now, want, t)
     local mean = redis.call('HGET', k.types, tally.mean)
+    local cost = math.max(tonumber(mean or '') or 1, 0.1)
     return {
-        need = want, visits = 0, t = t, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
+        need = want, visits = 0, t = t, n = 0, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
         skip = {}, n_skip = 0, asides = 0, now = now, now_text = string.format('%d ', now),
-        cost = math.max(tonumber(mean or '') or 1, 0.1),
+        cost = cost, least = fair.least(want, cost),
     }
 end
 
@@ -365,9 +370,9 @@ function claim.take(k, now, worker, want, t)
             break
         end
     end
-    if #st.run > 2 then
+    if st.n > 0 then
         st.run[2] = k.run_ .. worker
-        event.count(k, 'claimed', #st.run / 2 - 1)
+        event.count(k, 'claimed', st.n)
         keys.hset(st.run)
     end
     if st.x then

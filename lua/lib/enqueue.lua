@@ -41,13 +41,11 @@ end
 -- one without raw is a new one, its id is made once nothing refuses the call any more.
 local function find_existing(k, jobs)
     local ids, holders, seen, mine = {}, {}, {}, {}
-    for _, job in ipairs(jobs) do
+    for i, job in ipairs(jobs) do
         local key = job.head.options.k
         if key and holders[key] == nil then
             holders[key] = redis.call('GET', k.unique_ .. key)
         end
-    end
-    for i, job in ipairs(jobs) do
         ids[i] = job.raw or ''
     end
     local known = redis.call('HMGET', k.jobs, unpack(ids))
@@ -86,21 +84,15 @@ local function bytes_of(head, by_deadline)
     return record.pack_head({ head.type, head.org, tonumber(head.level), options }), options
 end
 
--- The entry for jobs of one head that are ready at once: the usual case of a batch. Heads live
--- longer than a call, so they remember their place.
-local function ready_entry(k, plan, head, o)
-    local g = plan.entry_of[head]
-    if not g then
-        if o ~= head.options then
-            return ready.entry(plan.ready, place.make(k, head.org, head.level, o))
-        end
-        if head.place_in ~= k then
-            head.place_in, head.place = k, place.make(k, head.org, head.level, o)
-        end
-        g = ready.entry(plan.ready, head.place)
-        plan.entry_of[head] = g
+-- Where jobs of a head wait that are ready at once. Heads live longer than a call, so they remember it.
+local function place_of(k, head, o)
+    if o ~= head.options then
+        return place.make(k, head.org, head.level, o)
     end
-    return g
+    if head.place_in ~= k then
+        head.place_in, head.place = k, place.make(k, head.org, head.level, o)
+    end
+    return head.place
 end
 
 local function add_to_plan(k, now, plan, job, settings)
@@ -110,18 +102,14 @@ local function add_to_plan(k, now, plan, job, settings)
     local n = #set
     set[n + 1], set[n + 2] = raw, rec
     plan.created = plan.created + 1
-    local c = plan.change_of[head]
-    if not c then
-        c = queued.change_of(plan.queued, head.org)
-        plan.change_of[head] = c
-    end
+    local c = queued.change_of(plan.queued, head.org)
     c[1], c[2] = c[1] + 1, c[2] + #rec
     if o.dl and o.dl > 0 then
         local due = now + o.dl
         plan.delayed[#plan.delayed + 1], plan.delayed[#plan.delayed + 2] = due, raw
         plan.earliest = math.min(plan.earliest or due, due)
     else
-        ready.add(ready_entry(k, plan, head, o), raw, rec, o)
+        ready.add(ready.command(plan.ready, place_of(k, head, o)), raw, rec, o)
     end
     if o.xp then
         plan.expiry[#plan.expiry + 1], plan.expiry[#plan.expiry + 2] = now + o.xp, raw
@@ -133,7 +121,7 @@ end
 
 local function make_plan(k, now, jobs, settings)
     local plan = {
-        stamp = record.stamp(now), entry_of = {}, change_of = {}, ready = {}, set = {}, delayed = {}, expiry = {},
+        stamp = record.stamp(now), ready = ready.plan(), set = { 'HSET', k.jobs }, delayed = {}, expiry = {},
         keys = {}, queued = {}, created = 0,
     }
     for _, job in ipairs(jobs) do
@@ -147,13 +135,14 @@ end
 -- Writes everything; the lists first, since only they can still fail and be taken back.
 local function write_plan(k, now, plan, settings)
     local begins = not settings.counted and queued.may_begin(k)
-    if #plan.ready > 0 then
+    local any = #plan.ready.commands > 0
+    if any then
         ready.push_all(k, plan.ready)
     end
     if begins then
         queued.begin(k)
     end
-    redis.call('HSET', k.jobs, unpack(plan.set))
+    redis.call(unpack(plan.set))
     queued.settle(k, plan.queued)
     if #plan.delayed > 0 then
         delay.add_all(k, plan.delayed, plan.earliest)
@@ -165,7 +154,7 @@ local function write_plan(k, now, plan, settings)
         redis.call('SET', k.unique_ .. u[1], u[2], 'PX', string.format('%.0f', u[3]))
     end
     event.count(k, 'enqueued', plan.created)
-    if #plan.ready > 0 then
+    if any then
         bell.ring(k, now)
     end
 end

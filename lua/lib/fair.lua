@@ -5,12 +5,12 @@
 -- to which `need` jobs raise the lowest ones (water-filling), and each member below it takes its
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
-local fair = {}
+local fair = { members = 32, grain = 100 }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
--- job is expected to take. Returns an array of {org, v, w, n}: n jobs to take; their sum is need (or
--- less when ring is empty).
-function fair.shares(ring, weights, need, cost)
+-- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
+-- {org, v, w, n}: n jobs to take; their sum is need (or less when ring is empty).
+function fair.shares(ring, weights, need, cost, least)
     local list, sum_w, sum_wv, level = {}, 0, 0, 0
     for i = 1, #ring, 2 do
         local v, w = tonumber(ring[i + 1]), weights and weights[ring[i]] or 1
@@ -28,8 +28,8 @@ function fair.shares(ring, weights, need, cost)
     local left = need
     for i, s in ipairs(list) do
         s.n = math.min(left, math.ceil((level - s.v) * s.w / cost - 1e-9))
-        if s.n < 1 then
-            s.n = math.min(left, 1)
+        if s.n < least then
+            s.n = math.min(left, least)
         end
         left = left - s.n
         if left <= 0 then
@@ -40,6 +40,12 @@ function fair.shares(ring, weights, need, cost)
         end
     end
     return list
+end
+
+-- How many jobs a member takes at least when a call wants so many of this cost (ms): visits are what a claim
+-- of many short jobs costs. Nobody gets further ahead by it than fair.grain of worker time.
+function fair.least(want, cost)
+    return math.min(math.ceil(want / fair.members), math.max(math.floor(fair.grain / cost), 1))
 end
 
 -- Weights of these orgs, nil when none are set.

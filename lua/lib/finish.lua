@@ -190,7 +190,9 @@ function finish.completed(k, now, worker, tokens, held, keep, t)
     redis.call('HDEL', k.run_ .. worker, unpack(tokens))
     if keep == 0 then
         redis.call('HDEL', k.jobs, unpack(ids))
-        redis.call('HDEL', k.meta, unpack(ids))
+        if redis.call('EXISTS', k.meta) == 1 then
+            redis.call('HDEL', k.meta, unpack(ids))
+        end
     else
         finish.keep(k, now, worker, tokens, held, ids)
     end

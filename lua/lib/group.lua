@@ -85,7 +85,7 @@ function group.take(k, s, e, want, st)
             break
         end
         local put, drop = { 'ZADD', ring }, { 'ZREM', ring }
-        for _, g in ipairs(fair.shares(flat, nil, want - got, 1)) do
+        for _, g in ipairs(fair.shares(flat, nil, want - got, 1, 1)) do
             local count, leaves = take_one(k, s, e, list, g, want - got, st)
             got = got + count
             if leaves == 'stays' then

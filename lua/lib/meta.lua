@@ -47,6 +47,15 @@ function meta.unpack(v)
     return m
 end
 
+-- The packed values of these ids, nil where no job has one: a partition that keeps nothing and where all
+-- goes well.
+function meta.many(k, ids)
+    if redis.call('EXISTS', k.meta) == 0 then
+        return nil
+    end
+    return redis.call('HMGET', k.meta, unpack(ids))
+end
+
 function meta.pack(m)
     local last = meta.size
     while last > 3 and not m[last] do

@@ -7,11 +7,11 @@
 -- older library, which did not count, is forgotten.
 local queued = { all = '*' }
 
--- changes: org -> {jobs, bytes, stale}
+-- changes: org -> {jobs, bytes, stale, false}
 function queued.change_of(changes, org)
     local c = changes[org]
     if not c then
-        c = { 0, 0, 0 }
+        c = { 0, 0, 0, false }
         changes[org] = c
     end
     return c
@@ -35,29 +35,24 @@ function queued.format(jobs, bytes, stale)
     return struct.pack('<I6I6I4', jobs, bytes, stale)
 end
 
--- Values that are not known yet: {jobs, bytes, stale, touched}.
-local function read_missing(k, orgs, known)
+-- Values of these orgs, and of all, into known: {jobs, bytes, stale, is it touched}.
+function queued.read(k, orgs, known)
     local missing = {}
     for _, org in ipairs(orgs) do
         if known[org] == nil then
             missing[#missing + 1] = org
         end
     end
-    if #missing > 0 then
-        for i, value in ipairs(redis.call('HMGET', k.queued, unpack(missing))) do
-            local jobs, bytes, stale = queued.parse(value)
-            known[missing[i]] = { jobs, bytes, stale, false }
-        end
+    if known[queued.all] == nil then
+        missing[#missing + 1] = queued.all
     end
-end
-
--- Values of these orgs, and of all, into known.
-function queued.read(k, orgs, known)
-    local names = { queued.all }
-    for i = 1, #orgs do
-        names[i + 1] = orgs[i]
+    if #missing == 0 then
+        return
     end
-    read_missing(k, names, known)
+    for i, value in ipairs(redis.call('HMGET', k.queued, unpack(missing))) do
+        local jobs, bytes, stale = queued.parse(value)
+        known[missing[i]] = { jobs, bytes, stale, false }
+    end
 end
 
 local function touch(v, touched, org)
@@ -80,30 +75,43 @@ function queued.is_empty(known, changes, org)
     return v[1] + (c and c[1] or 0) <= 0 and v[3] + (c and c[3] or 0) <= 0
 end
 
--- Adds the changes to what is known.
+local function add_to(v, c, touched, org)
+    v[1], v[2], v[3] = v[1] + c[1], v[2] + c[2], v[3] + c[3]
+    touch(v, touched, org)
+end
+
+-- Adds the changes to what is known. Where nothing is, the change becomes the value.
 local function apply(k, changes, known, touched)
-    local orgs, sum = {}, { 0, 0, 0 }
+    local missing, sum = {}, { 0, 0, 0, false }
     for org, c in pairs(changes) do
-        if c[1] ~= 0 or c[2] ~= 0 or c[3] ~= 0 then
-            orgs[#orgs + 1] = org
-            sum[1], sum[2], sum[3] = sum[1] + c[1], sum[2] + c[2], sum[3] + c[3]
+        sum[1], sum[2], sum[3] = sum[1] + c[1], sum[2] + c[2], sum[3] + c[3]
+        if known[org] then
+            add_to(known[org], c, touched, org)
+        else
+            missing[#missing + 1] = org
         end
     end
-    if #orgs == 0 then
-        return
+    local all = known[queued.all]
+    if all then
+        add_to(all, sum, touched, queued.all)
+    elseif #missing > 0 then
+        missing[#missing + 1], changes[queued.all] = queued.all, sum
     end
-    orgs[#orgs + 1], changes[queued.all] = queued.all, sum
-    for from = 1, #orgs, 1000 do
-        read_missing(k, { unpack(orgs, from, math.min(from + 999, #orgs)) }, known)
-    end
-    for _, org in ipairs(orgs) do
-        local v, c = known[org], changes[org]
-        v[1], v[2], v[3] = v[1] + c[1], v[2] + c[2], v[3] + c[3]
-        touch(v, touched, org)
+    for from = 1, #missing, 1000 do
+        local values = redis.call('HMGET', k.queued, unpack(missing, from, math.min(from + 999, #missing)))
+        for i, value in ipairs(values) do
+            local org = missing[from + i - 1]
+            local c = changes[org]
+            local jobs, bytes, stale = queued.parse(value)
+            c[1], c[2], c[3] = c[1] + jobs, c[2] + bytes, c[3] + stale
+            known[org] = c
+            touch(c, touched, org)
+        end
     end
 end
 
--- Writes what changed. known: values read before in this call; touched: which of them changed already.
+-- Writes what changed; the changes are used up. known: values read before in this call; touched: which
+-- of them changed already.
 function queued.settle(k, changes, known, touched)
     known, touched = known or {}, touched or {}
     apply(k, changes, known, touched)

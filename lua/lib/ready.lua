@@ -36,64 +36,73 @@ function ready.move(k, raw, rec, old_head)
     end
 end
 
--- For ready.push_all: the entry of a place in list.
-function ready.entry(list, p)
-    local g = list[p.key]
-    if not g then
-        g = { place = p, ids = {}, flat = p.kind == 'soonest' and {} or nil }
-        list[p.key], list[#list + 1] = g, g
-    end
-    return g
+-- What is to be put into places: one command each, by the place's key.
+function ready.plan()
+    return { commands = {}, places = {}, by_key = {} }
 end
 
--- Adds a job to an entry.
-function ready.add(g, raw, rec, options)
-    g.ids[#g.ids + 1] = raw
-    if g.place.kind == 'soonest' then
-        g.flat[#g.flat + 1], g.flat[#g.flat + 2] = deadline(rec, options), raw
+-- The command that fills a place.
+function ready.command(plan, p)
+    local c = plan.by_key[p.key]
+    if not c then
+        c = { p.kind == 'soonest' and 'ZADD' or 'RPUSH', p.key }
+        local n = #plan.commands + 1
+        plan.by_key[p.key], plan.commands[n], plan.places[n] = c, c, p
     end
+    return c
 end
 
-local function push_some(g)
-    if g.place.ring then
-        local reply = redis.pcall('ZCARD', g.place.ring)
+-- Adds a job to a command.
+function ready.add(c, raw, rec, options)
+    if c[1] == 'ZADD' then
+        c[#c + 1] = deadline(rec, options)
+    end
+    c[#c + 1] = raw
+end
+
+local function push_some(c, p)
+    if p.ring then
+        local reply = redis.pcall('ZCARD', p.ring)
         if type(reply) == 'table' then
             return reply
         end
     end
-    if g.place.kind == 'soonest' then
-        return redis.pcall('ZADD', g.place.key, unpack(g.flat))
-    end
-    return redis.pcall('RPUSH', g.place.key, unpack(g.ids))
+    return redis.pcall(unpack(c))
 end
 
-local function take_back(g)
-    if g.place.kind == 'soonest' then
-        redis.call('ZREM', g.place.key, unpack(g.ids))
-    else
-        redis.call('RPOP', g.place.key, #g.ids)
+local function take_back(c)
+    if c[1] == 'RPUSH' then
+        redis.call('RPOP', c[2], #c - 2)
+        return
     end
+    local ids = {}
+    for i = 4, #c, 2 do
+        ids[#ids + 1] = c[i]
+    end
+    redis.call('ZREM', c[2], unpack(ids))
 end
 
 -- Pushes what was gathered. All or nothing: a key of a wrong type fails before anything else was
 -- written, and what was pushed is taken back.
-function ready.push_all(k, list)
-    for i, g in ipairs(list) do
-        local reply = push_some(g)
+function ready.push_all(k, plan)
+    local commands, places = plan.commands, plan.places
+    for i, c in ipairs(commands) do
+        local reply = push_some(c, places[i])
         if type(reply) == 'table' and reply.err then
             for j = 1, i - 1 do
-                take_back(list[j])
+                take_back(commands[j])
             end
             args.fail(args.WRONG_TYPE)
         end
     end
-    local orgs, seen = {}, {}
-    for _, g in ipairs(list) do
-        if g.place.mark ~= levels.default then
-            mark(k, g.place)
+    local orgs, last = {}, 0
+    for _, p in ipairs(places) do
+        if p.mark ~= levels.default then
+            mark(k, p)
         end
-        if not seen[g.place.org] then
-            seen[g.place.org], orgs[#orgs + 1] = true, g.place.org
+        if p.org ~= orgs[last] then -- one that comes again later does no harm
+            last = last + 1
+            orgs[last] = p.org
         end
     end
     fair.enter(k, orgs)

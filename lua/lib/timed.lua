@@ -10,7 +10,7 @@ end
 -- that it does not block the others.
 local function due_places(k, now, ids)
     local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local list, sound, later, n = {}, {}, { 'ZADD', k.delayed }, 0
+    local plan, sound, later, n = ready.plan(), {}, { 'ZADD', k.delayed }, 0
     for i, raw in ipairs(ids) do
         if record.is_record(recs[i]) then
             local head = record.decode(recs[i])
@@ -19,14 +19,14 @@ local function due_places(k, now, ids)
                 sound[p.key] = place.is_sound(p)
             end
             if sound[p.key] then
-                ready.add(ready.entry(list, p), raw, recs[i], head[4])
+                ready.add(ready.command(plan, p), raw, recs[i], head[4])
                 n = n + 1
             else
                 later[#later + 1], later[#later + 2] = now + timed.postpone, raw
             end
         end
     end
-    return list, later, n
+    return plan, later, n
 end
 
 -- Moves up to batch due ids to where they are ready, in order of their due times.
@@ -35,13 +35,13 @@ function timed.promote(k, now, batch)
     if #ids == 0 then
         return 0
     end
-    local list, later, n = due_places(k, now, ids)
+    local plan, later, n = due_places(k, now, ids)
     redis.call('ZREM', k.delayed, unpack(ids))
     if #later > 2 then
         redis.call(unpack(later))
     end
     if n > 0 then
-        ready.push_all(k, list)
+        ready.push_all(k, plan)
         bell.ring(k, now)
     end
     event.count(k, 'promoted', n)

@@ -346,6 +346,39 @@ static void idle_orgs_cost_nothing(void **state)
     wh_lc_audit();
 }
 
+/* Orgs that a claim of 100 visits when 200 have work of this type. */
+static long long visits(const char *expected_ms)
+{
+    struct wh_ll_claims c;
+
+    wh_lc_reset(NULL);
+    wh_lc_worker("w");
+    for (unsigned o = 0; o < 200; o++) {
+        char org[16];
+        struct wh_ll_jobs jobs = {
+            .first = 1 + 10 * o, .count = 10, .type = "t", .org = org};
+
+        snprintf(org, sizeof org, "o%03u", o);
+        wh_ll_fill(&jobs);
+    }
+    freeReplyObject(
+        wh_lc_cmd("HSET " WH_LC_P ":types * %s t %s", expected_ms, expected_ms));
+    wh_ll_reset_calls();
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 100);
+    return wh_ll_calls("lpop");
+}
+
+/* A large claim takes several short jobs of an org at once, and one of each that are long. */
+static void short_jobs_are_taken_in_grains(void **state)
+{
+    (void)state;
+    assert_int_equal(visits("1"), 25);
+    assert_int_equal(visits("40"), 50);
+    assert_int_equal(visits("1000"), 100);
+    wh_lc_audit();
+}
+
 /* A change of the weight is effective for the next claims. */
 static void a_new_weight_counts_at_once(void **state)
 {
@@ -373,6 +406,7 @@ int main(void)
         WH_LC_TEST(leaving_often_gains_nothing),
         WH_LC_TEST(one_at_a_time_gets_no_more_than_its_share),
         WH_LC_TEST(idle_orgs_cost_nothing),
+        WH_LC_TEST(short_jobs_are_taken_in_grains),
         WH_LC_TEST(a_new_weight_counts_at_once),
     };
 

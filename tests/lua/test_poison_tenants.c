@@ -94,10 +94,10 @@ static void prepare(void)
     wh_lc_worker("w");
     wh_lc_ok("wh1_configure", "order deadline");
     wh_ll_set("active:group", "2");
-    wh_ll_set("rate:org/acme", "100/1000/100");
-    wh_ll_set("rate:queue", "100/1000/100");
+    wh_ll_set("rate:org/acme", "100/3600000/100");
+    wh_ll_set("rate:queue", "100/3600000/100");
     wh_ll_set("breaker:type/*", "50/100/5000/1000/2");
-    wh_ll_set("rate:type/sms", "100/1000/100");
+    wh_ll_set("rate:type/sms", "100/3600000/100");
     wh_ll_put(1, "mail", "ORG acme");
     wh_lc_claim("w", 1, "1");
     wh_ll_put(2, "mail", "ORG acme EXPIRES 900000");
