@@ -9,7 +9,9 @@ static const wh_cli_flag set_flags[] = {
     TEXT("zone", "ZONE", "time zone such as Europe/Berlin (default: UTC)"),
     NAME("org", "ORG", "whose jobs they are (default: default)"),
     NAME("group", "GROUP", "their group in the org"),
-    NUMBER("priority", 0, 9, "0 to 9, higher runs first (default: 5)"),
+    NUMBER("priority", 0, 9,
+           "0 to 9, higher runs first (default: the type's, else the "
+           "queue's, see limit; else 5)"),
     {.name = "misfire",
      .kind = WH_CLI_CHOICE,
      .value = "M",

@@ -13,7 +13,9 @@
 
 static const wh_cli_flag enqueue_flags[] = {
     NAME("org", "ORG", "whose job it is (default: default)"),
-    NUMBER("priority", 0, 9, "0 to 9, higher runs first (default: 5)"),
+    NUMBER("priority", 0, 9,
+           "0 to 9, higher runs first (default: the type's, else the "
+           "queue's, see limit; else 5)"),
     DURATION("delay", 0, YEARS_10, "run that much later"),
     TEXT("id", "UUID", "id of the job (default: a new one)"),
     TEXT("key", "KEY", "idempotency key: while it is taken, no second job is made"),

@@ -155,7 +155,7 @@ typedef struct wh_client_job {
     const char *org;  /* NULL: "default" */
     const void *payload;
     size_t payload_len;
-    int priority;     /* WH_PRIORITY(n); 0: the default, 5 */
+    int priority;     /* WH_PRIORITY(n); 0: the type's or the queue's, else 5 */
     int max_attempts; /* 0: the worker's setting */
     int64_t delay_ms;
     int64_t timeout_ms; /* 0: the worker's setting */

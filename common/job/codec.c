@@ -152,8 +152,11 @@ wh_err wh_codec_pack_head(const wh_job_spec *s, wh_buf *out)
     (void)msgpack_pack_array(&pk, n > 0 ? 4 : 3);
     pack_text(&pk, s->type);
     pack_text(&pk, s->org != NULL ? s->org : "default");
-    (void)msgpack_pack_int(&pk, s->priority_plus1 > 0 ? s->priority_plus1 - 1
-                                                      : WH_JOB_PRIORITY_DEFAULT);
+    if (s->priority_plus1 > 0) {
+        (void)msgpack_pack_int(&pk, s->priority_plus1 - 1);
+    } else {
+        (void)msgpack_pack_nil(&pk);
+    }
     if (n > 0) {
         (void)msgpack_pack_map(&pk, n);
     }

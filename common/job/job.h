@@ -62,7 +62,8 @@ typedef struct wh_slice {
 } wh_slice;
 
 /* What a producer asks for. Zero means the default everywhere; strings are borrowed.
- * priority: 0-9 given as value + 1 in `priority_plus1` so that 0 means "not set" (then 5). */
+ * priority: 0-9 given as value + 1 in `priority_plus1` so that 0 means "not set":
+ * the type's, else the queue's (priority:… of docs/protocol.md section 10), else 5. */
 typedef struct wh_job_spec {
     const char *type; /* required */
     const char *org;  /* NULL: "default" */

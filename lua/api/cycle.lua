@@ -145,7 +145,7 @@ args.register('wh1_cycle', function(KEYS, ARGV)
     local keep = args.stored(ctl[2], done.keep_count)
     local state = { paused = ctl[1] == '1' }
     state.quiet = q.want > 0 and redis.call('SISMEMBER', k.command_ .. q.worker, 'quiet') == 1
-    local w, t = sort_out(k, q, ARGV), tally.new(limit.of(k, ctl[3]), ctl[4] == '1')
+    local w, t = sort_out(k, q, ARGV), tally.new(limit.holding(limit.of(k, ctl[3])), ctl[4] == '1')
     end_claims(k, now, q, w, keep, t)
     keep_time(k, now, keep, t)
     local claimed, flags = claim_next(k, now, q, state, t)

@@ -26,7 +26,7 @@ local function optional_int(v, lo, hi, text)
 end
 
 -- The head of a job from option words.
-local function head_of(argv, found)
+local function head_of(argv, found, settings)
     local o = {
         ma = optional_int(found.MAXATTEMPTS, 1, LIMIT.attempts, 'WHBADARG MAXATTEMPTS must be 1 to 1000'),
         to = optional_int(found.TIMEOUT, 1, LIMIT.timeout, 'WHBADARG TIMEOUT must be 1 to 604800000 ms'),
@@ -42,7 +42,7 @@ local function head_of(argv, found)
         g = found.GROUP,
         rf = optional_int(found.RETRYFOR, 1, LIMIT.delay, 'WHBADARG RETRYFOR must be 1 to 315360000000 ms'),
     }
-    local head = { argv[1], found.ORG or 'default', 5 }
+    local head = { argv[1], found.ORG or 'default', limit.priority(settings.limits, argv[1]) }
     if found.PRIORITY then
         head[3] = args.int(found.PRIORITY, 0, 9, 'WHBADARG PRIORITY must be 0 to 9')
     end
@@ -60,8 +60,8 @@ args.register('wh1_enqueue', function(KEYS, ARGV)
         args.fail('WHBADARG usage: type payload [ORG o] [PRIORITY n] [DELAY ms] [ID id] [KEY k] ...')
     end
     local found = args.options(ARGV, 3, WORDS)
-    local head = head_of(ARGV, found)
     local settings = enqueue.settings(k)
+    local head = head_of(ARGV, found, settings)
     if #ARGV[2] > settings.payload_max then
         args.fail('WHTOOBIG the payload is over the limit of this partition (payload_max)')
     end

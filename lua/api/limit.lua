@@ -65,7 +65,10 @@ args.register('wh1_limit', function(KEYS, ARGV)
         if not what then
             args.fail('WHBADARG no such setting, or its value is malformed or out of range')
         end
-        list[#list + 1] = { setting = ARGV[i], text = ARGV[i + 1], value = value, kind = kind, scope = scope }
+        list[#list + 1] = {
+            setting = ARGV[i], text = ARGV[i + 1], value = value, kind = kind, scope = scope,
+            holds = not limit.for_enqueue[what],
+        }
     end
     keys.guard(k)
     list = changes(k, list)
@@ -87,7 +90,9 @@ args.register('wh1_limit', function(KEYS, ARGV)
     end
     recount(k, limit.now(k) or limit.nothing(), running)
     for _, c in ipairs(list) do
-        recheck(k, c.kind, c.scope)
+        if c.holds then
+            recheck(k, c.kind, c.scope)
+        end
         event.add(k, 'limit', nil, nil, { 'setting', c.setting, 'value', c.text })
     end
     bell.ring(k, clock.now())

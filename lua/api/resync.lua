@@ -16,7 +16,7 @@ args.register('wh1_resync', function(KEYS, ARGV)
     local now = clock.now()
     lease.check(k, now, worker)
     keys.guard(k)
-    local keep, t, held = done.keep_of(k), tally.new(limit.now(k)), {}
+    local keep, t, held = done.keep_of(k), tally.new(limit.holding(limit.now(k))), {}
     local flat = redis.call('HGETALL', k.run_ .. worker)
     for i = 1, #flat, 2 do
         held[flat[i]] = true

@@ -17,7 +17,7 @@ end
 args.register('wh1_promote', function(KEYS, ARGV)
     local k, now, batch = begin(KEYS, ARGV)
     local n = timed.promote(k, now, batch)
-    wake.due_now(k, now, tally.new(limit.now(k)))
+    wake.due_now(k, now, tally.new(limit.holding(limit.now(k))))
     return { now, n, timed.next_in(k, now) }
 end, { 'allow-oom' })
 

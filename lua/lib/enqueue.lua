@@ -219,7 +219,11 @@ function enqueue.triples(argv, from, settings)
         if #payload > settings.payload_max then
             args.fail('WHTOOBIG a payload is over the limit of this partition (payload_max)')
         end
-        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = record.parse_head(head), payload = payload }
+        local h = record.parse_head(head)
+        if not h.level then
+            h = record.at_level(h, limit.priority(settings.limits, h.type))
+        end
+        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload }
     end
     return jobs
 end
@@ -227,16 +231,17 @@ end
 -- Heads are checked; payloads are within bounds. is_free: no quota refuses it. Returns the number of
 -- created jobs.
 function enqueue.run(k, now, jobs, settings, is_free)
-    local is_plain = not settings.paused and not settings.limits
+    local L = settings.limits
+    local is_plain = not settings.paused and not (L and (L.holds or L.refuses))
     if #jobs == 1 and jobs[1].raw and is_plain and hand_off(k, now, jobs[1]) then
         return 1
     end
     keys.guard(k)
     find_existing(k, jobs)
-    if settings.limits and not is_free then
+    if L and L.refuses and not is_free then
         local changes = changes_of(jobs, settings.by_deadline)
         if next(changes) ~= nil then
-            quota.check(k, now, settings.limits, changes)
+            quota.check(k, now, L, changes)
         end
     end
     for _, job in ipairs(jobs) do

@@ -38,6 +38,10 @@ function read_value.memory(v)
     return whole(v, 1, 100)
 end
 
+function read_value.priority(v)
+    return whole(v, 0, 9)
+end
+
 function read_value.breaker(v)
     local percent, volume, window, cooldown, probes = string.match(v, '^(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
     local c = {
@@ -68,7 +72,10 @@ local SCOPES = {
     memory = { queue = true },
     breaker = { type = true },
     adaptive = { named_type = true },
+    priority = { queue = true, named_type = true },
 }
+-- What a claim need not look at.
+limit.for_enqueue = { jobs = true, bytes = true, memory = true, priority = true }
 
 local function is_name_or_any(v)
     return v == '*' or args.is_name(v)
@@ -122,7 +129,8 @@ local function empty(version)
     return L
 end
 
--- All settings under a version, parsed once for each version; nil when there are none.
+-- All settings under a version, parsed once for each version; nil when there are none. holds: some hold back jobs
+-- that wait; refuses: some refuse an enqueue.
 function limit.of(k, version)
     if not version then
         return nil
@@ -136,8 +144,12 @@ function limit.of(k, version)
         local what, scope, value, kind = limit.parse(flat[i], flat[i + 1])
         if value then -- a malformed one was put there by hand
             L[what][scope] = value
-            L['has_' .. kind] = true
             L[what .. '_' .. kind] = true
+            if not limit.for_enqueue[what] then
+                L.holds, L['has_' .. kind] = true, true
+            elseif what ~= 'priority' then
+                L.refuses = true
+            end
         end
     end
     L.by_type = L.has_type or L.has_org_type
@@ -154,6 +166,16 @@ end
 -- For callers that have not read P:ctl.
 function limit.now(k)
     return limit.of(k, redis.call('HGET', k.ctl, 'limits'))
+end
+
+-- Only if they hold jobs back that wait; nil otherwise.
+function limit.holding(L)
+    return L and L.holds and L or nil
+end
+
+-- The priority of a job that says none.
+function limit.priority(L, kind)
+    return L and (L.priority['type/' .. kind] or L.priority.queue) or 5
 end
 
 -- active: changes of P:active in this call that are not written yet.

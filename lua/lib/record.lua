@@ -94,7 +94,7 @@ function record.check(head)
     if type(priority) ~= 'number' or priority < 0 or priority > 9 or priority % 1 ~= 0 then
         args.fail('WHBADARG the priority must be 0 to 9')
     end
-    if #head > 4 or (head[4] ~= nil and type(head[4]) ~= 'table') then
+    if #head > 4 or head[5] ~= nil or (head[4] ~= nil and type(head[4]) ~= 'table') then
         args.fail('WHBADARG head: it has 3 or 4 elements, the fourth a map')
     end
     local options = head[4] or {}
@@ -114,13 +114,21 @@ function record.pack_head(head)
     return cmsgpack.pack(canonical)
 end
 
-local ARRAY = { [0x93] = true, [0x94] = true, [0xdc] = true, [0xdd] = true }
+-- A checked head with its bytes.
+local function checked(head)
+    local h = record.check(head)
+    h.bytes = record.pack_head(head)
+    return h
+end
+
+local ARRAY = { [0x93] = 3, [0x94] = 4, [0xdc] = 16, [0xdd] = 32 }
 
 -- Checked heads of the wire by their bytes: producers send the same few again and again.
 -- Bounded; what a head says never changes (enqueue.lua also keeps its place in it).
 local heads, n_heads = {}, 0
 
--- A head from the wire: one msgpack array and nothing behind it. The result is shared: read only.
+-- A head from the wire: one msgpack array and nothing behind it. The result is shared: read only. One without
+-- a priority has no level: record.at_level makes it whole.
 function record.parse_head(bytes)
     if heads[bytes] then
         return heads[bytes]
@@ -132,11 +140,14 @@ function record.parse_head(bytes)
     if not ok or after ~= -1 or not ARRAY[string.byte(bytes)] then
         args.fail('WHBADARG the head is no msgpack array')
     end
-    local h = record.check(head)
+    local inherits = ARRAY[string.byte(bytes)] <= 4 and head[3] == nil
+    local h = checked(inherits and { head[1], head[2], 0, head[4], head[5] } or head)
     if h.options.eo then
         args.fail('WHBADARG head: unknown option or wrong type')
     end
-    h.bytes = record.pack_head(head)
+    if inherits then
+        h.level, h.bytes, h.head, h.at = nil, nil, head, {}
+    end
     if #bytes <= 128 and not h.options.k then
         if n_heads >= 5000 then
             heads, n_heads = {}, 0
@@ -144,6 +155,14 @@ function record.parse_head(bytes)
         heads[bytes], n_heads = h, n_heads + 1
     end
     return h
+end
+
+-- A head without a priority, with this one (0 to 9).
+function record.at_level(h, priority)
+    if not h.at[priority] then
+        h.at[priority] = checked({ h.head[1], h.head[2], priority, h.head[4] })
+    end
+    return h.at[priority]
 end
 
 -- Appends a field to a flat array unless it is absent or empty.

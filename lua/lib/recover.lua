@@ -52,7 +52,7 @@ end
 -- Ends up to batch claims of a worker with this outcome; returns how many it ended and how many
 -- are left.
 function recover.drop_claims(k, now, worker, how, batch, keep)
-    local key, t = k.run_ .. worker, tally.new(limit.now(k))
+    local key, t = k.run_ .. worker, tally.new(limit.holding(limit.now(k)))
     local list = recover.to_drop(some_claims(key, batch), how, batch)
     local ended = finish.each(k, now, worker, list, keep, t)
     tally.settle(k, now, t)

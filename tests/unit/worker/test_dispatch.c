@@ -95,8 +95,10 @@ static void claim_spec(char id, const wh_job_spec *spec)
 
     memset(token, id, 16);
     token[16] = '1';
+    wh_job_spec stored = *spec; /* in a record the priority is always there */
+    stored.priority_plus1 = spec->priority_plus1 > 0 ? spec->priority_plus1 : 6;
     wh_buf_add(&record, at, sizeof at);
-    assert_int_equal(wh_codec_pack_head(spec, &record), WH_OK);
+    assert_int_equal(wh_codec_pack_head(&stored, &record), WH_OK);
     wh_buf_adds(&record, "payload");
     wh_codec_claim claim = {
         .token = {token, 17}, .record = {record.data, record.len}, .now_ms = 5000};

@@ -100,7 +100,7 @@ static void test_pack_bytes(void **state)
         {{.type = "a"},
          "\x93\xa1"
          "a\xa7"
-         "default\x05"},
+         "default\xc0"},
         {{.type = "a", .org = "b", .priority_plus1 = 10},
          "\x93\xa1"
          "a\xa1"
@@ -109,11 +109,11 @@ static void test_pack_bytes(void **state)
         {{.type = "a", .org = "b", .key_ttl_ms = 5, .entity_id = ""},
          "\x93\xa1"
          "a\xa1"
-         "b\x05"},
+         "b\xc0"},
         {{.type = "a", .org = "b", .max_attempts = 3},
          "\x94\xa1"
          "a\xa1"
-         "b\x05\x81\xa2"
+         "b\xc0\x81\xa2"
          "ma\x03"},
     };
     for (size_t i = 0; i < LEN(rows); i++) {
@@ -125,7 +125,7 @@ static void test_pack_bytes(void **state)
     assert_int_equal(wh_codec_pack_head(&rows[0].spec, &out), WH_OK);
     assert_string_equal(wh_buf_str(&out), "x\x93\xa1"
                                           "a\xa7"
-                                          "default\x05");
+                                          "default\xc0");
     wh_buf_fini(&out);
 }
 
@@ -143,11 +143,11 @@ static void test_pack_modes(void **state)
           .conflict = WH_JOB_CONFLICT_EXTEND},
          "\x93\xa1"
          "a\xa1"
-         "b\x05"},
+         "b\xc0"},
         {{.type = "a", .org = "b", .key = "c"},
          "\x94\xa1"
          "a\xa1"
-         "b\x05\x81\xa1"
+         "b\xc0\x81\xa1"
          "k\xa1"
          "c"},
         {{.type = "a",
@@ -157,7 +157,7 @@ static void test_pack_modes(void **state)
           .conflict = WH_JOB_CONFLICT_KEEP_LAST},
          "\x94\xa1"
          "a\xa1"
-         "b\x05\x83\xa1"
+         "b\xc0\x83\xa1"
          "k\xa1"
          "c\xa2"
          "ku\xa1"
@@ -171,7 +171,7 @@ static void test_pack_modes(void **state)
           .group = "g"},
          "\x94\xa1"
          "a\xa1"
-         "b\x05\x83\xa1"
+         "b\xc0\x83\xa1"
          "k\xa1"
          "c\xa2"
          "kc\xa1"
