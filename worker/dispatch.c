@@ -14,6 +14,7 @@
 
 enum {
     SUBMIT_MAX = 128,
+    CHECKS_US = 50000,     /* of one pump; at least one check of each handler */
     SNOOZES_MANY = 100,    /* of one job */
     CAPACITY_EACH = 65536, /* of one executor, lest a sum overflows */
     UNSTARTABLE_MS =
@@ -172,10 +173,6 @@ static bool fits_schema(wh_dispatch *d, wh_slot *slot)
 {
     const wh_handler *h = slot->handler;
     wh_errbuf why = {0};
-
-    if (h->schema == NULL) {
-        return true;
-    }
     wh_err err = wh_payload_check(h->schema, (wh_payload_format)h->config.schema_format,
                                   slot->job->payload, NULL, &why);
     if (err == WH_OK) {
@@ -206,7 +203,7 @@ static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
         wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
     } else if (slot->handler == NULL) {
         no_handler(d, slot);
-    } else if (fits_schema(d, slot)) {
+    } else {
         wh_slots_push(&slot->handler->waiting, slot);
     }
 }
@@ -290,24 +287,37 @@ static void submit_failed(wh_dispatch *d, wh_handler *h, wh_slot *const *slots,
     h->is_blocked = true;
 }
 
-/* One batch; false when there is no more to submit. */
+/* One batch; false when there is no more to submit, or payloads were checked for so long
+ * that others must have a turn first: fetch, and the heartbeat. */
 static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
 {
     wh_slot *slots[SUBMIT_MAX];
     wh_job *jobs[SUBMIT_MAX];
     unsigned room = h->is_blocked ? 0 : h->kind->capacity(h->executor);
     unsigned n = 0;
+    bool is_late = false;
 
-    while (n < SUBMIT_MAX && n < room && h->waiting.first != NULL) {
+    while (n < SUBMIT_MAX && n < room && h->waiting.first != NULL && !is_late) {
         wh_slot *slot = wh_slots_pop(&h->waiting);
 
         if (is_expired(slot, now_us)) {
             wh_dispatch_finish_plain(d, slot, WH_STORE_EXPIRED);
             continue;
         }
+        if (h->schema != NULL) {
+            bool fits = fits_schema(d, slot);
+
+            is_late = wh_clock_mono_us() - now_us > CHECKS_US;
+            if (!fits) {
+                continue;
+            }
+        }
         wh_slots_set_state(d->slots, slot, WH_SLOT_RUNNING);
         slots[n] = slot;
         jobs[n++] = slot->job;
+    }
+    if (is_late && h->waiting.first != NULL) {
+        d->ev.on_change(d->ev.arg);
     }
     if (n == 0) {
         return false;
@@ -323,7 +333,7 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
     for (unsigned i = 0; i < n; i++) {
         note_started(d, slots[i], now_us);
     }
-    return true;
+    return !is_late;
 }
 
 /* A handler that does not start must not hold the slots of those that do: its jobs go

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The bytes of a configuration or of a secret, and who else may read them; what was read
- * is overwritten before it is freed. Called by conf_file.c, conf_secret.c, job/payload.c.
+ * is overwritten before it is freed. Called by conf_file.c, conf_secret.c, job/payload.c,
+ * io/zoneinfo.c.
  */
 #include "common/base/conf_read.h"
 
@@ -11,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static wh_err read_all(int fd, const char *path, size_t max, wh_buf *out, wh_errbuf *eb)
+wh_err wh_conf_read_fd(int fd, const char *path, size_t max, wh_buf *out, wh_errbuf *eb)
 {
     enum { CHUNK = 4096 };
-    for (;;) {
+    for (size_t all = 0;;) {
         char *to = wh_buf_reserve(out, CHUNK);
         if (to == NULL) {
             return wh_err_set(eb, WH_ENOMEM, "%s: out of memory while reading it",
@@ -31,7 +32,8 @@ static wh_err read_all(int fd, const char *path, size_t max, wh_buf *out, wh_err
             return WH_OK;
         }
         out->len += (size_t)got;
-        if (out->len > max) {
+        all += (size_t)got;
+        if (all > max) {
             return wh_err_set(eb, WH_ETOOBIG, "%s: it is larger than %zu bytes", path,
                               max);
         }
@@ -46,7 +48,7 @@ wh_err wh_conf_read(const char *path, size_t max, wh_conf_read_result *out,
     if (fd < 0) {
         return wh_err_sys(eb, errno, "%s", path);
     }
-    wh_err err = read_all(fd, path, max, &out->text, eb);
+    wh_err err = wh_conf_read_fd(fd, path, max, &out->text, eb);
     if (err == WH_OK && fstat(fd, &st) != 0) {
         err = wh_err_sys(eb, errno, "%s", path);
     }

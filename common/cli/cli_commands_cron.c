@@ -26,6 +26,7 @@ static const wh_cli_flag set_flags[] = {
     NUMBER("max-attempts", 1, 1000,
            "attempts before it is dead (default: the worker's)"),
     SWITCH("paused", "does not fire before cron resume"),
+    TEXT("schema", "FILE", "JSON Schema; a payload that does not fit is refused"),
 };
 static const wh_cli_flag next_flags[] = {
     TEXT("zone", "ZONE", "time zone such as Europe/Berlin (default: UTC)"),
@@ -69,7 +70,7 @@ static const wh_cli_command commands[] = {
          "wherry cron set poll '*/10 * * * * *' poll '{\"feed\": 7}' --org acme "
          "--misfire skip\n"
          "wherry cron set invoices '0 9 L * *' invoice @invoice.json --region eu "
-         "--jitter 5m\n",
+         "--jitter 5m --schema invoice.schema.json\n",
      .details =
          "The partition is that of --region and --queue. Expressions: docs/cron.md; "
          "try one with cron next.\nSetting a schedule that is paused starts it "

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Making a schedule, and looking at fire times without one. Both check as the scheduler
- * does, so what is accepted here fires there.
+ * does, so what is accepted here fires there. Payloads are text, so JSON where they have a
+ * schema.
  */
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/cli/cli_cron.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_payload.h"
+#include "common/cli/cli_schema.h"
 #include "common/cli/cli_table.h"
 #include "common/schedule/firing.h"
 
@@ -147,6 +149,28 @@ static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
     return status;
 }
 
+static wh_exit check(wh_cli *c, wh_schedule *s, wh_zones *zones, const wh_zone **zone)
+{
+    wh_cli_schema schema;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_err err = wh_schedule_check(s, &eb);
+
+    if (err == WH_OK) {
+        err = wh_zones_get(zones, s->zone, zone, &eb);
+    }
+    if (err != WH_OK) {
+        return wh_cli_usage(c, "%s", eb.text);
+    }
+    wh_exit status =
+        wh_cli_schema_load(c, wh_cli_args_text(&c->args, "schema"), NULL, &schema);
+    if (status == WH_EXIT_OK) {
+        status =
+            wh_cli_schema_check(c, &schema, (wh_slice){s->payload, s->payload_len});
+    }
+    wh_cli_schema_fini(&schema);
+    return status;
+}
+
 wh_exit wh_cli_cron_set(wh_cli *c)
 {
     const char *name = wh_cli_args_operand(&c->args, 0);
@@ -154,7 +178,6 @@ wh_exit wh_cli_cron_set(wh_cli *c)
     wh_zones zones = {0};
     wh_schedule s;
     wh_buf payload = {0};
-    wh_errbuf eb = {.code = WH_OK};
 
     if (!wh_job_name_ok(name, strlen(name))) {
         return wh_cli_usage(c,
@@ -167,12 +190,10 @@ wh_exit wh_cli_cron_set(wh_cli *c)
     if (status == WH_EXIT_OK) {
         s.payload = wh_buf_str(&payload);
         s.payload_len = payload.len;
-        wh_err err = wh_schedule_check(&s, &eb);
-        if (err == WH_OK) {
-            err = wh_zones_get(&zones, s.zone, &zone, &eb);
-        }
-        status =
-            err == WH_OK ? store(c, name, &s, zone) : wh_cli_usage(c, "%s", eb.text);
+        status = check(c, &s, &zones, &zone);
+    }
+    if (status == WH_EXIT_OK) {
+        status = store(c, name, &s, zone);
     }
     wh_zones_clear(&zones);
     wh_buf_fini(&payload);

@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-wh_exit wh_cli_schema_load(wh_cli *c, const char *path, wh_cli_schema *out)
+wh_exit wh_cli_schema_load(wh_cli *c, const char *path, const char *format,
+                           wh_cli_schema *out)
 {
     wh_errbuf eb = {.code = WH_OK};
-    const char *format = wh_cli_args_text(&c->args, "schema-format");
 
     *out = (wh_cli_schema){.schema = NULL};
     if (format != NULL) {
@@ -32,6 +32,20 @@ void wh_cli_schema_fini(wh_cli_schema *s)
 {
     wh_schema_free(s->schema);
     *s = (wh_cli_schema){.schema = NULL};
+}
+
+wh_exit wh_cli_schema_check(wh_cli *c, const wh_cli_schema *s, wh_slice payload)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    wh_err err = s->schema == NULL
+                     ? WH_OK
+                     : wh_payload_check(s->schema, s->format, payload, NULL, &eb);
+
+    if (err == WH_EINVAL) {
+        wh_cli_error(c, "%s", eb.text);
+        return WH_EXIT_DATA;
+    }
+    return err == WH_OK ? WH_EXIT_OK : wh_cli_fail(c, err, &eb);
 }
 
 static void add_member(wh_buf *out, const char *name, const char *value)
@@ -94,7 +108,8 @@ wh_exit wh_cli_schema_run(wh_cli *c)
     wh_cli_schema s;
     wh_buf out = {0};
     const char *path = wh_cli_args_operand(&c->args, 0);
-    wh_exit status = wh_cli_schema_load(c, path, &s);
+    wh_exit status =
+        wh_cli_schema_load(c, path, wh_cli_args_text(&c->args, "schema-format"), &s);
 
     if (status == WH_EXIT_OK && c->args.n_operands == 1) {
         if (c->json) {

@@ -323,29 +323,6 @@ void wh_child_free(wh_child *c)
     wh_free(c);
 }
 
-static int64_t rss_of(pid_t pid)
-{
-    char text[64];
-    long pages = -1;
-
-    (void)snprintf(text, sizeof text, "/proc/%ld/statm", (long)pid);
-    int fd = open(text, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n <= 0) {
-        return -1;
-    }
-    text[n] = '\0';
-    const char *second = strchr(text, ' '); /* "size resident shared …" */
-    if (second != NULL) {
-        pages = strtol(second, NULL, 10);
-    }
-    return pages < 0 ? -1 : (int64_t)pages * (int64_t)sysconf(_SC_PAGESIZE);
-}
-
 static const char *signal_name(int signo)
 {
     static const struct {
@@ -403,5 +380,5 @@ int64_t wh_child_pss(const wh_child *c)
 
 int64_t wh_child_rss_self(void)
 {
-    return rss_of(getpid());
+    return wh_child_memory_alone(getpid());
 }

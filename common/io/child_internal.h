@@ -47,6 +47,8 @@ typedef struct wh_child_family {
 int64_t wh_child_memory_rss(const wh_child_family *f);
 /* The same with such pages counted once in all; dearer. Of a lone process its resident set. */
 int64_t wh_child_memory_pss(const wh_child_family *f);
+/* Resident set of this one process, -1 unknown. */
+int64_t wh_child_memory_alone(pid_t pid);
 /* At the end of the process. */
 void wh_child_memory_forget(void);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much memory a child and everything that it started holds. The processes below this one are listed once for all
- * who ask at about the same time; nothing else on the machine is looked at. To a child
- * belong its group, its descendants, and orphans (they are our own children then) that
- * carry its mark. A kernel without the lists of children shows the child alone.
+ * How much memory a child and everything that it started holds. The processes below this
+ * one are listed once for all who ask at about the same time; nothing else on the machine
+ * is looked at. To a child belong its group, its descendants, and orphans (they are our
+ * own children then) that carry its mark. A kernel without the lists of children shows
+ * the child alone.
  */
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -178,14 +179,19 @@ static size_t choose(const wh_child_family *f)
     return n;
 }
 
+int64_t wh_child_memory_alone(pid_t pid)
+{
+    process p = {.pid = pid};
+
+    return look_at(&p) ? p.rss : -1;
+}
+
 int64_t wh_child_memory_rss(const wh_child_family *f)
 {
     int64_t bytes = 0;
 
     if (choose(f) == 0) {
-        process alone = {.pid = f->pid};
-
-        return look_at(&alone) ? alone.rss : -1;
+        return wh_child_memory_alone(f->pid);
     }
     for (size_t i = 0; i < below.n; i++) {
         bytes += below.list[i].counts ? below.list[i].rss : 0;

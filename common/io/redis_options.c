@@ -94,8 +94,11 @@ wh_err wh_redis_options_endpoint(const wh_redis_options *o, wh_endpoint *out,
 {
     wh_errbuf inner = {0};
 
-    if (wh_endpoint_parse(o->url, out, &inner) != WH_OK) {
-        return wh_err_set(eb, WH_ECONFIG, "redis.url: %s", inner.text);
+    wh_err err = wh_endpoint_parse(o->url, out, &inner);
+
+    if (err != WH_OK) {
+        return wh_err_set(eb, err == WH_ENOMEM ? err : WH_ECONFIG, "redis.url: %s",
+                          inner.text);
     }
     if (replace(&out->user, o->user) != WH_OK ||
         replace(&out->password, o->password) != WH_OK) {

@@ -5,6 +5,8 @@
  */
 #include "common/io/zoneinfo.h"
 
+#include "common/base/conf_read.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,34 +52,6 @@ static wh_err refuse_missing(const char *folder, const char *name, wh_errbuf *eb
         name, folder);
 }
 
-static wh_err read_all(int fd, const char *path, wh_buf *out, wh_errbuf *eb)
-{
-    enum { CHUNK = 4096 };
-    for (size_t all = 0;;) {
-        char *to = wh_buf_reserve(out, CHUNK);
-        if (to == NULL) {
-            return wh_err_set(eb, WH_ENOMEM, "%s: out of memory while reading it",
-                              path);
-        }
-        ssize_t got = read(fd, to, CHUNK);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return wh_err_sys(eb, errno, "%s", path);
-        }
-        if (got == 0) {
-            return WH_OK;
-        }
-        out->len += (size_t)got;
-        all += (size_t)got;
-        if (all > FILE_MAX) {
-            return wh_err_set(eb, WH_ETOOBIG, "%s: more than %d bytes are no time zone",
-                              path, FILE_MAX);
-        }
-    }
-}
-
 /* Never waits, as a pipe of that name would make it, and reads plain files only. */
 static wh_err read_file(const char *path, const char *name, wh_buf *out, wh_errbuf *eb)
 {
@@ -95,7 +69,7 @@ static wh_err read_file(const char *path, const char *name, wh_buf *out, wh_errb
                          "Europe/Berlin",
                          name);
     } else {
-        err = read_all(fd, path, out, eb);
+        err = wh_conf_read_fd(fd, path, FILE_MAX, out, eb);
     }
     (void)close(fd);
     return err;

@@ -8,6 +8,7 @@
 #include "common/job/schema.h"
 
 #include "common/base/alloc.h"
+#include "common/job/job.h"
 #include "common/job/schema_compile.h"
 #include "common/job/schema_json.h"
 #include "common/job/schema_link.h"
@@ -18,8 +19,8 @@
 
 enum {
     SCHEMA_DEPTH_MAX = 128,
-    WORK_BASE = 4 * 1000 * 1000, /* steps of a check: some 10 ns each */
-    WORK_PER_BYTE = 16
+    WORK_BASE = 8 * 1000 * 1000, /* steps of a check: some 5 ns each */
+    WORK_PER_VALUE = 5           /* to read it; bytes are read for nothing */
 };
 
 /* ---------------------------------------------------------------- compiling */
@@ -120,23 +121,30 @@ void wh_schema_free(wh_schema *s)
 
 typedef wh_err (*read_fn)(wh_schema_doc *d, const void *p, size_t n, wh_errbuf *eb);
 
-static wh_err check(const wh_schema *s, const void *p, size_t n, read_fn read,
+static uint64_t left_for_checking(const wh_schema_doc *d)
+{
+    uint64_t reading = (uint64_t)d->count * WORK_PER_VALUE;
+    return d->work > reading ? d->work - reading : 0;
+}
+
+static wh_err check(const wh_schema *s, wh_slice payload, read_fn read,
                     wh_schema_report *report)
 {
     wh_errbuf eb = {0};
     wh_schema_doc doc;
     wh_schema_doc_init(&doc, WH_SCHEMA_PAYLOAD_DEPTH_MAX);
+    doc.work = WORK_BASE + (uint64_t)payload.n;
     if (report != NULL) {
         *report = (wh_schema_report){0};
     }
-    wh_err err = read(&doc, p, n, &eb);
+    wh_err err = read(&doc, payload.p, payload.n, &eb);
     if (err != WH_OK) {
         wh_schema_report_unreadable(report, &eb);
     } else {
         wh_schema_run run = {.schema = s,
                              .doc = &doc,
                              .report = report,
-                             .work = WORK_BASE + (uint64_t)n * WORK_PER_BYTE};
+                             .work = left_for_checking(&doc)};
         bool valid = wh_schema_run_node(&run, 0, 0);
         wh_schema_pattern_scratch_fini(&run.scratch);
         err = run.err != WH_OK ? run.err : valid ? WH_OK : WH_EINVAL;
@@ -148,11 +156,11 @@ static wh_err check(const wh_schema *s, const void *p, size_t n, read_fn read,
 wh_err wh_schema_check_json(const wh_schema *s, const void *json, size_t n,
                             wh_schema_report *report)
 {
-    return check(s, json, n, wh_schema_json_read, report);
+    return check(s, (wh_slice){json, n}, wh_schema_json_read, report);
 }
 
 wh_err wh_schema_check_msgpack(const wh_schema *s, const void *p, size_t n,
                                wh_schema_report *report)
 {
-    return check(s, p, n, wh_schema_msgpack_read, report);
+    return check(s, (wh_slice){p, n}, wh_schema_msgpack_read, report);
 }

@@ -33,8 +33,8 @@ void wh_schema_free(wh_schema *s);
 
 /* WH_OK: the payload is valid. WH_EINVAL: it is not; WH_EBADDATA: it is not JSON, or not
  * msgpack that JSON could write; WH_ETOOBIG: it is deeper than PAYLOAD_DEPTH_MAX, too
- * large, or takes too much work to check. The report (may be NULL) is filled with all of
- * these, and WH_ENOMEM; it is empty with WH_OK. */
+ * large, or takes too much work to read and check. The report (may be NULL) is filled with
+ * all of these, and WH_ENOMEM; it is empty with WH_OK. */
 wh_err wh_schema_check_json(const wh_schema *s, const void *json, size_t n,
                             wh_schema_report *report) WH_MUSTCHECK;
 wh_err wh_schema_check_msgpack(const wh_schema *s, const void *p, size_t n,

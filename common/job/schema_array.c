@@ -72,12 +72,8 @@ bool wh_schema_array_unique(wh_schema_run *r, const wh_schema_rule *rule, uint32
 {
     const wh_schema_value *array = &r->doc->values[at];
     uint32_t small[32], *items = small, twice = 0;
-    uint64_t rounds = 2, cost = 0;
-    for (uint32_t n = array->n; n > 1; n /= 2) {
-        rounds++;
-    }
-    if (array->n < 2 || !wh_schema_run_spend(r, (array->next - at) * rounds, at)) {
-        return r->err == WH_OK;
+    if (array->n < 2) {
+        return true;
     }
     if (array->n > sizeof small / sizeof small[0]) {
         items = wh_malloc(array->n * sizeof *items);
@@ -90,13 +86,13 @@ bool wh_schema_array_unique(wh_schema_run *r, const wh_schema_rule *rule, uint32
         items[i] = item;
         item = r->doc->values[item].next;
     }
-    wh_schema_doc_sort(r->doc, items, array->n, &cost);
-    bool has_equal = find_equal(r, items, array->n, &twice);
+    bool is_sorted = wh_schema_doc_sort(r->doc, items, array->n, &r->work);
+    bool has_equal = is_sorted && find_equal(r, items, array->n, &twice);
     if (items != small) {
         wh_free(items);
     }
-    if (!wh_schema_run_spend(r, cost / 8, at)) { /* long texts */
-        return false;
+    if (!is_sorted) {
+        return wh_schema_report_stop(r, WH_ETOOBIG, at);
     }
     return !has_equal ||
            wh_schema_report_fail(r, rule->at, twice, "this item is there twice");

@@ -9,7 +9,11 @@
 
 #include "common/base/alloc.h"
 
+#include <math.h>
 #include <string.h>
+
+enum { COMPARE_COST = 2, DOUBLE_COST = 100 }; /* steps, see schema.c */
+#define EXACT_MAX INT64_C(9007199254740992)   /* 2^53: all whole doubles up to there */
 
 struct wh_schema_doc_block {
     struct wh_schema_doc_block *next;
@@ -29,6 +33,8 @@ void wh_schema_doc_init(wh_schema_doc *d, unsigned depth_max)
     d->open = WH_SCHEMA_NONE;
     d->depth = 0;
     d->depth_max = depth_max;
+    d->work = UINT64_MAX;
+    d->fault = NULL;
 }
 
 void wh_schema_doc_fini(wh_schema_doc *d)
@@ -77,10 +83,16 @@ static wh_err add_order(wh_schema_doc *d, uint32_t name)
     return WH_OK;
 }
 
+static wh_err too_big(wh_schema_doc *d, const char *fault)
+{
+    d->fault = fault;
+    return WH_ETOOBIG;
+}
+
 wh_err wh_schema_doc_add(wh_schema_doc *d, const wh_schema_value *v)
 {
     if (d->count == WH_SCHEMA_DOC_VALUES_MAX) {
-        return WH_ETOOBIG;
+        return too_big(d, "holds too many values");
     }
     if (d->count == d->values_cap) {
         wh_schema_value *values =
@@ -103,7 +115,7 @@ wh_err wh_schema_doc_add(wh_schema_doc *d, const wh_schema_value *v)
 wh_err wh_schema_doc_open(wh_schema_doc *d, wh_schema_kind kind)
 {
     if (d->depth == d->depth_max) {
-        return WH_ETOOBIG;
+        return too_big(d, "nests too deep");
     }
     wh_err err = wh_schema_doc_add(d, &(wh_schema_value){.kind = (uint8_t)kind});
     if (err == WH_OK) {
@@ -124,21 +136,16 @@ static int compare_bytes(const wh_schema_value *a, const char *p, size_t n)
 
 typedef struct sorting {
     const wh_schema_doc *doc;
-    uint64_t *cost;
-    bool by_name; /* STRINGs only */
+    uint64_t cost, work; /* taken, and what may be */
 } sorting;
 
-static int compare_items(const sorting *s, uint32_t a, uint32_t b)
+static int compare_items(sorting *s, uint32_t a, uint32_t b)
 {
-    if (s->by_name) {
-        const wh_schema_value *name = &s->doc->values[b];
-        return compare_bytes(&s->doc->values[a], name->u.p, name->n);
-    }
     return wh_schema_doc_compare((wh_schema_spot){s->doc, a},
-                                 (wh_schema_spot){s->doc, b}, s->cost);
+                                 (wh_schema_spot){s->doc, b}, &s->cost);
 }
 
-static void sift_down(const sorting *s, uint32_t *items, size_t root, size_t n)
+static void sift_down(sorting *s, uint32_t *items, size_t root, size_t n)
 {
     for (size_t child = root * 2 + 1; child < n; child = root * 2 + 1) {
         if (child + 1 < n && compare_items(s, items[child], items[child + 1]) < 0) {
@@ -155,19 +162,12 @@ static void sift_down(const sorting *s, uint32_t *items, size_t root, size_t n)
 }
 
 /* Heapsort: no input makes it slow, and it needs no memory. */
-static void sort(const sorting *s, uint32_t *items, size_t n)
+static void sort(sorting *s, uint32_t *items, size_t n)
 {
-    bool is_sorted = true;
-    for (size_t i = 1; i < n && is_sorted; i++) {
-        is_sorted = compare_items(s, items[i - 1], items[i]) <= 0;
-    }
-    if (is_sorted) {
-        return;
-    }
-    for (size_t i = n / 2; i-- > 0;) {
+    for (size_t i = n / 2; i-- > 0 && s->cost <= s->work;) {
         sift_down(s, items, i, n);
     }
-    for (size_t i = n - 1; i > 0; i--) {
+    for (size_t i = n - 1; i > 0 && s->cost <= s->work; i--) {
         uint32_t item = items[0];
         items[0] = items[i];
         items[i] = item;
@@ -175,10 +175,26 @@ static void sort(const sorting *s, uint32_t *items, size_t n)
     }
 }
 
-void wh_schema_doc_sort(const wh_schema_doc *d, uint32_t *items, size_t n,
-                        uint64_t *cost)
+bool wh_schema_doc_sort(const wh_schema_doc *d, uint32_t *items, size_t n,
+                        uint64_t *work)
 {
-    sort(&(sorting){.doc = d, .cost = cost}, items, n);
+    sorting s = {.doc = d, .work = *work};
+    uint64_t looks = 2 * (uint64_t)n; /* of sort(), about */
+    bool is_sorted = true;
+    for (size_t i = 1; i < n && is_sorted && s.cost <= s.work; i++) {
+        is_sorted = compare_items(&s, items[i - 1], items[i]) <= 0;
+    }
+    for (size_t i = n; i > 1; i /= 2) {
+        looks += 2 * (uint64_t)n;
+    }
+    if (!is_sorted && s.cost + looks * COMPARE_COST > s.work) {
+        s.cost = s.work + 1; /* not begun when it can't be finished */
+    } else if (!is_sorted) {
+        sort(&s, items, n);
+    }
+    bool is_done = s.cost <= s.work;
+    *work = is_done ? s.work - s.cost : 0;
+    return is_done;
 }
 
 static wh_err close_object(wh_schema_doc *d, uint32_t at)
@@ -194,10 +210,12 @@ static wh_err close_object(wh_schema_doc *d, uint32_t at)
     d->values[at].n = d->order_count - first;
     uint32_t *names = &d->order[first];
     size_t n = d->order_count - first;
-    const sorting by_name = {.doc = d, .by_name = true};
-    sort(&by_name, names, n);
+    if (!wh_schema_doc_sort(d, names, n, &d->work)) {
+        return too_big(d, "has too many members whose names are in no order");
+    }
     for (size_t i = 1; i < n; i++) {
-        if (compare_items(&by_name, names[i - 1], names[i]) == 0) {
+        const wh_schema_value *name = &d->values[names[i]];
+        if (compare_bytes(&d->values[names[i - 1]], name->u.p, name->n) == 0) {
             return WH_EBADDATA;
         }
     }
@@ -242,7 +260,7 @@ wh_err wh_schema_doc_add_number(wh_schema_doc *d, const char *p, size_t n)
         return WH_ENOMEM;
     }
     if (!wh_schema_number_read(p, n, digits, &number)) {
-        return WH_ETOOBIG;
+        return too_big(d, "a number's exponent is beyond 9999");
     }
     if (wh_schema_number_to_integer(&number, &integer)) {
         return wh_schema_doc_add(
@@ -262,9 +280,29 @@ wh_err wh_schema_doc_add_number(wh_schema_doc *d, const char *p, size_t n)
                                                    .negative = number.negative});
 }
 
-void wh_schema_doc_number(const wh_schema_value *v, char digits[WH_SCHEMA_NUMBER_TEXT],
-                          wh_schema_number *out)
+wh_err wh_schema_doc_add_double(wh_schema_doc *d, double real)
 {
+    bool is_whole = !(trunc(real) < real) && !(trunc(real) > real);
+    if (is_whole && fabs(real) <= (double)EXACT_MAX) {
+        return wh_schema_doc_add(d, &(wh_schema_value){.kind = WH_SCHEMA_INTEGER,
+                                                       .u.integer = (int64_t)real});
+    }
+    return wh_schema_doc_add(d, &(wh_schema_value){.kind = WH_SCHEMA_DECIMAL,
+                                                   .u.real = real,
+                                                   .x.exponent = is_whole ? 0 : -1,
+                                                   .is_double = true});
+}
+
+void wh_schema_doc_number(const wh_schema_value *v, char digits[WH_SCHEMA_NUMBER_TEXT],
+                          wh_schema_number *out, uint64_t *cost)
+{
+    char text[WH_SCHEMA_NUMBER_TEXT];
+    if (v->is_double) {
+        *cost += DOUBLE_COST;
+        size_t n = wh_schema_number_of_double(v->u.real, text);
+        (void)wh_schema_number_read(text, n, digits, out); /* no double is too far */
+        return;
+    }
     if (v->kind == WH_SCHEMA_INTEGER) {
         wh_schema_number_of_integer(v->u.integer, digits, out);
         return;
@@ -309,15 +347,32 @@ bool wh_schema_doc_is_text(const wh_schema_value *v, const char *text)
     return v->kind == WH_SCHEMA_STRING && compare_bytes(v, text, strlen(text)) == 0;
 }
 
-static int compare_numbers(const wh_schema_value *a, const wh_schema_value *b)
+/* Is it the same number as a double? Then doubles compare as their decimals do. */
+static bool to_double(const wh_schema_value *v, double *out)
 {
+    if (v->is_double) {
+        *out = v->u.real;
+        return true;
+    }
+    *out = (double)v->u.integer;
+    return v->kind == WH_SCHEMA_INTEGER && v->u.integer <= EXACT_MAX &&
+           v->u.integer >= -EXACT_MAX;
+}
+
+static int compare_numbers(const wh_schema_value *a, const wh_schema_value *b,
+                           uint64_t *cost)
+{
+    double a_real = 0, b_real = 0;
     char a_digits[WH_SCHEMA_NUMBER_TEXT], b_digits[WH_SCHEMA_NUMBER_TEXT];
     wh_schema_number a_number, b_number;
     if (a->kind == WH_SCHEMA_INTEGER && b->kind == WH_SCHEMA_INTEGER) {
         return (a->u.integer > b->u.integer) - (a->u.integer < b->u.integer);
     }
-    wh_schema_doc_number(a, a_digits, &a_number);
-    wh_schema_doc_number(b, b_digits, &b_number);
+    if (to_double(a, &a_real) && to_double(b, &b_real)) {
+        return (a_real > b_real) - (a_real < b_real);
+    }
+    wh_schema_doc_number(a, a_digits, &a_number, cost);
+    wh_schema_doc_number(b, b_digits, &b_number, cost);
     return wh_schema_number_compare(&a_number, &b_number);
 }
 
@@ -342,6 +397,7 @@ static int compare_objects(wh_schema_spot a, wh_schema_spot b, uint64_t *cost)
     for (uint32_t i = 0; i < object->n && order == 0; i++) {
         a.at = a.doc->order[object->x.order + i];
         b.at = b.doc->order[other->x.order + i];
+        *cost += COMPARE_COST;
         order = wh_schema_doc_compare(a, b, cost);
         a.at++;
         b.at++;
@@ -354,7 +410,7 @@ static int compare_objects(wh_schema_spot a, wh_schema_spot b, uint64_t *cost)
 int wh_schema_doc_compare(wh_schema_spot a, wh_schema_spot b, uint64_t *cost)
 {
     const wh_schema_value *v = &a.doc->values[a.at], *w = &b.doc->values[b.at];
-    *cost += 1;
+    *cost += COMPARE_COST;
     bool numbers = (v->kind == WH_SCHEMA_INTEGER || v->kind == WH_SCHEMA_DECIMAL) &&
                    (w->kind == WH_SCHEMA_INTEGER || w->kind == WH_SCHEMA_DECIMAL);
     if (v->kind != w->kind && !numbers) {
@@ -367,12 +423,12 @@ int wh_schema_doc_compare(wh_schema_spot a, wh_schema_spot b, uint64_t *cost)
         return 0;
     case WH_SCHEMA_INTEGER:
     case WH_SCHEMA_DECIMAL:
-        *cost += (v->n < w->n ? v->n : w->n) / 64;
-        return compare_numbers(v, w);
+        *cost += (v->n < w->n ? v->n : w->n) / 8;
+        return compare_numbers(v, w, cost);
     case WH_SCHEMA_STRING:
     case WH_SCHEMA_BINARY:
     case WH_SCHEMA_EXTENSION:
-        *cost += (v->n < w->n ? v->n : w->n) / 64;
+        *cost += (v->n < w->n ? v->n : w->n) / 8;
         return compare_bytes(v, w->u.p, w->n);
     case WH_SCHEMA_ARRAY:
         return compare_arrays(a, b, cost);

@@ -14,23 +14,13 @@
 typedef struct reader {
     wh_schema_doc *doc;
     const char *begin, *p, *end;
-    const char *fault; /* set with the error */
+    const char *fault; /* why it is not JSON */
 } reader;
 
 static wh_err refuse(reader *r, const char *fault)
 {
     r->fault = fault;
     return WH_EBADDATA;
-}
-
-/* The reason of an error that schema_doc returned. */
-static wh_err explain(reader *r, wh_err err)
-{
-    if (err == WH_ETOOBIG && r->fault == NULL) {
-        r->fault = r->doc->depth == r->doc->depth_max ? "nests too deep"
-                                                      : "holds too many values";
-    }
-    return err;
 }
 
 static void skip_space(reader *r)
@@ -192,7 +182,7 @@ static wh_err read_string(reader *r)
         v.n = (uint32_t)(text - v.u.p);
     }
     r->p = close + 1;
-    return explain(r, wh_schema_doc_add(r->doc, &v));
+    return wh_schema_doc_add(r->doc, &v);
 }
 
 /* ------------------------------------------------------------------- values */
@@ -203,7 +193,7 @@ static wh_err read_array(reader *r)
 {
     wh_err err = wh_schema_doc_open(r->doc, WH_SCHEMA_ARRAY);
     if (err != WH_OK) {
-        return explain(r, err);
+        return err;
     }
     if (!skip_char(r, ']')) {
         do {
@@ -232,7 +222,7 @@ static wh_err read_object(reader *r)
 {
     wh_err err = wh_schema_doc_open(r->doc, WH_SCHEMA_OBJECT);
     if (err != WH_OK) {
-        return explain(r, err);
+        return err;
     }
     if (!skip_char(r, '}')) {
         do {
@@ -257,11 +247,8 @@ static wh_err read_number(reader *r)
         return refuse(r, "expected a value");
     }
     wh_err err = wh_schema_doc_add_number(r->doc, r->p, n);
-    if (err == WH_ETOOBIG && r->doc->count < WH_SCHEMA_DOC_VALUES_MAX) {
-        r->fault = "a number's exponent is beyond 9999";
-    }
     r->p += n;
-    return explain(r, err);
+    return err;
 }
 
 static wh_err read_word(reader *r)
@@ -275,9 +262,8 @@ static wh_err read_word(reader *r)
         size_t len = strlen(words[i].word);
         if ((size_t)(r->end - r->p) >= len && memcmp(r->p, words[i].word, len) == 0) {
             r->p += len;
-            return explain(
-                r, wh_schema_doc_add(
-                       r->doc, &(wh_schema_value){.kind = (uint8_t)words[i].kind}));
+            return wh_schema_doc_add(
+                r->doc, &(wh_schema_value){.kind = (uint8_t)words[i].kind});
         }
     }
     return refuse(r, "expected a value");
@@ -326,8 +312,10 @@ wh_err wh_schema_json_read(wh_schema_doc *d, const void *json, size_t n, wh_errb
     if (err == WH_ENOMEM) {
         return wh_err_set(eb, err, "%s", wh_err_text(err));
     }
+    size_t at = (size_t)(r.p - r.begin);
+    if (err == WH_ETOOBIG) {
+        return wh_err_set(eb, err, "JSON at byte %zu: %s", at, d->fault);
+    }
     return err == WH_OK ? err
-                        : wh_err_set(eb, err, "%s at byte %zu: %s",
-                                     err == WH_EBADDATA ? "not JSON" : "JSON",
-                                     (size_t)(r.p - r.begin), r.fault);
+                        : wh_err_set(eb, err, "not JSON at byte %zu: %s", at, r.fault);
 }

@@ -137,12 +137,13 @@ static wh_err compile_enum(wh_schema_build *b, uint32_t at, wh_schema_op op)
         return err;
     }
     uint32_t *items = &b->schema->links[list.first];
-    uint64_t cost = 0;
+    uint64_t work = UINT64_MAX;
     for (uint32_t i = 0, item = at + 1; i < list.n;
          i++, item = value_at(b, item)->next) {
         items[i] = item;
     }
-    wh_schema_doc_sort(&b->schema->doc, items, list.n, &cost);
+    bool is_sorted = wh_schema_doc_sort(&b->schema->doc, items, list.n, &work);
+    WH_ASSERT(is_sorted);
     err = wh_schema_compile_rule(b, op, at, &rule);
     if (err == WH_OK) {
         rule->u.list = list;

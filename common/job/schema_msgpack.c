@@ -45,7 +45,6 @@ static wh_err add(reader *r, wh_schema_kind kind)
 
 static wh_err add_float(reader *r, const wh_cursor_value *v)
 {
-    char text[WH_SCHEMA_NUMBER_TEXT];
     double d = 0;
     if (v->width == 4) {
         float f = 0;
@@ -58,8 +57,7 @@ static wh_err add_float(reader *r, const wh_cursor_value *v)
     if (!isfinite(d)) {
         return refuse(r, "a float is not a number that JSON has");
     }
-    size_t n = wh_schema_number_of_double(d, text);
-    return wh_schema_doc_add_number(r->doc, text, n);
+    return wh_schema_doc_add_double(r->doc, d);
 }
 
 static wh_err add_integer(reader *r, const wh_cursor_value *v)
@@ -161,9 +159,7 @@ wh_err wh_schema_msgpack_read(wh_schema_doc *d, const void *p, size_t n, wh_errb
         return wh_err_set(eb, err, "%s", wh_err_text(err));
     }
     if (err == WH_ETOOBIG) {
-        return wh_err_set(eb, err, "msgpack: %s",
-                          d->depth == d->depth_max ? "nests too deep"
-                                                   : "holds too many values");
+        return wh_err_set(eb, err, "msgpack: %s", d->fault);
     }
     return err == WH_OK ? err
                         : wh_err_set(eb, err, "not msgpack at byte %zu: %s",

@@ -128,9 +128,17 @@ size_t wh_schema_number_of_double(double v, char text[WH_SCHEMA_NUMBER_TEXT])
 void wh_schema_number_of_integer(int64_t v, char digits[WH_SCHEMA_NUMBER_TEXT],
                                  wh_schema_number *out)
 {
-    char text[WH_SCHEMA_NUMBER_TEXT];
-    int n = snprintf(text, sizeof text, "%" PRId64, v);
-    (void)wh_schema_number_read(text, (size_t)n, digits, out);
+    uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    *out = (wh_schema_number){.digits = digits, .negative = v < 0};
+    for (; rest > 0 && rest % 10 == 0; rest /= 10) {
+        out->exponent++;
+    }
+    char *end = digits + WH_SCHEMA_NUMBER_TEXT, *first = end;
+    for (; rest > 0; rest /= 10) {
+        *--first = (char)('0' + rest % 10);
+    }
+    out->digits = first;
+    out->n = (uint32_t)(end - first);
 }
 
 bool wh_schema_number_to_integer(const wh_schema_number *a, int64_t *out)

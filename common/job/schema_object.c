@@ -23,7 +23,7 @@ static bool has_all(wh_schema_run *r, uint32_t names, uint32_t at)
     for (uint32_t i = names + 1; i < d->values[names].next; i++) {
         if (!has_member(r, at, &d->values[i])) {
             char name[64];
-            wh_schema_report_quote(&d->values[i], name, sizeof name);
+            wh_schema_report_quote(r, &d->values[i], name, sizeof name);
             return wh_schema_report_fail(r, names, at, "%s is missing", name);
         }
     }

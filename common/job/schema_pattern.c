@@ -92,7 +92,7 @@ wh_err wh_schema_pattern_new(const char *ecma, size_t n, wh_schema_pattern **out
     }
     /* A repeat of one element is tried without a call for each: x{1000} that ends at
      * its 999th costs 999 unseen. */
-    p->step_cost = 1 + translated.repeat_max / 4;
+    p->step_cost = 3 + translated.repeat_max / 2;
     p->has_backrefs = translated.has_backrefs;
     err = compile(&translated, &p->code, eb);
     wh_buf_fini(&translated.text);
@@ -125,9 +125,9 @@ static int on_step(pcre2_callout_block *block, void *data)
     meter *m = data;
     size_t here = block->current_position;
     size_t moved = here > m->last ? here - m->last : m->last - here;
-    uint64_t cost = m->step_cost + moved / 2;
+    uint64_t cost = m->step_cost + moved;
     if (m->has_backrefs) {
-        cost += here / 4; /* comparing a group that does not fit goes unseen, too */
+        cost += here / 2; /* comparing a group that does not fit goes unseen, too */
     }
     m->last = here;
     if (cost > *m->work) {
@@ -173,7 +173,7 @@ wh_err wh_schema_pattern_match(const wh_schema_pattern *p, wh_schema_pattern_scr
                                const char *text, size_t n, uint64_t *work,
                                bool *matches)
 {
-    uint64_t least = 1 + n / 16; /* to look for where a match may begin */
+    uint64_t least = 10 + n / 16; /* to look for where a match may begin */
     if (least > *work) {
         *work = 0;
         return WH_ETOOBIG;

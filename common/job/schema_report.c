@@ -38,11 +38,16 @@ static void fill_text(wh_schema_report *report, const char *text)
                    report->instance[0] != '\0' ? report->instance : "payload", text);
 }
 
+static bool is_wanted(const wh_schema_run *r)
+{
+    return r->report != NULL && r->quiet == 0 && r->err == WH_OK;
+}
+
 bool wh_schema_report_fail(wh_schema_run *r, uint32_t keyword, uint32_t at,
                            const char *fmt, ...)
 {
     wh_schema_report *report = r->report;
-    if (report == NULL || r->quiet > 0 || r->err != WH_OK) {
+    if (!is_wanted(r)) {
         return false;
     }
     char text[160];
@@ -68,7 +73,9 @@ bool wh_schema_report_stop(wh_schema_run *r, wh_err err, uint32_t at)
                                   sizeof r->report->instance);
             fill_text(r->report,
                       err == WH_ETOOBIG
-                          ? "checking this against the schema takes too much work"
+                          ? "checking this against the schema takes too much work; "
+                            "simplify the schema (pattern, anyOf, uniqueItems), send "
+                            "less, or check it in the handler"
                           : wh_err_text(err));
         }
     }
@@ -95,23 +102,31 @@ static void quote_text(const wh_schema_value *v, char *out, size_t size)
 /* Digits with the point among them, or an exponent behind them when it is far off. */
 static void quote_decimal(const wh_schema_value *v, char *out, size_t size)
 {
-    char digits[32];
+    char made[WH_SCHEMA_NUMBER_TEXT], digits[32];
+    wh_schema_number a;
+    uint64_t cost = 0;
+    wh_schema_doc_number(v, made, &a, &cost);
     size_t shown =
-        wh_schema_path_show(v->u.p, v->n, sizeof digits - 1, digits, sizeof digits);
-    int64_t point = (int64_t)v->n + v->x.exponent;
-    const char *sign = v->negative ? "-" : "";
-    if (shown == v->n && point > 0 && (size_t)point < shown) {
+        wh_schema_path_show(a.digits, a.n, sizeof digits - 1, digits, sizeof digits);
+    int64_t point = (int64_t)a.n + a.exponent;
+    const char *sign = a.negative ? "-" : "";
+    if (shown == a.n && point > 0 && (size_t)point < shown) {
         (void)snprintf(out, size, "%s%.*s.%s", sign, (int)point, digits,
                        digits + point);
-    } else if (shown == v->n && point <= 0 && point > -6) {
+    } else if (shown == a.n && point <= 0 && point > -6) {
         (void)snprintf(out, size, "%s0.%.*s%s", sign, (int)-point, "00000", digits);
     } else {
-        (void)snprintf(out, size, "%s%se%" PRId32, sign, digits, v->x.exponent);
+        (void)snprintf(out, size, "%s%se%" PRId32, sign, digits, a.exponent);
     }
 }
 
-void wh_schema_report_quote(const wh_schema_value *v, char *out, size_t size)
+void wh_schema_report_quote(const wh_schema_run *r, const wh_schema_value *v, char *out,
+                            size_t size)
 {
+    out[0] = '\0';
+    if (!is_wanted(r)) {
+        return;
+    }
     switch ((wh_schema_kind)v->kind) {
     case WH_SCHEMA_NULL:
         (void)snprintf(out, size, "null");

@@ -16,7 +16,9 @@ bool wh_schema_report_stop(wh_schema_run *r, wh_err err, uint32_t at);
 /* A payload that can't be read. */
 void wh_schema_report_unreadable(wh_schema_report *report, const wh_errbuf *eb);
 
-/* A value for a message, cut to 60 bytes at most: 17, "text", an array of 3 items. */
-void wh_schema_report_quote(const wh_schema_value *v, char *out, size_t size);
+/* A value for a message, cut to 60 bytes at most: 17, "text", an array of 3 items. Where
+ * no message is wanted it is empty: anyOf may fail a million times. */
+void wh_schema_report_quote(const wh_schema_run *r, const wh_schema_value *v, char *out,
+                            size_t size);
 
 #endif

@@ -81,9 +81,9 @@ static bool check_type(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at
         return true;
     }
     char shown[SHOWN], wanted[SHOWN];
-    wh_schema_report_quote(v, shown, sizeof shown);
+    wh_schema_report_quote(r, v, shown, sizeof shown);
     if (type->kind == WH_SCHEMA_STRING) {
-        wh_schema_report_quote(type, wanted, sizeof wanted);
+        wh_schema_report_quote(r, type, wanted, sizeof wanted);
         return wh_schema_report_fail(r, rule->at, at, "%s is not of type %s", shown,
                                      wanted);
     }
@@ -111,7 +111,7 @@ static bool check_enum(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at
         }
     }
     char shown[SHOWN];
-    wh_schema_report_quote(value_at(r, at), shown, sizeof shown);
+    wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
     return wh_schema_run_spend(r, cost, at) &&
            wh_schema_report_fail(
                r, rule->at, at, "%s is none of the %" PRIu32 " values that may be here",
@@ -127,9 +127,24 @@ static bool check_const(wh_schema_run *r, const wh_schema_rule *rule, uint32_t a
         return r->err == WH_OK;
     }
     char shown[SHOWN], wanted[SHOWN];
-    wh_schema_report_quote(value_at(r, at), shown, sizeof shown);
-    wh_schema_report_quote(&r->schema->doc.values[rule->at], wanted, sizeof wanted);
+    wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
+    wh_schema_report_quote(r, &r->schema->doc.values[rule->at], wanted, sizeof wanted);
     return wh_schema_report_fail(r, rule->at, at, "%s is not %s", shown, wanted);
+}
+
+static bool is_multiple(const wh_schema_value *v, const wh_schema_value *divisor,
+                        uint64_t *cost)
+{
+    char digits[WH_SCHEMA_NUMBER_TEXT], divisor_digits[WH_SCHEMA_NUMBER_TEXT];
+    wh_schema_number a, b;
+    if (v->kind == WH_SCHEMA_INTEGER && divisor->kind == WH_SCHEMA_INTEGER) {
+        return v->u.integer % divisor->u.integer == 0;
+    }
+    wh_schema_doc_number(v, digits, &a, cost);
+    wh_schema_doc_number(divisor, divisor_digits, &b, cost);
+    *cost += 16 + (uint64_t)a.n;
+    *cost += a.exponent > b.exponent ? (uint64_t)(a.exponent - b.exponent) : 0;
+    return wh_schema_number_is_multiple(&a, &b);
 }
 
 /* minimum to multipleOf. */
@@ -144,29 +159,25 @@ static bool check_number(wh_schema_run *r, const wh_schema_rule *rule, uint32_t 
     };
     const wh_schema_value *v = value_at(r, at),
                           *limit = &r->schema->doc.values[rule->at];
-    char v_digits[WH_SCHEMA_NUMBER_TEXT], limit_digits[WH_SCHEMA_NUMBER_TEXT];
-    wh_schema_number a, b;
+    uint64_t cost = 0;
     bool ok = false;
-    wh_schema_doc_number(v, v_digits, &a);
-    wh_schema_doc_number(limit, limit_digits, &b);
-    if (!wh_schema_run_spend(r, a.n / 16, at)) {
-        return false;
-    }
     if (rule->op == WH_SCHEMA_MULTIPLE_OF) {
-        ok = wh_schema_number_is_multiple(&a, &b);
+        ok = is_multiple(v, limit, &cost);
     } else {
-        int order = wh_schema_number_compare(&a, &b);
+        int order =
+            wh_schema_doc_compare((wh_schema_spot){r->doc, at},
+                                  (wh_schema_spot){&r->schema->doc, rule->at}, &cost);
         ok = rule->op == WH_SCHEMA_MINIMUM             ? order >= 0
              : rule->op == WH_SCHEMA_MAXIMUM           ? order <= 0
              : rule->op == WH_SCHEMA_EXCLUSIVE_MINIMUM ? order > 0
                                                        : order < 0;
     }
-    if (ok) {
-        return true;
+    if (!wh_schema_run_spend(r, cost, at) || ok) {
+        return r->err == WH_OK;
     }
     char shown[SHOWN], wanted[SHOWN];
-    wh_schema_report_quote(v, shown, sizeof shown);
-    wh_schema_report_quote(limit, wanted, sizeof wanted);
+    wh_schema_report_quote(r, v, shown, sizeof shown);
+    wh_schema_report_quote(r, limit, wanted, sizeof wanted);
     return wh_schema_report_fail(r, rule->at, at, "%s is %s %s", shown,
                                  faults[rule->op], wanted);
 }
@@ -206,15 +217,15 @@ static bool fail_text(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at,
                       const char *fault)
 {
     char shown[SHOWN], wanted[SHOWN];
-    wh_schema_report_quote(value_at(r, at), shown, sizeof shown);
-    wh_schema_report_quote(&r->schema->doc.values[rule->at], wanted, sizeof wanted);
+    wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
+    wh_schema_report_quote(r, &r->schema->doc.values[rule->at], wanted, sizeof wanted);
     return wh_schema_report_fail(r, rule->at, at, "%s %s %s", shown, fault, wanted);
 }
 
 static bool check_format(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at)
 {
     const wh_schema_value *v = value_at(r, at);
-    return wh_schema_run_spend(r, v->n / 4, at) &&
+    return wh_schema_run_spend(r, v->n / 2, at) &&
            (rule->u.format(v->u.p, v->n) || fail_text(r, rule, at, "is not of format"));
 }
 
@@ -266,7 +277,7 @@ static bool check_some(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at
         return true;
     }
     char shown[SHOWN];
-    wh_schema_report_quote(value_at(r, at), shown, sizeof shown);
+    wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
     return wh_schema_report_fail(r, rule->at, at,
                                  "%s fits %s of the %" PRIu32 " schemas", shown,
                                  found == 0 ? "none" : "more than one", rule->u.list.n);
@@ -279,7 +290,7 @@ static bool check_not(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at)
         return r->err == WH_OK;
     }
     char shown[SHOWN];
-    wh_schema_report_quote(value_at(r, at), shown, sizeof shown);
+    wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
     return wh_schema_report_fail(r, rule->at, at, "%s fits the schema of not", shown);
 }
 

@@ -3,6 +3,7 @@
 """`wherry cron`: schedules made, looked at and changed from the command line."""
 import json
 import os
+import tempfile
 import time
 import unittest
 from datetime import datetime
@@ -53,6 +54,30 @@ class Cron(CliCase):
         self.wherry("cron", "set", "s", "@daily", "t", "-", stdin=b"\xff", status=2)
         self.wherry("cron", "list")
         self.assertEqual(self.redis.call("EXISTS", KEY + ":cron"), 0)
+
+    def test_a_payload_must_fit(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        schema, bad = (os.path.join(folder.name, name) for name in ("adult.json", "bad.json"))
+        for path, text in ((schema, '{"required":["age"],"properties":{"age":{"minimum":18}}}'),
+                           (bad, '{"nonsense":1}')):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        for payload, why in ((('{"age":17}',), "/age: 17 is less than minimum 18"),
+                             (("{}",), 'payload: "age" is missing'),
+                             (('{"age":',), "payload: not JSON at byte 7"),
+                             ((), "payload: not JSON: empty")):
+            done = self.wherry("cron", "set", "s", "@daily", "t", *payload, "--schema", schema,
+                               status=65)
+            self.assertIn(why, done.err)
+        self.assertIn("nonsense", self.wherry("cron", "set", "s", "@daily", "t", "{}", "--schema",
+                                              bad, status=78).err)
+        self.wherry("cron", "set", "s", "@daily", "t", "{}", "--schema", "/nowhere/x", status=74)
+        self.assertEqual(self.redis.call("EXISTS", KEY + ":cron"), 0)
+        self.wherry("cron", "set", "s", "@daily", "t", '{"age":18}', "--schema", schema)
+        self.wherry("cron", "set", "s", "@daily", "t", '{"age":17}', "--schema", schema, status=65)
+        shown = json.loads(self.redis.call("HGET", KEY + ":cron", "s"))
+        self.assertEqual(shown, {"expression": "@daily", "type": "t", "payload": '{"age":18}'})
 
     def test_pause_resume_remove(self):
         self.wherry("cron", "set", "s", "@hourly", "t")

@@ -58,6 +58,17 @@ class Worker(SchemaTest):
         self.assertEqual(self.ended("adult", b"\x81\xa3age\x11")["error_message"], MINOR)
         self.assertEqual(self.ended("adult", b'{"age":18}')["error_category"], "invalid")
 
+    def test_costly_checks_end(self):
+        """What can't be checked in time is dead at once, and says what to do; size is no reason."""
+        schema = {"items": {"maxLength": 100000}, "uniqueItems": True, "pattern": "^(a+)+$"}
+        worker = self.start({"schema": self.write("costly.json", schema)})
+        bad = self.ended("adult", json.dumps("a" * 3000 + "!").encode())
+        self.assertEqual((bad["error_category"], bad["attempts"]), ("invalid", "1"))
+        self.assertIn("takes too much work; simplify the schema", bad["error_message"])
+        wide = self.ended("adult", json.dumps(["x" * 90 + str(i) for i in range(2000)]).encode())
+        self.assertEqual(wide["status"], "completed")
+        self.assertEqual(worker.metric("wherry_worker_payload_refused_total"), 1)
+
     def test_bad_schema_at_start(self):
         path = self.write("bad.json", {"nonsense": 1})
         config = self.write("try.yaml", f"handlers:\n  x: {{run: '{RUN}', schema: '{path}'}}\n")
@@ -86,6 +97,50 @@ class Worker(SchemaTest):
         worker.wait_event("config.reloaded")
         self.assertEqual(self.ended("adult", b'{"age":17}')["status"], "completed")
         self.assertEqual(self.ended("adult", b'{"age":15}')["status"], "failed")
+
+
+class Schedules(SchemaTest):
+    """Those that a scheduler's configuration declares."""
+
+    def configure(self, age, schema):
+        item = {"expression": "@daily", "partition": "eu:default", "type": "adult",
+                "payload": json.dumps({"age": age}), "schema": schema}
+        return self.write("scheduler.yaml", "schedules:\n  s:\n" + "".join(
+            f"    {key}: {json.dumps(value)}\n" for key, value in item.items()))
+
+    def payload(self):
+        text = self.fleet.redis("HGET", "wh:{eu:default}:cron", "s")
+        return None if text is None else json.loads(json.loads(text)["payload"])
+
+    def test_refused_at_start_and_check(self):
+        schema, bad = self.write("adult.json", ADULT), self.write("bad.json", {"nonsense": 1})
+        for age, path, place in ((17, schema, f"6:14: schedules.s.payload: {MINOR}"),
+                                 ("x", bad, f"7:13: schedules.s.schema: {bad}: at /nonsense: "),
+                                 (18, "/nowhere/x", "7:13: schedules.s.schema: /nowhere/x: ")):
+            config = self.configure(age, path)
+            for words in (("wherry-scheduler", "-c", config),
+                          ("wherry-scheduler", "-c", config, "--check-config"),
+                          ("wherry", "config", "check", config, "--program", "scheduler")):
+                done = subprocess.run([os.path.join(BIN, words[0]), *words[1:]], timeout=30,
+                                      capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, EX_CONFIG, (words, done.stderr))
+                self.assertIn(f"{config}:{place}", done.stderr)
+        config = self.write("scheduler.yaml", "schedules: {s: {expression: '@daily', type: t, "
+                            f"partition: 'eu:default', schema: '{schema}'}}}}\n")
+        done = subprocess.run([os.path.join(BIN, "wherry-scheduler"), "-c", config, "--check-config"],
+                              timeout=30, capture_output=True, text=True, check=False)
+        self.assertIn("schedules.s.payload: not JSON: empty", done.stderr)
+
+    def test_reload(self):
+        schema = self.write("adult.json", ADULT)
+        scheduler = self.fleet.start_scheduler("s", "-c", self.configure(18, schema))
+        wait_for(lambda: self.payload() == {"age": 18}, "the schedule")
+        self.configure(17, schema)
+        scheduler.send(signal.SIGHUP)
+        self.assertIn(MINOR, scheduler.wait_event("config.reload_refused")["error"])
+        self.configure(19, schema)
+        scheduler.send(signal.SIGHUP)
+        wait_for(lambda: self.payload() == {"age": 19}, "the change")
 
 
 class CommandLine(SchemaTest):

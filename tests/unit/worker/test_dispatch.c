@@ -22,6 +22,7 @@ static wh_registry *registry;
 static wh_dispatch *dispatch;
 static wh_slots *slots;
 static unsigned changes, notes, lines;
+static const char *payload; /* of what is claimed */
 
 static void on_change(void *arg)
 {
@@ -52,6 +53,7 @@ static int set_up(void **state)
         .on_change = on_change, .on_line = on_line, .on_note = on_note};
 
     n_fakes = changes = notes = lines = 0;
+    payload = "payload";
     assert_int_equal(wh_partitions_init(&parts,
                                         &(wh_partitions_setup){.region = "eu",
                                                                .queues = &queue,
@@ -99,7 +101,7 @@ static void claim_spec(char id, const wh_job_spec *spec)
     stored.priority_plus1 = spec->priority_plus1 > 0 ? spec->priority_plus1 : 6;
     wh_buf_add(&record, at, sizeof at);
     assert_int_equal(wh_codec_pack_head(&stored, &record), WH_OK);
-    wh_buf_adds(&record, "payload");
+    wh_buf_adds(&record, payload);
     wh_codec_claim claim = {
         .token = {token, 17}, .record = {record.data, record.len}, .now_ms = 5000};
     assert_true(wh_dispatch_claims(dispatch, part,
@@ -407,6 +409,7 @@ static void test_payloads_must_fit(void **state)
     assert_int_equal(wh_schema_compile(schema, sizeof schema - 1, &h->schema, NULL),
                      WH_OK);
     claim('a', "mail"); /* its payload is the word "payload" */
+    wh_dispatch_pump(dispatch);
     assert_int_equal(pending_outcome(), WH_STORE_DEAD);
     const wh_store_finish *f = &part->pending.first->finish;
     assert_string_equal(f->category, "invalid");
@@ -417,6 +420,40 @@ static void test_payloads_must_fit(void **state)
     wh_dispatch_pump(dispatch);
     assert_int_equal(fakes[0].n, 0);
     assert_int_equal(fakes[1].n, 1);
+}
+
+/* Payloads that take long to check hold up neither the loop nor other handlers. */
+static void test_checks_take_turns(void **state)
+{
+    enum { JOBS = 9 };
+    static const char schema[] = "{\"pattern\":\"^(a+)+$\"}";
+    char text[3000];
+    wh_handler *h = wh_registry_find(registry, "mail");
+
+    (void)state;
+    assert_int_equal(wh_schema_compile(schema, sizeof schema - 1, &h->schema, NULL),
+                     WH_OK);
+    memset(text, 'a', sizeof text);
+    text[0] = '"';
+    memcpy(text + sizeof text - 3, "!\"", 3);
+    payload = text;
+    for (int i = 0; i < JOBS; i++) {
+        claim((char)('a' + i), "mail");
+    }
+    claim('z', "slow");
+    changes = 0;
+    wh_dispatch_pump(dispatch);
+    assert_in_range(part->pending.count, 1, JOBS - 1);
+    assert_int_equal(changes, 1); /* asks for the next turn */
+    assert_int_equal(fakes[1].n, 1);
+    while (part->pending.count < JOBS) {
+        size_t before = part->pending.count;
+
+        wh_dispatch_pump(dispatch);
+        assert_true(part->pending.count > before);
+    }
+    assert_int_equal(part->pending.first->finish.outcome, WH_STORE_DEAD);
+    assert_int_equal(fakes[0].n, 0);
 }
 
 int main(void)
@@ -433,6 +470,7 @@ int main(void)
         TEST(test_refused_submit_waits_for_capacity),
         TEST(test_never_run),
         TEST(test_payloads_must_fit),
+        TEST(test_checks_take_turns),
         TEST(test_drain),
         TEST(test_release_everything),
         TEST(test_jobs_know_their_place),

@@ -143,7 +143,7 @@ static void test_sizes(void **state)
 {
     (void)state;
     wh_buf bytes = {0};
-    expect_error("Large", WH_ETOOBIG, "more than 65536 bytes");
+    expect_error("Large", WH_ETOOBIG, "larger than 65536 bytes");
     assert_int_equal(wh_zoneinfo_read("Largest", &bytes, NULL), WH_OK);
     assert_int_equal(bytes.len, 65536);
     wh_buf_clear(&bytes);
