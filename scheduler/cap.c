@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two calls; a failure is tried again when Redis is ready the next time.
+ * Two calls; after a failure the next wake tries again.
  */
 #include "scheduler/cap.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The default cap of jobs in flight per org (max_active_jobs_per_org): once, when Redis is
- * there, the partition gets the setting "active:org/…" for each org unless it has one. What an operator
- * set is never changed.
+ * The default cap of jobs in flight per org (max_active_jobs_per_org): once, the partition
+ * gets the setting "active:org/…" for each org unless it has one. What an operator set is
+ * never changed.
  */
 #ifndef WH_SCHEDULER_CAP_H
 #define WH_SCHEDULER_CAP_H
@@ -18,6 +18,7 @@ typedef struct wh_cap {
     bool is_done, is_open;
 } wh_cap;
 
+/* Redis is there, or still is: does nothing when all is done. */
 void wh_cap_wake(wh_cap *c);
 void wh_cap_fini(wh_cap *c);
 

@@ -6,6 +6,7 @@
 #include "scheduler/declared.h"
 
 #include "common/base/alloc.h"
+#include "common/job/payload.h"
 #include "common/schedule/schedule.h"
 #include "common/schedule/zones.h"
 
@@ -42,11 +43,38 @@ static wh_err refuse(const wh_schedule_config *c, wh_err err, const char *why,
                       c->name, why);
 }
 
+static wh_err refuse_option(const wh_schedule_config *c, wh_err err, const char *option,
+                            const char *why, wh_errbuf *eb)
+{
+    return wh_err_set(eb, err == WH_ENOMEM ? err : WH_ECONFIG, "schedules.%.64s.%s: %s",
+                      c->name, option, why);
+}
+
+/* A payload is text here, so it is JSON when it has a schema. */
+static wh_err check_payload(const wh_schedule_config *c, wh_errbuf *eb)
+{
+    wh_schema *schema = NULL;
+    wh_schema_report report;
+    wh_errbuf why = {0};
+    wh_slice payload = {c->payload, c->payload == NULL ? 0 : strlen(c->payload)};
+
+    if (c->schema == NULL || c->schema[0] == '\0')
+        return WH_OK;
+    wh_err err = wh_payload_schema(c->schema, &schema, &why);
+    if (err)
+        return refuse_option(c, err, "schema", why.text, eb);
+    err = wh_payload_check(schema, WH_PAYLOAD_JSON, payload, &report, &why);
+    wh_schema_free(schema);
+    if (err && report.instance[0] == '\0') /* begins with "payload: " */
+        return refuse(c, err, why.text, eb);
+    return err ? refuse_option(c, err, "payload", why.text, eb) : WH_OK;
+}
+
 static wh_err load_one(const wh_schedule_config *c, const char *set, wh_zones *zones,
                        wh_declared_item *out, wh_errbuf *eb)
 {
     wh_schedule s = schedule_of(c, set);
-    wh_errbuf why = {0}, prefixed = {0};
+    wh_errbuf why = {0};
     const wh_zone *zone = NULL;
     wh_buf text = {0};
     wh_err err = WH_EINVAL;
@@ -60,18 +88,17 @@ static wh_err load_one(const wh_schedule_config *c, const char *set, wh_zones *z
     if (c->partition == NULL || c->partition[0] == '\0')
         return refuse(c, WH_EINVAL, "partition: is missing; write region:queue", eb);
     err = wh_options_scheduler_partition(c->partition, out->key, &why);
-    if (err) {
-        (void)wh_err_set(&prefixed, err, "partition: %s", why.text);
-        return refuse(c, err, prefixed.text, eb);
-    }
+    if (err)
+        return refuse_option(c, err, "partition", why.text, eb);
     err = wh_schedule_check(&s, &why);
     if (err)
         return refuse(c, err, why.text, eb);
     err = wh_zones_get(zones, s.zone, &zone, &why);
-    if (err) {
-        (void)wh_err_set(&prefixed, err, "zone: %s", why.text);
-        return refuse(c, err, prefixed.text, eb);
-    }
+    if (err)
+        return refuse_option(c, err, "zone", why.text, eb);
+    err = check_payload(c, eb);
+    if (err)
+        return err;
     wh_schedule_format(&s, &text);
     out->text = wh_buf_ok(&text) ? wh_buf_take(&text) : NULL;
     wh_buf_fini(&text);

@@ -41,9 +41,8 @@ static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
     wh_err err = wh_conf_load(&wh_options_scheduler, &src, out, eb);
     if (!err && wh_conf_action_of(*out) != WH_CONF_HELP &&
         wh_conf_action_of(*out) != WH_CONF_VERSION)
-        err = wh_options_scheduler_check(wh_conf_values(*out), eb);
+        err = wh_options_scheduler_check(*out, &p->report, eb);
     if (err && *out) {
-        wh_conf_blame(*out, eb, &p->report);
         wh_conf_free(*out);
         *out = NULL;
     }
@@ -61,7 +60,7 @@ static void on_signal(void *arg, int signo)
     wh_conf *fresh = NULL;
     wh_errbuf eb = {0};
     if (load(p, &fresh, &eb)) {
-        WH_LOG(ERROR, "config.reload_refused", WH_F_STR("error", eb.text));
+        wh_conf_report_log(&p->report, &eb);
         return;
     }
     wh_buf frozen = {0};

@@ -112,6 +112,7 @@ static const wh_opt opts[] = {
      .dflt = "default",
      .min = 1,
      .max = 64,
+     .flags = WH_OPT_RELOAD,
      .help = "name that the declared schedules are marked with; schedulers whose "
              "schedules differ need different ones"},
     {.name = "metrics.listen",
@@ -137,6 +138,8 @@ static const wh_opt schedule_opts[] = {
     {ROW("org", WH_OPT_STRING, org), .max = 64, .help = "whose jobs they are"},
     {ROW("group", WH_OPT_STRING, group), .max = 64, .help = "their group in the org"},
     {ROW("payload", WH_OPT_STRING, payload), .max = 65536, .help = "their payload"},
+    {ROW("schema", WH_OPT_STRING, schema), .unit = "path",
+     .help = "JSON Schema that the payload must fit, or the configuration is refused"},
     {ROW("priority", WH_OPT_INT, priority), .dflt = "5", .max = 9,
      .help = "0 to 9, higher runs first"},
     {ROW("misfire", WH_OPT_ENUM, misfire), .dflt = "once", .choices = "once|skip|all",
@@ -188,12 +191,41 @@ const wh_opt_table wh_options_scheduler = {
     .size = sizeof(wh_scheduler_config),
 };
 
-wh_err wh_options_scheduler_check(const wh_scheduler_config *c, wh_errbuf *eb)
+/* What the table can't check, step by step; each schedule is one. */
+enum { CHECK_REDIS, CHECK_SET, CHECK_SCHEDULES };
+
+static wh_err check(const wh_scheduler_config *c, size_t step, wh_errbuf *eb)
 {
+    wh_scheduler_config one = *c;
     wh_declared declared = {0};
-    wh_err err = wh_redis_options_check(&c->redis, eb);
-    if (!err)
-        err = wh_declared_load(c, &declared, eb);
+    if (step == CHECK_REDIS)
+        return wh_redis_options_check(&c->redis, eb);
+    one.schedules = (wh_conf_items){0};
+    if (step >= CHECK_SCHEDULES) {
+        wh_schedule_config *items = c->schedules.items;
+        one.schedules = (wh_conf_items){&items[step - CHECK_SCHEDULES], 1};
+    }
+    wh_err err = wh_declared_load(&one, &declared, eb);
     wh_declared_fini(&declared);
     return err;
+}
+
+wh_err wh_options_scheduler_check(const wh_conf *conf, wh_conf_report *report,
+                                  wh_errbuf *eb)
+{
+    const wh_scheduler_config *c = wh_conf_values(conf);
+    wh_err first = WH_OK;
+    for (size_t step = 0; step < CHECK_SCHEDULES + c->schedules.count; step++) {
+        wh_errbuf why = {0};
+        wh_err err = check(c, step, &why);
+        if (!err)
+            continue;
+        wh_conf_blame(conf, &why, report);
+        if (!first)
+            *eb = why;
+        first = first ? first : err;
+        if (step == CHECK_SET) /* each schedule would say it again */
+            break;
+    }
+    return first;
 }

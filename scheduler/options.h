@@ -6,7 +6,7 @@
 #ifndef WH_SCHEDULER_OPTIONS_H
 #define WH_SCHEDULER_OPTIONS_H
 
-#include "common/base/conf.h"
+#include "common/base/conf_report.h"
 #include "common/base/log_options.h"
 #include "common/io/redis_options.h"
 #include "common/store/keys.h"
@@ -16,7 +16,7 @@
 
 /* A declared schedule, as it is written. */
 typedef struct wh_schedule_config {
-    char *name, *partition, *expression, *zone, *type, *org, *group, *payload;
+    char *name, *partition, *expression, *zone, *type, *org, *group, *payload, *schema;
     int64_t priority, max_attempts, timeout_ms, jitter_ms, misfire_max;
     int misfire; /* a wh_schedule_misfire */
     bool paused;
@@ -41,8 +41,9 @@ extern const wh_opt_table wh_options_scheduler;
 /* "eu:default" -> the key of the partition. WH_ECONFIG. */
 wh_err wh_options_scheduler_partition(const char *text, char key[WH_KEYS_PARTITION_MAX],
                                       wh_errbuf *eb) WH_MUSTCHECK;
-/* What the table can't check. WH_ECONFIG; the option's name comes first. */
-wh_err wh_options_scheduler_check(const wh_scheduler_config *c,
+/* What the table can't check; each mistake, with its place, goes into the report, and the
+ * first one into eb. WH_ECONFIG. */
+wh_err wh_options_scheduler_check(const wh_conf *conf, wh_conf_report *report,
                                   wh_errbuf *eb) WH_MUSTCHECK;
 
 #endif

@@ -102,6 +102,7 @@ static void on_reply(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply 
                        WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
     } else if (!c->kind->moved_at) {
         read_gauges(p, r);
+        wh_cap_wake(&p->cap);
     } else {
         moved = wh_reply_int(wh_reply_at(r, c->kind->moved_at), 0);
         pause = next_pause(c, r, moved);

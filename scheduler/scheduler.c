@@ -108,10 +108,11 @@ static void on_registered(void *arg, wh_err err, const wh_errbuf *eb, const wh_r
 {
     wh_scheduler *s = arg;
     (void)r;
-    s->configured_registered = err == WH_OK;
-    if (err)
-        WH_LOG_LIMITED(WARN, 6, "scheduler.register_failed",
-                       WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
+    if (!err)
+        return;
+    s->configured_registered = false; /* the next discovery tries again */
+    WH_LOG_LIMITED(WARN, 6, "scheduler.register_failed",
+                   WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
 }
 
 /* Names the configured partitions in the registry, so that operators' tools find them. */
@@ -120,13 +121,16 @@ static void register_configured(wh_scheduler *s)
     if (s->configured_registered || s->n == 0 ||
         s->config->partitions.count + s->declared.n == 0)
         return;
-    wh_call call;
-    wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
-    for (size_t i = 0; i < s->n && i < WH_JOB_BATCH_MAX; i++)
-        wh_call_args(&call, wh_partition_key(s->partitions[i]));
-    wh_err err = wh_store_call(s->store, &call, on_registered, s);
-    if (err) /* not sent; the next discovery tries again */
-        s->configured_registered = false;
+    s->configured_registered = true; /* as long as no call fails */
+    for (size_t i = 0; i < s->n;) {
+        wh_call call;
+        wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
+        do
+            wh_call_args(&call, wh_partition_key(s->partitions[i++]));
+        while (i < s->n && i % WH_JOB_BATCH_MAX);
+        if (wh_store_call(s->store, &call, on_registered, s))
+            s->configured_registered = false;
+    }
 }
 
 static void on_discover(void *arg)

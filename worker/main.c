@@ -56,11 +56,11 @@ static void reload(program *p)
     if (err == WH_OK) {
         err = wh_worker_reload(p->worker, wh_conf_values(fresh), &eb);
         if (err != WH_OK) {
-            wh_conf_blame(fresh, &eb, NULL);
+            wh_conf_blame(fresh, &eb, &p->report);
         }
     }
     if (err != WH_OK) {
-        WH_LOG(ERROR, "config.reload_refused", WH_F_STR("error", eb.text));
+        wh_conf_report_log(&p->report, &eb);
         wh_conf_free(fresh);
         return;
     }
@@ -140,6 +140,14 @@ static void warn_of_nothing(const wh_options *o)
     }
 }
 
+static void on_refused_handler(void *arg, const wh_errbuf *eb)
+{
+    program *p = arg;
+    wh_errbuf why = *eb;
+
+    wh_conf_blame(p->conf, &why, &p->report);
+}
+
 /* --check-config goes as far as the handlers; nothing is connected. */
 static int run(program *p, bool only_check)
 {
@@ -149,7 +157,9 @@ static int run(program *p, bool only_check)
     wh_err err = set_up(p, &eb);
 
     if (err == WH_OK) {
-        err = wh_worker_new(p->loop, o, &p->worker, &eb);
+        const wh_registry_refusals refusals = {on_refused_handler, p};
+
+        err = wh_worker_new(p->loop, o, &refusals, &p->worker, &eb);
     }
     if (err == WH_OK && only_check) {
         warn_of_nothing(o);
@@ -166,7 +176,9 @@ static int run(program *p, bool only_check)
         if (eb.text[0] == '\0') {
             (void)wh_err_set(&eb, err, "%s", wh_err_text(err));
         }
-        wh_conf_blame(p->conf, &eb, &p->report);
+        if (p->report.n == 0) { /* not told yet */
+            wh_conf_blame(p->conf, &eb, &p->report);
+        }
         (void)wh_conf_report_tell(&p->report, "wherry-worker", &eb);
         status = wh_err_exit(err);
     }

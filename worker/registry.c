@@ -51,6 +51,32 @@ wh_handler *wh_registry_at(const wh_registry *r, size_t i)
     return &r->handlers[i];
 }
 
+void wh_registry_tell_types(const wh_registry *r, size_t max, wh_buf *out)
+{
+    const char *before = "";
+    size_t used = 0, told = 0;
+
+    wh_buf_adds(out, ",\"types\":[");
+    if (r->any != NULL) {
+        wh_buf_adds(out, "\"*\"");
+        before = ",";
+        told++;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        const char *name = r->handlers[i].config.name;
+        size_t n = strlen(name);
+
+        if (&r->handlers[i] != r->any && used + n + 3 <= max) {
+            wh_buf_adds(out, before);
+            wh_buf_add_json(out, name, n);
+            before = ",";
+            used += n + 3;
+            told++;
+        }
+    }
+    wh_buf_adds(out, told < r->n ? "],\"types_cut\":true" : "]");
+}
+
 wh_err wh_registry_policy(const wh_handler_config *c, wh_retry_policy *out,
                           wh_errbuf *eb)
 {
@@ -124,6 +150,34 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
     return WH_OK;
 }
 
+/* All of them, for whoever wants to know what is wrong with each. */
+static wh_err open_handlers(wh_registry *r, const wh_registry_setup *o, wh_errbuf *eb)
+{
+    wh_err first = WH_OK;
+
+    for (size_t i = 0; i < o->n; i++) {
+        wh_errbuf why = {0};
+        wh_handler *h = &r->handlers[i];
+
+        h->config = o->configs[i];
+        h->index = i;
+        r->n++;
+        wh_err err = open_handler(h, o, &why);
+        if (err == WH_OK) {
+            continue;
+        }
+        if (first == WH_OK && eb != NULL) {
+            *eb = why;
+        }
+        first = first == WH_OK ? err : first;
+        if (o->refusals.tell == NULL || err == WH_ENOMEM) {
+            break;
+        }
+        o->refusals.tell(o->refusals.arg, &why);
+    }
+    return first;
+}
+
 static void index_handlers(wh_registry *r)
 {
     for (size_t i = 0; i < r->n; i++) {
@@ -159,14 +213,9 @@ wh_err wh_registry_new(const wh_registry_setup *o, wh_registry **out, wh_errbuf 
         (void)wh_err_set(eb, err, "%s", wh_err_text(err));
         goto fail;
     }
-    for (size_t i = 0; i < o->n; i++) {
-        r->handlers[i].config = o->configs[i];
-        r->handlers[i].index = i;
-        r->n++;
-        err = open_handler(&r->handlers[i], o, eb);
-        if (err != WH_OK) {
-            goto fail;
-        }
+    err = open_handlers(r, o, eb);
+    if (err != WH_OK) {
+        goto fail;
     }
     index_handlers(r);
     *out = r;

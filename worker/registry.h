@@ -7,6 +7,7 @@
 #ifndef WH_WORKER_REGISTRY_H
 #define WH_WORKER_REGISTRY_H
 
+#include "common/base/buf.h"
 #include "common/job/payload.h"
 #include "worker/executors/executor.h"
 #include "worker/slots.h"
@@ -24,6 +25,12 @@ struct wh_handler {
     bool is_blocked;      /* refused a submit: wait until it tells of capacity */
 };
 
+/* Told of each handler that is refused. */
+typedef struct wh_registry_refusals {
+    void (*tell)(void *arg, const wh_errbuf *eb); /* NULL: the first one ends it */
+    void *arg;
+} wh_registry_refusals;
+
 typedef struct wh_registry_setup {
     const wh_handler_config *configs; /* outlive the registry */
     size_t n;
@@ -31,9 +38,10 @@ typedef struct wh_registry_setup {
     /* wh_executor_kind_of, or NULL for it; tests bring kinds of their own. */
     const wh_executor_kind *(*kind_of)(const char *run, const char **rest,
                                        wh_errbuf *eb);
+    wh_registry_refusals refusals;
 } wh_registry_setup;
 
-/* WH_ECONFIG names the handler and what is wrong with it. */
+/* WH_ECONFIG names the (first) handler and what is wrong with it. */
 wh_err wh_registry_new(const wh_registry_setup *o, wh_registry **out,
                        wh_errbuf *eb) WH_MUSTCHECK;
 /* Frees the executors: all children are killed. */
@@ -42,6 +50,9 @@ void wh_registry_free(wh_registry *r);
 wh_handler *wh_registry_find(const wh_registry *r, const char *type);
 size_t wh_registry_count(const wh_registry *r);
 wh_handler *wh_registry_at(const wh_registry *r, size_t i);
+/* Appends `,"types":[…]`, the names of all handlers, "*" first; when they would take more
+ * than max bytes, those that fit and `,"types_cut":true`. They never change. */
+void wh_registry_tell_types(const wh_registry *r, size_t max, wh_buf *out);
 
 /* Takes over the numbers, retry policies and schemas of handlers that are still there; a
  * schema is read again. All or nothing. */

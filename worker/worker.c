@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANNOUNCE_MS = 30000, EXECUTOR_PATH_MAX = 4096 };
+/* TYPES_MAX: what 4,096 bytes of info have room for. */
+enum { ANNOUNCE_MS = 30000, EXECUTOR_PATH_MAX = 4096, TYPES_MAX = 3000 };
 
 /* ---- state ---- */
 
@@ -56,17 +57,6 @@ wh_exit wh_worker_exit(const wh_worker *w)
     return w->exit;
 }
 
-/* By a signal, or from afar in one of its partitions. */
-static bool is_quiet_anywhere(const wh_worker *w)
-{
-    bool is_quiet = w->is_quiet;
-
-    for (size_t i = 0; i < w->partitions.n; i++) {
-        is_quiet = is_quiet || w->partitions.list[i].quiet;
-    }
-    return is_quiet;
-}
-
 const char *wh_worker_backpressure(const wh_worker *w)
 {
     wh_pressure_state now = wh_pressure_now(w->pressure);
@@ -74,28 +64,37 @@ const char *wh_worker_backpressure(const wh_worker *w)
     return now.memory ? "memory" : now.busy ? "busy" : "";
 }
 
+static void add_info(const wh_worker *w, const char *state, wh_buf *b)
+{
+    const char *why = wh_worker_backpressure(w);
+
+    wh_buf_adds(b, "{\"name\":");
+    wh_buf_add_json(b, w->name, strlen(w->name));
+    wh_buf_addf(b, ",\"pid\":%ld,\"version\":\"%s\",\"region\":", (long)getpid(),
+                WH_VERSION);
+    wh_buf_add_json(b, w->o->region, strlen(w->o->region));
+    wh_buf_addf(b, ",\"slots\":%zu,\"started_at_ms\":%lld,\"state\":\"%s\"", w->slots,
+                (long long)w->started_ms, state);
+    if (why[0] != '\0') {
+        wh_buf_addf(b, ",\"backpressure\":\"%s\"", why);
+    }
+    wh_registry_tell_types(w->registry, TYPES_MAX, b);
+    wh_buf_addc(b, '}');
+}
+
 void wh_worker_tell_info(wh_worker *w)
 {
-    wh_buf b = {0};
+    wh_buf info = {0}, quiet_info = {0};
 
-    wh_buf_adds(&b, "{\"name\":");
-    wh_buf_add_json(&b, w->name, strlen(w->name));
-    wh_buf_addf(&b, ",\"pid\":%ld,\"version\":\"%s\",\"region\":", (long)getpid(),
-                WH_VERSION);
-    wh_buf_add_json(&b, w->o->region, strlen(w->o->region));
-    wh_buf_addf(&b, ",\"slots\":%zu,\"started_at_ms\":%lld,\"state\":\"%s\"", w->slots,
-                (long long)w->started_ms,
-                is_quiet_anywhere(w) ? "quiet" : wh_worker_state_name(w->state));
-    const char *why = wh_worker_backpressure(w);
-    if (why[0] != '\0') {
-        wh_buf_addf(&b, ",\"backpressure\":\"%s\"", why);
-    }
-    wh_buf_addc(&b, '}');
-    if (!wh_buf_ok(&b) ||
-        wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&b)) != WH_OK) {
+    add_info(w, w->is_quiet ? "quiet" : wh_worker_state_name(w->state), &info);
+    add_info(w, "quiet", &quiet_info);
+    if (!wh_buf_ok(&info) || !wh_buf_ok(&quiet_info) ||
+        wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&info),
+                              wh_buf_str(&quiet_info)) != WH_OK) {
         WH_LOG_LIMITED(ERROR, 1, "worker.out_of_memory", WH_F_STR("what", "info"));
     }
-    wh_buf_fini(&b);
+    wh_buf_fini(&info);
+    wh_buf_fini(&quiet_info);
 }
 
 /* ---- events of the units ---- */
@@ -304,7 +303,8 @@ static wh_err make_store(wh_worker *w, wh_errbuf *eb)
     return err;
 }
 
-static wh_err make_handlers(wh_worker *w, wh_errbuf *eb)
+static wh_err make_handlers(wh_worker *w, const wh_registry_refusals *refusals,
+                            wh_errbuf *eb)
 {
     char program[EXECUTOR_PATH_MAX];
     wh_dispatch_events ev = {
@@ -323,6 +323,7 @@ static wh_err make_handlers(wh_worker *w, wh_errbuf *eb)
     wh_executor_events events = wh_dispatch_events_for_executors(w->dispatch);
     wh_registry_setup setup = {.configs = w->o->handlers.items,
                                .n = w->o->handlers.count,
+                               .refusals = *refusals,
                                .executor = {.loop = w->loop,
                                             .events = &events,
                                             .worker = w->partitions.list[0].worker,
@@ -398,7 +399,9 @@ static wh_err make_calls(wh_worker *w)
     return err == WH_OK ? wh_timer_new(w->loop, announce, w, &w->announce) : err;
 }
 
-wh_err wh_worker_new(wh_loop *l, const wh_options *o, wh_worker **out, wh_errbuf *eb)
+wh_err wh_worker_new(wh_loop *l, const wh_options *o,
+                     const wh_registry_refusals *refusals, wh_worker **out,
+                     wh_errbuf *eb)
 {
     wh_errbuf own = {0};
 
@@ -419,7 +422,7 @@ wh_err wh_worker_new(wh_loop *l, const wh_options *o, wh_worker **out, wh_errbuf
         err = make_store(w, eb);
     }
     if (err == WH_OK) {
-        err = make_handlers(w, eb);
+        err = make_handlers(w, refusals, eb);
     }
     if (err == WH_OK) {
         err = make_calls(w);

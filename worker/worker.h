@@ -14,6 +14,7 @@
 #include "common/base/err.h"
 #include "common/io/loop.h"
 #include "worker/options.h"
+#include "worker/registry.h"
 
 typedef struct wh_worker wh_worker;
 
@@ -27,8 +28,10 @@ typedef enum wh_worker_state {
     WH_WORKER_STATE_COUNT
 } wh_worker_state;
 
-/* o and all it points to must outlive the worker. WH_ECONFIG names what is wrong. */
-wh_err wh_worker_new(wh_loop *l, const wh_options *o, wh_worker **out,
+/* o and all it points to must outlive the worker. WH_ECONFIG names what is wrong; refusals
+ * are told of all handlers with which something is. */
+wh_err wh_worker_new(wh_loop *l, const wh_options *o,
+                     const wh_registry_refusals *refusals, wh_worker **out,
                      wh_errbuf *eb) WH_MUSTCHECK;
 /* Connects and opens the metrics listener. */
 wh_err wh_worker_start(wh_worker *w, wh_errbuf *eb) WH_MUSTCHECK;

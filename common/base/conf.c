@@ -120,28 +120,36 @@ static wh_err refuse_env(const wh_conf *c, const char *name, const char *option,
     return err;
 }
 
+/* What became of one option or section. */
+static wh_err settle_env(const wh_conf *c, wh_err err, const char *option, wh_buf *name,
+                         wh_buf *why, wh_errbuf *eb)
+{
+    if (err == WH_ENOMEM || !wh_buf_ok(name) || !wh_buf_ok(why)) {
+        return no_memory(eb);
+    }
+    if (err != WH_OK) {
+        err = refuse_env(c, wh_buf_str(name), option, wh_buf_str(why), eb);
+        wh_buf_clear(why);
+    }
+    return wh_conf_refuse_more(c->report, err);
+}
+
 static wh_err load_env(wh_conf *c, const char *const *env, wh_errbuf *eb)
 {
     wh_buf name = {0};
     wh_buf why = {0};
-    const char *option = NULL;
     wh_err err = WH_OK;
     for (size_t i = 0; i < c->n_opts && err == WH_OK; i++) {
-        option = c->opts[i].name;
         if ((c->opts[i].flags & WH_OPT_FLAG_ONLY) == 0) {
             err = env_option(c, env, i, &name, &why);
+            err = settle_env(c, err, c->opts[i].name, &name, &why, eb);
         }
     }
     for (size_t i = 0; i < c->t->n_sections && err == WH_OK; i++) {
-        option = c->t->sections[i].name;
         if (c->t->sections[i].flag != NULL) {
             err = env_section(c, env, i, &name, &why);
+            err = settle_env(c, err, c->t->sections[i].name, &name, &why, eb);
         }
-    }
-    if (err == WH_ENOMEM || !wh_buf_ok(&name) || !wh_buf_ok(&why)) {
-        err = no_memory(eb);
-    } else if (err != WH_OK) {
-        err = refuse_env(c, wh_buf_str(&name), option, wh_buf_str(&why), eb);
     }
     wh_buf_fini(&name);
     wh_buf_fini(&why);
@@ -223,6 +231,24 @@ static wh_err load_file(wh_conf *c, const wh_conf_source *src, const wh_conf_arg
     return wh_conf_file_load(c, path, eb);
 }
 
+/* Every source, also when one before is refused. */
+static wh_err load_values(wh_conf *c, const wh_conf_source *src,
+                          const wh_conf_args *args, wh_errbuf *eb)
+{
+    wh_conf_report *report = c->report;
+    wh_err err = wh_conf_refuse_more(report, load_file(c, src, args, eb));
+    if (err == WH_OK) {
+        err = load_env(c, src->env, eb);
+    }
+    if (err == WH_OK) {
+        err = wh_conf_args_apply(c, args, eb);
+    }
+    if (report != NULL && err == WH_ENOMEM) {
+        report->n = 0; /* that is the error, then */
+    }
+    return report != NULL && report->n > 0 ? report->code : err;
+}
+
 wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out,
                     wh_errbuf *eb)
 {
@@ -241,13 +267,7 @@ wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **
     /* Help must work where the configuration is broken. */
     bool wants_values = c->action != WH_CONF_HELP && c->action != WH_CONF_VERSION;
     if (err == WH_OK && wants_values) {
-        err = load_file(c, src, &args, eb);
-    }
-    if (err == WH_OK && wants_values) {
-        err = load_env(c, src->env, eb);
-    }
-    if (err == WH_OK && wants_values) {
-        err = wh_conf_args_apply(c, &args, eb);
+        err = load_values(c, src, &args, eb);
     }
     wh_conf_args_fini(&args);
     if (err != WH_OK) {

@@ -128,11 +128,13 @@ typedef struct wh_conf_source {
     const char *const *env; /* environ; NULL: none */
     const char *file;       /* NULL: --config/-c, else WHERRY_CONFIG, else none */
     bool allow_rest; /* keep operands (see wh_conf_rest) instead of refusing them */
-    wh_conf_report *report; /* filled in any case; may be NULL */
+    wh_conf_report
+        *report; /* filled in any case; NULL: the first mistake ends the load */
 } wh_conf_source;
 
 /* Loads and validates everything. On error *out is NULL and eb says what, where and
- * what would be right (WH_ECONFIG; a wrong command line is WH_EINVAL). --config FILE,
+ * what would be right (WH_ECONFIG; a wrong command line is WH_EINVAL) of the first
+ * mistake; the report has the others too. --config FILE,
  * --help, --version, --print-config, --check-config (both with --json) are understood
  * by themselves. */
 wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out,
@@ -160,6 +162,9 @@ void wh_conf_markdown(const wh_opt_table *t, wh_buf *out);
 size_t wh_conf_frozen_changes(const wh_conf *old_conf, const wh_conf *new_conf,
                               wh_buf *changed);
 
+/* A duration, size or number as it could be typed: the largest unit that needs no
+ * fraction. */
+void wh_conf_format_number(wh_opt_type type, double v, wh_buf *out);
 /* The scalar parsers, for the CLI's own flags. */
 bool wh_conf_parse_duration(const char *s, int64_t *ms);
 bool wh_conf_parse_size(const char *s, int64_t *bytes);

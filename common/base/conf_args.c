@@ -421,6 +421,9 @@ wh_err wh_conf_args_apply(wh_conf *c, const wh_conf_args *args, wh_errbuf *eb)
                                        .is_named = true,
                                        .message = wh_buf_str(&why)};
             (void)wh_conf_refuse(c->report, eb, err, &r);
+            err = wh_conf_refuse_more(c->report, err);
+            wh_buf_clear(&why);
+            wh_buf_clear(&name);
         }
     }
     wh_buf_fini(&why);

@@ -117,7 +117,7 @@ static wh_err check_plain(wh_conf_events *e)
     return WH_OK;
 }
 
-wh_err wh_conf_events_next(wh_conf_events *e)
+static wh_err parse(wh_conf_events *e)
 {
     yaml_event_delete(&e->event);
     memset(&e->event, 0, sizeof e->event);
@@ -132,6 +132,34 @@ wh_err wh_conf_events_next(wh_conf_events *e)
                                      p->context != NULL ? p->context : "");
     }
     return check_plain(e);
+}
+
+wh_err wh_conf_events_next(wh_conf_events *e)
+{
+    wh_err err = parse(e);
+    yaml_event_type_t type = e->event.type;
+    e->is_broken = err != WH_OK;
+    e->count++;
+    if (type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT) {
+        e->depth++;
+    } else if (type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT) {
+        e->depth--;
+    }
+    return err;
+}
+
+wh_err wh_conf_events_skip(wh_conf_events *e, size_t key, size_t depth)
+{
+    bool is_key = e->count == key;
+    wh_err err = WH_OK;
+    while (err == WH_OK && e->depth > depth) {
+        err = wh_conf_events_next(e);
+    }
+    if (err != WH_OK || !is_key) {
+        return err;
+    }
+    err = wh_conf_events_next(e);
+    return err != WH_OK ? err : wh_conf_events_skip(e, key, depth);
 }
 
 wh_err wh_conf_events_begin(wh_conf_events *e, bool *empty)

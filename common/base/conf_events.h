@@ -16,6 +16,9 @@ typedef struct wh_conf_events {
     wh_conf_report *report;
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
+    size_t count;       /* events so far, that one too */
+    size_t depth;       /* mappings and sequences that are open behind it */
+    bool is_broken;     /* what follows can't be read */
 } wh_conf_events;
 
 /* Opens n bytes of text (borrowed until _fini) after checking that they are text. e
@@ -25,6 +28,9 @@ wh_err wh_conf_events_init(wh_conf_events *e, const char *text, size_t n) WH_MUS
 void wh_conf_events_fini(wh_conf_events *e);
 /* Makes the next event the current one; refuses anchors, aliases, tags, NUL. */
 wh_err wh_conf_events_next(wh_conf_events *e) WH_MUSTCHECK;
+/* Goes to the end of the value whose key was event number `key`, in the mapping that
+ * is open at `depth`. */
+wh_err wh_conf_events_skip(wh_conf_events *e, size_t key, size_t depth) WH_MUSTCHECK;
 /* Goes to the document's first event; *empty when there is no document. */
 wh_err wh_conf_events_begin(wh_conf_events *e, bool *empty) WH_MUSTCHECK;
 /* Refuses everything behind the document but the end. */

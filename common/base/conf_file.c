@@ -71,6 +71,18 @@ static wh_err next(struct reader *r)
     return wh_conf_events_next(&r->ev);
 }
 
+/* To the next key of the mapping that is open at `depth`, or to its end; behind a refusal
+ * of the last one (event number `key`) too, for there may be more. */
+static wh_err next_key(struct reader *r, wh_err err, size_t key, size_t depth)
+{
+    if (err != WH_OK && !r->ev.is_broken) {
+        wh_buf_clear(&r->why);
+        err = wh_conf_refuse_more(r->c->report, err);
+        err = err != WH_OK ? err : wh_conf_events_skip(&r->ev, key, depth);
+    }
+    return err != WH_OK ? err : next(r);
+}
+
 static const char *scalar(const struct reader *r)
 {
     return wh_conf_events_text(&r->ev);
@@ -160,7 +172,6 @@ static wh_err refuse_unknown(struct reader *r, const struct scope *s,
     wh_buf word = {0};
     wh_buf_adds(&word, s->path);
     wh_buf_adds(&word, key->name);
-    wh_buf_clear(&r->why);
     wh_conf_format_quote(&r->why, wh_buf_str(&word));
     wh_err err = WH_ECONFIG;
     if (!wh_buf_ok(&names) || !wh_buf_ok(&word) || !wh_buf_ok(&r->why)) {
@@ -272,7 +283,6 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
                       "the value is missing; write one, or remove the line");
     }
     set_place(from, at);
-    wh_buf_clear(&r->why);
     err = is_file ? wh_conf_secret_set(r->c, o, s->base, scalar(r), &r->why)
                   : wh_conf_value_set(o, s->base, scalar(r), &r->why);
     return place(r, s, key, at, err);
@@ -316,7 +326,6 @@ static wh_err read_item_value(struct reader *r, const struct scope *s,
     s->from[0] = from_file(at);
     struct key first = {.mark = at};
     (void)snprintf(first.name, sizeof first.name, "%s", s->opts[0].name);
-    wh_buf_clear(&r->why);
     return place(r, s, &first, at,
                  wh_conf_value_set(&s->opts[0], s->base, scalar(r), &r->why));
 }
@@ -336,7 +345,6 @@ static wh_err read_item(struct reader *r, size_t section, unsigned depth)
     if (strcmp(scalar(r), "<<") == 0) {
         return REFUSE(r, key.mark, NULL, "a merge key (<<) is not allowed");
     }
-    wh_buf_clear(&r->why);
     wh_err err = wh_conf_items_add(r->c, section, scalar(r), &r->why);
     if (err != WH_OK) {
         (void)snprintf(key.name, sizeof key.name, "%s", sec->name);
@@ -364,11 +372,11 @@ static wh_err read_section(struct reader *r, size_t section, const struct key *k
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
         return REFUSE(r, mark_of(r), key->name, "a mapping of names is expected");
     }
-    while ((err = next(r)) == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
-        err = read_item(r, section, depth + 1);
-        if (err != WH_OK) {
-            return err;
-        }
+    size_t open = r->ev.depth;
+    err = next(r);
+    while (err == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
+        size_t at = r->ev.count;
+        err = next_key(r, read_item(r, section, depth + 1), at, open);
     }
     return err;
 }
@@ -412,9 +420,11 @@ static wh_err read_mapping(struct reader *r, const struct scope *s, const char *
         return REFUSE(r, mark_of(r), NULL, "nested too deeply");
     }
     wh_buf seen = {0};
-    wh_err err = WH_OK;
-    while ((err = next(r)) == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
+    size_t open = r->ev.depth;
+    wh_err err = next(r);
+    while (err == WH_OK && type_of(r) != YAML_MAPPING_END_EVENT) {
         struct key key;
+        size_t at = r->ev.count;
         err = read_key(r, prefix, &key);
         if (err == WH_OK && is_group(s, key.name)) {
             err = note_key(r, &seen, &key);
@@ -422,9 +432,7 @@ static wh_err read_mapping(struct reader *r, const struct scope *s, const char *
         if (err == WH_OK) {
             err = read_entry(r, s, &key, depth);
         }
-        if (err != WH_OK) {
-            break;
-        }
+        err = next_key(r, err, at, open);
     }
     wh_buf_fini(&seen);
     return err;

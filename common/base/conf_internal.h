@@ -99,8 +99,6 @@ bool wh_conf_format_is_null(const wh_opt *o, const void *base);
 void wh_conf_format_json(const wh_opt *o, const void *base, wh_buf *out);
 /* Is there a password in this URL, so that it is shown masked? */
 bool wh_conf_format_has_password(const char *url);
-/* A duration, size or number in the words of its type. */
-void wh_conf_format_number(wh_opt_type type, double v, wh_buf *out);
 /* "text" escaped and cut; for messages. */
 void wh_conf_format_quote(wh_buf *out, const char *text);
 
@@ -174,9 +172,11 @@ typedef struct wh_conf_refusal {
     const char *message;
 } wh_conf_refusal;
 
-/* Fills report and eb, each may be NULL; returns code. */
+/* Adds to report, and fills eb with the first; each may be NULL. Returns code. */
 wh_err wh_conf_refuse(wh_conf_report *report, wh_errbuf *eb, wh_err code,
                       const wh_conf_refusal *r);
+/* What the load does behind err: WH_OK to go on and look for more, err to end. */
+wh_err wh_conf_refuse_more(const wh_conf_report *report, wh_err err) WH_MUSTCHECK;
 
 /* ---- conf_secret.c ---- */
 
@@ -187,6 +187,7 @@ void wh_conf_secret_fini(wh_conf *c);
 
 /* ---- conf_file.c ---- */
 
+/* WH_OK also when there is a refusal in c->report, behind which it went on. */
 wh_err wh_conf_file_load(wh_conf *c, const char *path, wh_errbuf *eb) WH_MUSTCHECK;
 /* The same from memory; path is for messages. */
 wh_err wh_conf_file_parse(wh_conf *c, const char *path, const char *text, size_t n,

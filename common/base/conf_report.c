@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where values come from, in words; and refusals, as one line for people and in parts
- * for programs. Invariant: the place of a value reads the same in a refusal of the load,
+ * Where values come from, in words; and refusals, as lines for people and in parts for
+ * programs. Invariant: the place of a value reads the same in a refusal of the load,
  * in one of a later check, and behind the values of --print-config.
  */
 #include "common/base/conf_report.h"
 
 #include "common/base/conf_internal.h"
+#include "common/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,27 @@ static void copy_text(char *to, size_t size, const char *from)
     (void)snprintf(to, size, "%s", from != NULL ? from : "");
 }
 
+static void add_fault(wh_conf_report *report, const wh_errbuf *eb,
+                      const wh_conf_refusal *r)
+{
+    if (report->n == WH_CONF_FAULTS_MAX) {
+        return;
+    }
+    wh_conf_fault *f = &report->faults[report->n++];
+    *f = (wh_conf_fault){
+        .in_file = r->file != NULL, .line = r->line, .column = r->column};
+    copy_text(f->source, sizeof f->source, r->source);
+    copy_text(f->option, sizeof f->option, r->option);
+    copy_text(f->message, sizeof f->message, r->message);
+    copy_text(f->text, sizeof f->text, eb->text);
+    if (f->in_file) {
+        copy_text(report->file, sizeof report->file, r->file);
+    }
+    if (report->n == 1) {
+        report->code = eb->code;
+    }
+}
+
 wh_err wh_conf_refuse(wh_conf_report *report, wh_errbuf *eb, wh_err code,
                       const wh_conf_refusal *r)
 {
@@ -57,17 +79,23 @@ wh_err wh_conf_refuse(wh_conf_report *report, wh_errbuf *eb, wh_err code,
     if (r->file != NULL && r->line > 0) {
         (void)snprintf(place, sizeof place, ":%zu:%zu", r->line, r->column);
     }
+    wh_errbuf text = {.text = ""};
+    (void)wh_err_set(&text, code, "%s%s%s%s%s%s", source != NULL ? source : "", place,
+                     source != NULL ? ": " : "", shows_option ? r->option : "",
+                     shows_option ? ": " : "", r->message);
     if (report != NULL) {
-        copy_text(report->file, sizeof report->file, r->file);
-        copy_text(report->source, sizeof report->source, r->source);
-        copy_text(report->option, sizeof report->option, r->option);
-        copy_text(report->message, sizeof report->message, r->message);
-        report->line = r->line;
-        report->column = r->column;
+        add_fault(report, &text, r);
     }
-    return wh_err_set(eb, code, "%s%s%s%s%s%s", source != NULL ? source : "", place,
-                      source != NULL ? ": " : "", shows_option ? r->option : "",
-                      shows_option ? ": " : "", r->message);
+    if (eb != NULL && (report == NULL || report->n == 1)) {
+        *eb = text; /* what r points to may be in there */
+    }
+    return code;
+}
+
+wh_err wh_conf_refuse_more(const wh_conf_report *report, wh_err err)
+{
+    bool is_refusal = err == WH_ECONFIG || err == WH_EINVAL;
+    return is_refusal && report != NULL && report->n < WH_CONF_FAULTS_MAX ? WH_OK : err;
 }
 
 /* ---- blame ---- */
@@ -152,19 +180,21 @@ static struct match match(const wh_conf *c, const char *text)
 void wh_conf_blame(const wh_conf *c, wh_errbuf *eb, wh_conf_report *report)
 {
     struct match m = match(c, eb->text);
-    if (m.len == 0) {
-        return;
-    }
     wh_buf source = {0};
     char option[WH_CONF_OPTION_MAX];
-    (void)snprintf(option, sizeof option, "%.*s", (int)m.len, eb->text);
-    const char *message = eb->text + m.len + 1;
-    wh_conf_refusal r = {.option = option, .message = message + strspn(message, " ")};
-    if (m.from->kind == WH_CONF_FROM_FILE) {
+    wh_conf_refusal r = {.message = eb->text};
+    int kind = m.len > 0 ? (int)m.from->kind : WH_CONF_FROM_DEFAULT;
+    if (m.len > 0) {
+        (void)snprintf(option, sizeof option, "%.*s", (int)m.len, eb->text);
+        r.option = option;
+        r.message += m.len + 1;
+        r.message += strspn(r.message, " ");
+    }
+    if (kind == WH_CONF_FROM_FILE) {
         r.file = c->file != NULL ? c->file : "file";
         r.line = m.from->line;
         r.column = m.from->column;
-    } else if (m.from->kind != WH_CONF_FROM_DEFAULT) {
+    } else if (kind != WH_CONF_FROM_DEFAULT) {
         wh_conf_spot_add(c, &m.spot, &source);
         r.source = wh_buf_ok(&source) ? wh_buf_str(&source) : NULL;
         r.is_named = m.is_top && r.source != NULL;
@@ -196,21 +226,34 @@ static void add_number(wh_buf *out, const char *name, size_t v)
     }
 }
 
+static void add_fields(wh_buf *out, const char *message, const char *file,
+                       const wh_conf_fault *f)
+{
+    wh_buf_adds(out, "{\"message\":");
+    wh_buf_add_json(out, message, strlen(message));
+    add_member(out, "file", f->in_file ? file : "");
+    add_number(out, "line", f->line);
+    add_number(out, "column", f->column);
+    add_member(out, "source", f->source);
+    add_member(out, "option", f->option);
+    wh_buf_addc(out, '}');
+}
+
 void wh_conf_report_print(const wh_conf_report *r, const wh_errbuf *eb, wh_buf *out)
 {
     if (eb->text[0] == '\0') {
         wh_buf_adds(out, "{\"valid\":true}\n");
         return;
     }
-    const char *message = r->message[0] != '\0' ? r->message : eb->text;
-    wh_buf_adds(out, "{\"valid\":false,\"errors\":[{\"message\":");
-    wh_buf_add_json(out, message, strlen(message));
-    add_member(out, "file", r->file);
-    add_number(out, "line", r->line);
-    add_number(out, "column", r->column);
-    add_member(out, "source", r->source);
-    add_member(out, "option", r->option);
-    wh_buf_adds(out, "}]}\n");
+    wh_buf_adds(out, "{\"valid\":false,\"errors\":[");
+    if (r->n == 0) {
+        add_fields(out, eb->text, "", &(wh_conf_fault){.line = 0});
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        wh_buf_adds(out, i > 0 ? ",\n " : "");
+        add_fields(out, r->faults[i].message, r->file, &r->faults[i]);
+    }
+    wh_buf_adds(out, "]}\n");
 }
 
 wh_exit wh_conf_report_say(const char *program, const wh_buf *text)
@@ -228,6 +271,12 @@ wh_exit wh_conf_report_say(const char *program, const wh_buf *text)
     return WH_EXIT_OK;
 }
 
+/* A wrong command line has no parts. */
+static const char *text_at(const wh_conf_report *r, const wh_errbuf *eb, size_t i)
+{
+    return r->n > 0 ? r->faults[i].text : eb->text;
+}
+
 wh_exit wh_conf_report_tell(const wh_conf_report *r, const char *program,
                             const wh_errbuf *eb)
 {
@@ -235,7 +284,13 @@ wh_exit wh_conf_report_tell(const wh_conf_report *r, const char *program,
     if (r->action == WH_CONF_CHECK && r->as_json) {
         wh_conf_report_print(r, eb, &out);
     } else if (eb->text[0] != '\0') {
-        (void)fprintf(stderr, "%s: %s\n", program, eb->text);
+        for (size_t i = 0; i == 0 || i < r->n; i++) {
+            (void)fprintf(stderr, "%s: %s\n", program, text_at(r, eb, i));
+        }
+        if (r->n == WH_CONF_FAULTS_MAX) {
+            (void)fprintf(stderr, "%s: these are the first %d; there may be more\n",
+                          program, WH_CONF_FAULTS_MAX);
+        }
         return WH_EXIT_OK;
     } else {
         wh_buf_adds(&out, "configuration ok\n");
@@ -243,4 +298,11 @@ wh_exit wh_conf_report_tell(const wh_conf_report *r, const char *program,
     wh_exit status = wh_conf_report_say(program, &out);
     wh_buf_fini(&out);
     return status;
+}
+
+void wh_conf_report_log(const wh_conf_report *r, const wh_errbuf *eb)
+{
+    for (size_t i = 0; i == 0 || i < r->n; i++) {
+        WH_LOG(ERROR, "config.reload_refused", WH_F_STR("error", text_at(r, eb, i)));
+    }
 }

@@ -114,6 +114,26 @@ static wh_err check_times(const wh_schedule *s, wh_errbuf *eb)
     return WH_OK;
 }
 
+/* A job's errors begin with the field's name and a blank. */
+static wh_err check_job(const wh_schedule *s, wh_errbuf *eb)
+{
+    wh_errbuf why = {0};
+    const wh_job_spec spec = {.type = s->type,
+                              .org = s->org,
+                              .group = s->group,
+                              .payload = s->payload,
+                              .payload_len = s->payload_len,
+                              .priority_plus1 = s->priority_plus1,
+                              .max_attempts = s->max_attempts,
+                              .timeout_ms = s->timeout_ms};
+    wh_err err = wh_job_spec_check(&spec, WH_SCHEDULE_TEXT_MAX, &why);
+    int field = (int)strcspn(why.text, " ");
+
+    return err == WH_OK
+               ? WH_OK
+               : wh_err_set(eb, err, "%.*s:%s", field, why.text, why.text + field);
+}
+
 wh_err wh_schedule_check(wh_schedule *s, wh_errbuf *eb)
 {
     wh_errbuf why = {0};
@@ -131,18 +151,9 @@ wh_err wh_schedule_check(wh_schedule *s, wh_errbuf *eb)
     if (err == WH_OK) {
         err = check_times(s, eb);
     }
-    if (err != WH_OK) {
-        return err;
+    if (err == WH_OK) {
+        err = check_job(s, eb);
     }
-    const wh_job_spec spec = {.type = s->type,
-                              .org = s->org,
-                              .group = s->group,
-                              .payload = s->payload,
-                              .payload_len = s->payload_len,
-                              .priority_plus1 = s->priority_plus1,
-                              .max_attempts = s->max_attempts,
-                              .timeout_ms = s->timeout_ms};
-    err = wh_job_spec_check(&spec, WH_SCHEDULE_TEXT_MAX, eb);
     if (err != WH_OK) {
         return err;
     }

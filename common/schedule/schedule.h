@@ -53,7 +53,7 @@ typedef struct wh_schedule {
 } wh_schedule;
 
 /* Checks everything but whether the zone exists, and fills s->cron. WH_EINVAL; eb begins
- * with the field's name. */
+ * with the field's name and a colon. */
 wh_err wh_schedule_check(wh_schedule *s, wh_errbuf *eb) WH_MUSTCHECK;
 /* Reads a stored definition and checks it. WH_EBADDATA: no JSON object, an unknown field
  * (a newer version's), a value of the wrong kind; else as _check. out is to be ended in any

@@ -287,6 +287,18 @@ class Declared(CronTest):
         wait_for(lambda: self.fired() == 1, "a firing")
         self.assertEqual(self.names(), {"a", "z", "late"})
 
+    def test_the_name_of_the_set_is_reloaded(self):
+        for name in ("one", "two"):
+            path = self.write({"a": self.item()})
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"schedule_set: {name}\n")
+            if name == "one":
+                scheduler = self.start_scheduler("one", "-c", path)
+            else:
+                self.reload(scheduler)
+            wait_for(lambda: self.names() and self.definition("a")["declared"] == name, name)
+        self.assertEqual(scheduler.events("config.needs_restart"), [])
+
     def test_a_pause_outlives_a_change(self):
         path = self.write({"a": self.item()})
         scheduler = self.start_scheduler("one", "-c", path)
@@ -321,6 +333,14 @@ class Declared(CronTest):
         second.wait_event("scheduler.partition")
         wait_for(lambda: second.metric("wherry_scheduler_chores_total") > 3, "it to work")
         self.assertEqual(self.fleet.redis("HGET", PARTITION + ":limits", setting), b"3")
+
+    def test_default_cap_of_a_redis_that_refuses_writes(self):
+        self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", "1")
+        scheduler = self.start_scheduler("one", "--max-active-jobs-per-org", "7",
+                                         "--gauges-interval", "100ms")
+        scheduler.wait_event("limit.default_failed")
+        self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", "0")
+        scheduler.wait_event("limit.default_set")
 
 
 if __name__ == "__main__":

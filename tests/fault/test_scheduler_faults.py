@@ -33,6 +33,17 @@ class SchedulerFaults(FaultTest):
         self.assertEqual(sum(r[0] == "start" for r in self.fleet.runs()), 4500)
         self.fleet.check_all()
 
+    def test_all_its_partitions_are_registered(self):
+        """More than one call takes, while Redis refuses the first ones."""
+        names = [f"eu:q{i}" for i in range(1, 1201)]
+        self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", "1")
+        scheduler = self.fleet.start_scheduler("one", "--partitions", ",".join(names))
+        scheduler.wait_event("scheduler.register_failed")
+        self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", "0")
+        wanted = {f"wh:{{{name}}}".encode() for name in [*names, "eu:default"]}
+        wait_for(lambda: set(self.fleet.redis("FCALL_RO", "wh1_partitions", 1, "wh:{registry}"))
+                 >= wanted, "all partitions")
+
     def test_killed_while_promoting(self):
         """kill -9 in the middle of promoting 20,000 jobs that are due at once."""
         self.fleet.enqueue(DELAYED, "work", dl=1500, batch=1000)

@@ -2,7 +2,8 @@
 /*
  * Any bytes as a configuration file (or, behind a first byte 'E' or 'A', as the
  * environment or the command line): either refused with a text, or what is printed
- * of the result loads again. Never a crash, a leak, or a value beyond its bounds.
+ * of the result loads again. Never a crash, a leak, or a value beyond its bounds; and
+ * going on behind a mistake changes neither the verdict nor what the first mistake is.
  */
 #include "common/base/alloc.h"
 #include "common/base/conf_internal.h"
@@ -141,6 +142,25 @@ static void check_again(const wh_conf *c)
     wh_buf_fini(&after);
 }
 
+/* As try_file, but on to the end; what the first pass said must be the first here. */
+static void try_all_of_file(const char *text, size_t n, wh_err first, const char *said)
+{
+    static wh_conf_report report;
+    const wh_conf_source none = {0};
+    wh_errbuf eb = {.text = ""};
+    wh_conf *c = NULL;
+    require(wh_conf_load(&table, &none, &c, &eb) == WH_OK && c != NULL);
+    report.n = 0;
+    c->report = &report;
+    wh_err err = wh_conf_file_parse(c, "f", text, n, &eb);
+    require(report.n <= WH_CONF_FAULTS_MAX);
+    require((report.n > 0) == (first != WH_OK) && (err == WH_OK || first == err));
+    require(strcmp(eb.text, said) == 0);
+    require(report.n == 0 || strcmp(report.faults[0].text, said) == 0);
+    c->report = NULL;
+    wh_conf_free(c);
+}
+
 static void try_file(const char *text, size_t n)
 {
     const wh_conf_source none = {0};
@@ -149,6 +169,7 @@ static void try_file(const char *text, size_t n)
     require(wh_conf_load(&table, &none, &c, &eb) == WH_OK && c != NULL);
     wh_err err = wh_conf_file_parse(c, "f", text, n, &eb);
     require(err == WH_OK || (err == WH_ECONFIG && eb.text[0] != '\0'));
+    try_all_of_file(text, n, err, eb.text);
     if (err == WH_OK) {
         check_bounds(wh_conf_values(c));
         check_again(c);

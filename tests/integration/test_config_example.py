@@ -217,6 +217,35 @@ class Example(unittest.TestCase):
         self.assertEqual(status, EX_CONFIG)
         self.assertEqual(verdict["errors"][0]["column"], 26)
 
+    def test_all_mistakes(self):
+        """Those of one file in one go, in its order; then those of the environment."""
+        file = self.write("bad.yaml", "slots: 0\nqeues: {a: 1}\nlease: soon\n")
+        wanted = [f"{file}:1:8: slots: \"0\" is out of range", f"{file}:2:1: unknown option",
+                  f"{file}:3:8: lease: \"soon\"", "environment WHERRY_ORDER: "]
+        for flags in (("--check-config",), ()):
+            done = run(WORKER, "-c", file, *flags, env={"WHERRY_ORDER": "x"})
+            self.assertEqual((done.returncode, done.stdout), (EX_CONFIG, ""))
+            lines = done.stderr.splitlines()
+            self.assertEqual(len(lines), len(wanted), lines)
+            for line, text in zip(lines, wanted):
+                self.assertTrue(line.startswith("wherry-worker: " + text), (line, text))
+        status, verdict = self.wherry("check", file)
+        self.assertEqual((status, verdict["valid"]), (EX_CONFIG, False))
+        self.assertEqual([(e["line"], e["option"]) for e in verdict["errors"]],
+                         [(1, "slots"), (2, None), (3, "lease")])
+        file = self.write("bad.yaml", "handlers:\n  a: 'exec:/nowhere/a'\n  b: 'exec:/bin/cat'\n"
+                                      "  c: 'command:/nowhere/c'\n")
+        status, verdict = self.wherry("check", file)
+        self.assertEqual((status, [(e["line"], e["option"]) for e in verdict["errors"]]),
+                         (EX_CONFIG, [(2, "handlers.a.run"), (4, "handlers.c.run")]))
+        done = run(WORKER, "-c", file)
+        self.assertEqual((done.returncode, done.stderr.count(f"wherry-worker: {file}:")),
+                         (EX_CONFIG, 2))
+        many = self.write("many.yaml", "".join(f"zzzzz{i}: 1\n" for i in range(30)))
+        done = run(WORKER, "-c", many)
+        self.assertEqual(len(done.stderr.splitlines()), 21)
+        self.assertIn("these are the first 20; there may be more", done.stderr)
+
     def test_stdout_that_is_full(self):
         wherry = os.path.join(BIN, "wherry")
         commands = [(os.path.join(BIN, f"wherry-{program}"), *flags)
@@ -290,8 +319,11 @@ class SchedulerExample(unittest.TestCase):
 
     def test_is_accepted_and_full(self):
         program = os.path.join(BIN, "wherry-scheduler")
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            file.write(example("scheduler.yaml"))
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file, \
+                tempfile.NamedTemporaryFile("w", suffix=".json") as schema:
+            schema.write('{"required": ["kind"]}')
+            schema.flush()
+            file.write(re.sub(r"/srv/[\w./-]+\.json", schema.name, example("scheduler.yaml")))
             file.flush()
             if os.path.exists("/usr/share/zoneinfo/Europe/Berlin"):
                 done = run(program, "-c", file.name, "--check-config")
@@ -302,6 +334,30 @@ class SchedulerExample(unittest.TestCase):
             self.assertIsNotNone(value, f"the example does not have {path}")
             self.assertNotEqual(source, "default", f"the example does not have {path}")
         self.assertIn("schedules.nightly-report.misfire_max", printed)
+
+    def test_all_mistakes(self):
+        program = os.path.join(BIN, "wherry-scheduler")
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("schedules:\n"
+                       "  a: {expression: '@daily', partition: 'eu:x'}\n"
+                       "  b: {expression: '@daily', partition: 'eu:x', type: t}\n"
+                       "  c: {expression: '61 * * * *', partition: 'eu:x', type: t}\n"
+                       "redis: {key_file: x}\n")
+            file.flush()
+            done = run(program, "-c", file.name)
+            self.assertEqual(done.returncode, EX_CONFIG)
+            lines = [line.removeprefix(f"wherry-scheduler: {file.name}:")
+                     for line in done.stderr.splitlines()]
+            self.assertEqual(["".join(re.findall(r"^\S+: \S+:", line)) for line in lines],
+                             ["5:19: redis.key_file:", "2:3: schedules.a.type:",
+                              "4:19: schedules.c.expression:"])
+            done = run(program, "-c", file.name, "--check-config", "--json")
+            self.assertEqual([e["line"] for e in json.loads(done.stdout)["errors"]], [5, 2, 4])
+            file.write("schedule_set: a b\n")
+            file.flush()
+            done = run(program, "-c", file.name)
+            self.assertEqual(done.stderr.count("schedule_set: \"a b\" is no name"), 1)
+            self.assertEqual(len(done.stderr.splitlines()), 2)
 
 
 class AccessList(DocsTest):

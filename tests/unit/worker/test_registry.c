@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-static char mail[] = "mail", any[] = "*", run[] = "fake:x", broken[] = "fake:broken";
+static char mail[] = "mail", sms[] = "sms", any[] = "*", run[] = "fake:x",
+            broken[] = "fake:broken";
 static char other_kind[] = "magic:x", bad_dir[] = "/nowhere", bad_retry[] = "fixed:";
 
 static wh_handler_config handler(char *name, char *text)
@@ -57,6 +58,32 @@ static void test_find(void **state)
     wh_registry_free(r);
 }
 
+static void types_are(const wh_registry *r, size_t max, const char *want)
+{
+    wh_buf b = {0};
+
+    wh_registry_tell_types(r, max, &b);
+    assert_string_equal(wh_buf_str(&b), want);
+    wh_buf_fini(&b);
+}
+
+static void test_types(void **state)
+{
+    (void)state;
+    wh_handler_config c[3] = {handler(mail, run), handler(any, run), handler(sms, run)};
+    wh_registry *r = NULL;
+
+    assert_int_equal(make(c, 3, &r, NULL), WH_OK);
+    types_are(r, 100, ",\"types\":[\"*\",\"mail\",\"sms\"]");
+    types_are(r, 13, ",\"types\":[\"*\",\"mail\",\"sms\"]");
+    types_are(r, 12, ",\"types\":[\"*\",\"mail\"],\"types_cut\":true");
+    types_are(r, 6, ",\"types\":[\"*\",\"sms\"],\"types_cut\":true");
+    wh_registry_free(r);
+    assert_int_equal(make(NULL, 0, &r, NULL), WH_OK);
+    types_are(r, 100, ",\"types\":[]");
+    wh_registry_free(r);
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -72,6 +99,39 @@ static void test_many(void **state)
         assert_ptr_equal(wh_registry_find(r, names[i]), wh_registry_at(r, i));
     }
     wh_registry_free(r);
+}
+
+static void note_refusal(void *arg, const wh_errbuf *eb)
+{
+    wh_buf_addf(arg, "%s\n", eb->text);
+}
+
+/* Whoever wants to know hears of all of them, and of nothing is anything left. */
+static void test_each_refusal_is_told(void **state)
+{
+    (void)state;
+    static const wh_executor_events none;
+    wh_handler_config c[4] = {handler(any, NULL), handler(mail, run),
+                              handler(mail, run), handler(mail, run)};
+    wh_buf said = {0};
+    wh_registry *r = NULL;
+    wh_errbuf eb = {0};
+    wh_registry_setup o = {.configs = c,
+                           .n = 4,
+                           .executor = {.events = &none},
+                           .kind_of = fake_kind_of,
+                           .refusals = {note_refusal, &said}};
+
+    n_fakes = 0;
+    c[2].retry = bad_retry;
+    assert_int_equal(wh_registry_new(&o, &r, &eb), WH_ECONFIG);
+    assert_null(r);
+    const char *second = strstr(wh_buf_str(&said), "\nhandlers.mail.retry: ");
+    assert_non_null(second);
+    assert_memory_equal(wh_buf_str(&said), eb.text, strlen(eb.text));
+    assert_ptr_equal(strchr(second + 1, '\n'), said.data + said.len - 1);
+    assert_true(n_fakes == 2 && fakes[0].is_freed && fakes[1].is_freed);
+    wh_buf_fini(&said);
 }
 
 static void refused(wh_handler_config c, const char *word)
@@ -187,9 +247,13 @@ static void test_schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),    cmocka_unit_test(test_many),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_each_refusal_is_told),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_reload),
         cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
