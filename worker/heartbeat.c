@@ -31,7 +31,7 @@ typedef struct beat { /* of one partition */
 struct wh_heartbeat {
     wh_heartbeat_setup o;
     beat *beats;
-    char *info;
+    char *info[2]; /* [1]: of a partition in which it is quiet */
     bool is_leaving;
 };
 
@@ -230,7 +230,7 @@ static wh_err send_renewal(beat *b)
     wh_store_heartbeat_args a = {.partition = b->p->key,
                                  .worker = b->p->worker,
                                  .lease_ms = h->o.lease_ms,
-                                 .info = b->info_due ? h->info : NULL,
+                                 .info = b->info_due ? h->info[b->p->quiet] : NULL,
                                  .mode = b->state == BEAT_NEW ? WH_STORE_BEAT_NEW
                                                               : WH_STORE_BEAT_RENEW};
 
@@ -362,15 +362,19 @@ bool wh_heartbeat_is_registered(const wh_heartbeat *h)
     return true;
 }
 
-wh_err wh_heartbeat_set_info(wh_heartbeat *h, const char *json)
+wh_err wh_heartbeat_set_info(wh_heartbeat *h, const char *json, const char *quiet_json)
 {
-    char *copy = wh_strdup(json);
+    char *copy = wh_strdup(json), *quiet_copy = wh_strdup(quiet_json);
 
-    if (copy == NULL) {
+    if (copy == NULL || quiet_copy == NULL) {
+        wh_free(copy);
+        wh_free(quiet_copy);
         return WH_ENOMEM;
     }
-    wh_free(h->info);
-    h->info = copy;
+    wh_free(h->info[false]);
+    wh_free(h->info[true]);
+    h->info[false] = copy;
+    h->info[true] = quiet_copy;
     for (size_t i = 0; i < h->o.partitions->n; i++) {
         h->beats[i].info_due = true;
     }
@@ -420,6 +424,7 @@ void wh_heartbeat_free(wh_heartbeat *h)
         wh_timer_free(h->beats[i].guard);
     }
     wh_free(h->beats);
-    wh_free(h->info);
+    wh_free(h->info[false]);
+    wh_free(h->info[true]);
     wh_free(h);
 }

@@ -33,8 +33,10 @@ typedef struct wh_heartbeat_setup {
 wh_err wh_heartbeat_new(const wh_heartbeat_setup *o, wh_heartbeat **out) WH_MUSTCHECK;
 void wh_heartbeat_free(wh_heartbeat *h);
 
-/* What workers say about themselves (JSON, copied); goes out with the next heartbeats. */
-wh_err wh_heartbeat_set_info(wh_heartbeat *h, const char *json) WH_MUSTCHECK;
+/* What workers say about themselves (JSON, copied), the second one in partitions where it
+ * was told to be quiet; goes out once, with the next heartbeats. */
+wh_err wh_heartbeat_set_info(wh_heartbeat *h, const char *json,
+                             const char *quiet_json) WH_MUSTCHECK;
 /* The connection is there (again): all partitions at once. */
 void wh_heartbeat_connected(wh_heartbeat *h);
 /* One for this partition at once, or right behind the one in flight. */

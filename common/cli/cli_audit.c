@@ -70,18 +70,6 @@ static void add_damage(const wh_cli *c, wh_buf *out, const wh_cli_partition *p,
     wh_buf_addc(out, '\n');
 }
 
-static wh_exit print(wh_cli *c, wh_buf *out)
-{
-    wh_exit status = wh_cli_out_status(c, out);
-
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(out);
-    return status;
-}
-
 /* No line at all would read like an audit that broke down. */
 static wh_exit print_nothing(wh_cli *c)
 {
@@ -90,7 +78,7 @@ static wh_exit print_nothing(wh_cli *c)
     if (c->json) {
         wh_buf_adds(&out, "{\"partition\":null,\"jobs\":0,\"problems\":[]}\n");
     }
-    return print(c, &out);
+    return wh_cli_out_print(c, &out);
 }
 
 /* Audits one; *is_clean becomes false when it has problems. */
@@ -127,7 +115,7 @@ static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
     } else {
         add_text(c, &out, p, reply);
     }
-    return print(c, &out);
+    return wh_cli_out_print(c, &out);
 }
 
 wh_exit wh_cli_audit_run(wh_cli *c)

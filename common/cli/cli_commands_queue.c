@@ -12,6 +12,9 @@ static const wh_cli_flag stats_flags[] = {
     SWITCH("watch", "again every second, with rates, until Ctrl-C"),
     DURATION("interval", 100, 3600000,
              "time between two looks of --watch (default: 1s)"),
+    NUMBER("orgs", 0, 1000,
+           "show that many orgs, those that use most of their quota first, and types "
+           "set aside (default: 5)"),
 };
 #define PAUSE_PARTS                                                                    \
     {.name = "org",                                                                    \
@@ -42,10 +45,11 @@ static const wh_cli_command commands[] = {
      .verb = "stats",
      .operands = "[PARTITION]",
      .max_operands = 1,
-     .summary = "Show all figures and limits of a partition",
+     .summary = "Show all figures of a partition, what waits and why, and its limits",
      FLAGS(stats_flags),
-     .examples =
-         "wherry queue stats eu:default\nwherry queue stats eu:default --watch\n",
+     .examples = "wherry queue stats eu:default\n"
+                 "wherry queue stats eu:default --watch\n"
+                 "wherry queue stats eu:default --orgs 100 --json\n",
      .run = wh_cli_stats_run},
     {.noun = "queue",
      .verb = "pause",

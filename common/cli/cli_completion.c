@@ -353,11 +353,5 @@ wh_exit wh_cli_completion_run(wh_cli *c)
         return wh_cli_usage(
             c, "there is completion for bash, zsh and fish, not for \"%.40s\"", shell);
     }
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(c, &out);
 }

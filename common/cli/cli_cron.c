@@ -323,13 +323,8 @@ wh_exit wh_cli_cron_show(wh_cli *c)
         } else {
             show_text(c, &s, &out);
         }
-        status = wh_cli_out_status(c, &out);
+        status = wh_cli_out_print(c, &out);
     }
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
     wh_cli_cron_fini(&s);
     return status;
 }

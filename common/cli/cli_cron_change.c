@@ -142,13 +142,7 @@ static wh_exit print_id(wh_cli *c, const wh_cli_cron *s, const char *id)
     } else {
         wh_buf_addf(&out, "%s\n", id);
     }
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(c, &out);
 }
 
 /* A job as at a fire time, with an id of its own: the schedule's fire times stay. */

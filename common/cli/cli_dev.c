@@ -67,19 +67,35 @@ char *wh_cli_dev_url(void)
     return url;
 }
 
-/* mkdir -p, for us alone. */
-static int make_dirs(char *path)
+/* mkdir -p, for us alone. *made: the first one that was not there, as its end in path. */
+static int make_dirs(char *path, char **made)
 {
+    *made = NULL;
     for (char *p = path + 1;; p++) {
         if (*p != '/' && *p != '\0') {
             continue;
         }
         char end = *p;
         *p = '\0';
-        int failed = mkdir(path, 0700) != 0 && errno != EEXIST;
+        bool is_new = mkdir(path, 0700) == 0;
+        int failed = !is_new && errno != EEXIST;
         *p = end;
+        if (is_new && *made == NULL) {
+            *made = p;
+        }
         if (failed || end == '\0') {
             return failed ? -1 : 0;
+        }
+    }
+}
+
+/* Takes away again what make_dirs made; path is of no use then. */
+static void remove_dirs(char *path, const char *made)
+{
+    for (char *p = path + strlen(path); made != NULL && p >= made; p--) {
+        if (*p == '/' || *p == '\0') {
+            *p = '\0';
+            (void)rmdir(path);
         }
     }
 }
@@ -99,6 +115,7 @@ static wh_exit settle_dir(dev *d)
 {
     const char *given = wh_cli_args_text(&d->cli->args, "dir");
     char full[PATH_MAX];
+    char *made = NULL;
 
     if (given != NULL && given[0] == '\0') {
         return wh_cli_usage(d->cli, "--dir: the name of a folder is missing");
@@ -108,13 +125,15 @@ static wh_exit settle_dir(dev *d)
         return wh_cli_usage(d->cli,
                             "neither XDG_DATA_HOME nor HOME is set; give --dir D");
     }
-    if (make_dirs(d->dir) != 0 || realpath(d->dir, full) == NULL || !is_dir(full)) {
+    if (make_dirs(d->dir, &made) != 0 || realpath(d->dir, full) == NULL ||
+        !is_dir(full)) {
         wh_cli_error(d->cli, "can't make the folder %s: %s", d->dir, strerror(errno));
         return WH_EXIT_IO;
     }
     if (strlen(full) + sizeof "/" SOCKET_NAME >
             sizeof((struct sockaddr_un *)0)->sun_path ||
         strpbrk(full, "?%#") != NULL) {
+        remove_dirs(d->dir, made);
         return wh_cli_usage(d->cli,
                             "the path %s can't hold a socket (too long, or one of "
                             "?%%# in it); give another --dir",
@@ -314,12 +333,7 @@ static wh_exit announce(dev *d)
     } else {
         wh_buf_addf(&out, "REDIS_URL=%s\n", d->url);
     }
-    status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
+    status = wh_cli_out_print(c, &out);
     if (!wh_cli_args_has(&c->args, "dir")) {
         wh_cli_note(c, "wherry finds it by itself; other programs need REDIS_URL");
     }

@@ -179,13 +179,7 @@ static wh_exit print(const move *m)
                     m->matched == 1 ? "" : "s", m->is_dry ? "would be " : "", m->done,
                     m->where.name);
     }
-    wh_exit status = wh_cli_out_status(m->cli, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(m->cli, &out);
-        status = wh_cli_out_status(m->cli, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(m->cli, &out);
 }
 
 /* What is typed must be the partition's name: "y" is typed too easily. */

@@ -428,11 +428,7 @@ wh_exit wh_cli_doctor_run(wh_cli *c)
         wh_buf_add(&all, d.out.data, d.out.len);
     }
     wh_exit status =
-        wh_buf_ok(&d.out) ? wh_cli_out_status(c, &all) : wh_cli_no_memory(c);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &all);
-        status = wh_cli_out_status(c, NULL);
-    }
+        wh_buf_ok(&d.out) ? wh_cli_out_print(c, &all) : wh_cli_no_memory(c);
     wh_buf_fini(&all);
     wh_buf_fini(&d.out);
     wh_buf_fini(&d.info);

@@ -144,18 +144,6 @@ static wh_exit check_combination(wh_cli *c)
 
 /* ---- results ---- */
 
-static wh_exit print(wh_cli *c, wh_buf *out)
-{
-    wh_exit status = wh_cli_out_status(c, out);
-
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(out);
-    return status;
-}
-
 static wh_exit print_one(wh_cli_batch *b)
 {
     wh_buf out = {0};
@@ -172,7 +160,7 @@ static wh_exit print_one(wh_cli_batch *b)
                         b->last_result);
         }
     }
-    return print(b->cli, &out);
+    return wh_cli_out_print(b->cli, &out);
 }
 
 static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
@@ -194,7 +182,7 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
         }
         wh_buf_addf(&out, " (%s)\n", wh_clock_human(took_ms, human, sizeof human));
     }
-    return print(b->cli, &out);
+    return wh_cli_out_print(b->cli, &out);
 }
 
 /* ---- the ways ---- */
@@ -374,12 +362,8 @@ static wh_exit check_one(wh_cli *c, const request *r)
     if (err != WH_OK) {
         return refuse(c, err, &eb, 0);
     }
-    err = check_schema(r, &r->spec, &eb);
-    if (err == WH_EINVAL) {
-        wh_cli_error(c, "%s", eb.text);
-        return WH_EXIT_DATA;
-    }
-    return err == WH_OK ? WH_EXIT_OK : wh_cli_fail(c, err, &eb);
+    return wh_cli_schema_check(c, &r->schema,
+                               (wh_slice){r->spec.payload, r->spec.payload_len});
 }
 
 wh_exit wh_cli_enqueue_run(wh_cli *c)
@@ -391,7 +375,9 @@ wh_exit wh_cli_enqueue_run(wh_cli *c)
         status = read_flags(c, &r);
     }
     if (status == WH_EXIT_OK) {
-        status = wh_cli_schema_load(c, wh_cli_args_text(&c->args, "schema"), &r.schema);
+        status =
+            wh_cli_schema_load(c, wh_cli_args_text(&c->args, "schema"),
+                               wh_cli_args_text(&c->args, "schema-format"), &r.schema);
     }
     if (status == WH_EXIT_OK) {
         status = read_payload(c, &r);

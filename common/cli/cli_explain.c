@@ -18,6 +18,13 @@
 
 enum { LABEL_WIDTH = 16 };
 
+typedef struct explained {
+    const wh_cli_partition *where;
+    const wh_reply *flat;
+    const char *reason; /* NULL: it does not wait */
+    wh_cli_fleet fleet;
+} explained;
+
 /* A fact as text, or NULL. */
 static const char *fact(const wh_reply *flat, const char *name)
 {
@@ -88,30 +95,44 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && strcmp(s + n - k, end) == 0;
 }
 
-/* Nothing in Redis holds it: its workers may. */
-static void add_workers(const wh_cli_fleet *f, wh_buf *out)
+static int64_t number_of(const wh_reply *flat, const char *name)
 {
-    const char *all = f->workers == 1 ? "the one live worker" : "each live worker";
+    return wh_cli_redis_field(flat, name, 0);
+}
 
-    if (f->quiet == f->workers) {
-        wh_buf_addf(out, "waits because %s is quiet or about to end", all);
-    } else if (f->quiet + f->pressed == f->workers) {
-        wh_buf_addf(out, "waits because %s claims nothing for now (%s)", all, f->why);
-    } else if (f->slots > 0 && f->held >= f->slots) {
-        wh_buf_addf(out, "waits for a slot: all %" PRId64 " are in use", f->slots);
+/* "the one live worker" or "each of the 3 live workers". */
+static void add_each(const wh_reply *flat, wh_buf *out)
+{
+    int64_t n = number_of(flat, "workers");
+
+    if (n == 1) {
+        wh_buf_adds(out, "the one live worker");
     } else {
-        wh_buf_adds(out, "waits for its turn: nothing holds it");
+        wh_buf_addf(out, "each of the %" PRId64 " live workers", n);
     }
 }
 
-static void add_turn(const wh_reply *flat, const wh_cli_fleet *f, wh_buf *out)
+/* Some of those that claim would fail it. */
+static void add_able(const wh_reply *flat, wh_buf *out)
+{
+    int64_t able = wh_cli_redis_field(flat, "workers_able", INT64_MAX);
+    int64_t claiming = number_of(flat, "workers") - number_of(flat, "workers_quiet");
+
+    if (able < claiming) {
+        wh_buf_addf(
+            out, "; only %" PRId64 " of %" PRId64 " workers %s a handler for type %s",
+            able, claiming, able == 1 ? "has" : "have", text_of(flat, "type", "?"));
+    }
+}
+
+static void add_turn(const wh_reply *flat, wh_buf *out)
 {
     int64_t jobs = wh_cli_redis_field(flat, "ahead_org", -1);
     int64_t orgs = wh_cli_redis_field(flat, "ahead_orgs", -1);
     int64_t wait_ms = wh_cli_redis_field(flat, "wait_ms", -1);
     char human[24];
 
-    add_workers(f, out);
+    add_able(flat, out);
     if (jobs > 0) {
         wh_buf_addf(out, "; %" PRId64 " job%s of org %s before it", jobs,
                     jobs == 1 ? " is" : "s are", text_of(flat, "org", "?"));
@@ -125,17 +146,84 @@ static void add_turn(const wh_reply *flat, const wh_cli_fleet *f, wh_buf *out)
     }
 }
 
-static void add_reason(const wh_reply *flat, const char *reason, const wh_cli_fleet *f,
-                       wh_buf *out)
+/* It waits for its time; false: for something else. */
+static bool add_time(const wh_reply *flat, const char *reason, wh_buf *out)
 {
-    if (strcmp(reason, "ready") == 0) {
-        add_turn(flat, f, out);
+    if (strcmp(reason, "retry") == 0) {
+        wh_buf_addf(out, "waits for its next attempt: attempt %s failed as %s",
+                    text_of(flat, "attempts", "?"),
+                    text_of(flat, "error_category", "?"));
     } else if (strcmp(reason, "delayed") == 0) {
         wh_buf_adds(out, "waits because it is delayed");
+    } else {
+        return false;
+    }
+    if (number_of(flat, "until_ms") > 0) {
         add_until(flat, "runs", out);
+    } else {
+        wh_buf_adds(out, " (due: a worker's or scheduler's next call brings it back)");
+    }
+    return true;
+}
+
+/* "; all 8 are in use, 6 of them by other queues (eu:bulk 6)" */
+static void add_slots(const explained *e, wh_buf *out)
+{
+    const wh_cli_fleet *f = &e->fleet;
+
+    wh_buf_addf(out, "waits for a slot: all %s are in use",
+                text_of(e->flat, "slots", "?"));
+    if (f->elsewhere > 0) {
+        wh_buf_addf(out, ", %" PRId64 " of them by other queues (%s %" PRId64 "%s)",
+                    f->elsewhere, f->name, f->most,
+                    f->most < f->elsewhere ? ", ..." : "");
+    }
+}
+
+/* Its workers hold it, or nothing does; false: something else. */
+static bool add_workers(const explained *e, wh_buf *out)
+{
+    const wh_reply *flat = e->flat;
+    const char *reason = e->reason;
+    const char *type = text_of(flat, "type", "?");
+    int64_t n = number_of(flat, "workers_lost");
+
+    if (strcmp(reason, "ready") == 0) {
+        wh_buf_adds(out, "waits for its turn: nothing holds it");
+        add_turn(flat, out);
+    } else if (strcmp(reason, "no_slot") == 0) {
+        add_slots(e, out);
+        add_turn(flat, out);
     } else if (strcmp(reason, "no_worker") == 0) {
-        wh_buf_adds(out, "waits because no worker of this partition is alive");
-    } else if (strcmp(reason, "breaker_open") == 0) {
+        wh_buf_addf(out, "waits because no live worker serves %s", e->where->name);
+    } else if (strcmp(reason, "workers_lost") == 0) {
+        wh_buf_addf(out,
+                    "waits because no worker is alive: the lease%s of %" PRId64
+                    " ran out (crashed, frozen, or away from Redis)",
+                    n == 1 ? "" : "s", n);
+    } else if (strcmp(reason, "no_handler") == 0) {
+        wh_buf_addf(out, "waits because no live worker has a handler for type %s",
+                    type);
+        add_until(flat, "tried again", out);
+    } else if (strcmp(reason, "workers_quiet") == 0) {
+        wh_buf_adds(out, "waits because ");
+        add_each(flat, out);
+        wh_buf_adds(out, " is quiet or about to end");
+    } else if (strcmp(reason, "backpressure") == 0) {
+        wh_buf_adds(out, "waits because ");
+        add_each(flat, out);
+        wh_buf_addf(out, " claims nothing for now (%s)",
+                    text_of(flat, "pressure", "?"));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A setting holds it; one that is not known here is shown as it is. */
+static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
+{
+    if (strcmp(reason, "breaker_open") == 0) {
         wh_buf_addf(out, "waits because the circuit breaker of type %s is open",
                     text_of(flat, "type", "?"));
         add_until(flat, "probes", out);
@@ -161,14 +249,15 @@ static void add_reason(const wh_reply *flat, const char *reason, const wh_cli_fl
     }
 }
 
-static void add_sentence(const wh_reply *flat, const wh_cli_fleet *f, wh_buf *out)
+static void add_sentence(const explained *e, wh_buf *out)
 {
-    const char *status = text_of(flat, "status", "");
-    const char *reason = fact(flat, "reason");
-    const char *worker = fact(flat, "worker");
+    const char *status = text_of(e->flat, "status", "");
+    const char *worker = fact(e->flat, "worker");
 
-    if (reason != NULL) {
-        add_reason(flat, reason, f, out);
+    if (e->reason != NULL) {
+        if (!add_time(e->flat, e->reason, out) && !add_workers(e, out)) {
+            add_limit(e->flat, e->reason, out);
+        }
     } else if (strcmp(status, "in_progress") == 0) {
         wh_buf_addf(out, "runs%s%s", worker == NULL ? "" : " on worker ",
                     worker == NULL ? "" : worker);
@@ -182,22 +271,27 @@ static void add_sentence(const wh_reply *flat, const wh_cli_fleet *f, wh_buf *ou
 static const struct shown {
     const char *name, *label;
     bool is_duration;
+    bool is_rare; /* 0 is not worth a line */
 } shown[] = {
-    {"status", "status", false},
-    {"type", "type", false},
-    {"org", "org", false},
-    {"group", "group", false},
-    {"worker", "worker", false},
-    {"ahead_org", "before it", false},
-    {"ahead_orgs", "orgs first", false},
-    {"wait_ms", "estimated wait", true},
-    {"expected_ms", "run time of type", true},
-    {"org_ready", "org: ready", false},
-    {"org_active", "org: running", false},
-    {"org_weight", "org: weight", false},
-    {"active", "all running", false},
-    {"workers", "live workers", false},
-    {"holders", "slots used by", false},
+    {"status", "status", false, false},
+    {"type", "type", false, false},
+    {"org", "org", false, false},
+    {"group", "group", false, false},
+    {"worker", "worker", false, false},
+    {"ahead_org", "before it", false, false},
+    {"ahead_orgs", "orgs first", false, false},
+    {"wait_ms", "estimated wait", true, false},
+    {"expected_ms", "run time of type", true, false},
+    {"org_ready", "org: ready", false, false},
+    {"org_active", "org: running", false, false},
+    {"org_weight", "org: weight", false, false},
+    {"active", "all running", false, false},
+    {"slots", "slots", false, true},
+    {"workers", "live workers", false, false},
+    {"workers_able", "with a handler", false, false},
+    {"workers_quiet", "quiet", false, true},
+    {"workers_pressed", "holding back", false, true},
+    {"holders", "slots used by", false, false},
 };
 
 static void add_table(const wh_cli *c, const wh_reply *flat, wh_buf *out)
@@ -207,7 +301,8 @@ static void add_table(const wh_cli *c, const wh_reply *flat, wh_buf *out)
         char label[32];
         char human[24];
 
-        if (text == NULL || text[0] == '\0') {
+        if (text == NULL || text[0] == '\0' ||
+            (shown[i].is_rare && strcmp(text, "0") == 0)) {
             continue;
         }
         if (shown[i].is_duration) {
@@ -255,9 +350,9 @@ static void add_value_json(const char *text, size_t n, wh_buf *out)
 /* Names of jobs stay texts, also those that look like numbers. */
 static bool is_number(const char *name)
 {
-    static const char *const texts[] = {"id",  "status",    "reason", "type",
-                                        "org", "group",     "worker", "limit",
-                                        "of",  "org_weight"};
+    static const char *const texts[] = {
+        "id",    "status", "reason",     "type",           "org",     "group", "worker",
+        "limit", "of",     "org_weight", "error_category", "pressure"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(texts[i], name) == 0) {
@@ -267,11 +362,12 @@ static bool is_number(const char *name)
     return true;
 }
 
-static void add_json(const wh_reply *flat, const wh_cli_partition *where,
-                     const wh_cli_fleet *f, const char *sentence, wh_buf *out)
+static void add_json(const explained *e, const char *sentence, wh_buf *out)
 {
+    const wh_reply *flat = e->flat;
+
     wh_buf_adds(out, "{\"partition\":");
-    wh_buf_add_json(out, where->name, strlen(where->name));
+    wh_buf_add_json(out, e->where->name, strlen(e->where->name));
     wh_buf_adds(out, ",\"sentence\":");
     wh_buf_add_json(out, sentence, strlen(sentence));
     for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
@@ -284,7 +380,9 @@ static void add_json(const wh_reply *flat, const wh_cli_partition *where,
         wh_buf_addc(out, ',');
         wh_buf_add_json(out, name.p, name.n);
         wh_buf_addc(out, ':');
-        if (strcmp(name.p, "holders") == 0) {
+        if (strcmp(name.p, "reason") == 0) {
+            wh_buf_add_json(out, e->reason, strlen(e->reason));
+        } else if (strcmp(name.p, "holders") == 0) {
             add_holders_json(value.p, out);
         } else if (is_number(name.p)) {
             add_value_json(value.p, value.n, out);
@@ -292,35 +390,42 @@ static void add_json(const wh_reply *flat, const wh_cli_partition *where,
             wh_buf_add_json(out, value.p, value.n);
         }
     }
-    wh_buf_addf(out,
-                ",\"fleet\":{\"workers\":%" PRId64 ",\"slots\":%" PRId64
-                ",\"held\":%" PRId64 ",\"quiet\":%" PRId64 ",\"backpressure\":%" PRId64
-                "}}\n",
-                f->workers, f->slots, f->held, f->quiet, f->pressed);
+    if (e->fleet.elsewhere > 0) {
+        wh_buf_addf(out, ",\"slots_elsewhere\":%" PRId64, e->fleet.elsewhere);
+    }
+    wh_buf_adds(out, "}\n");
 }
 
-static wh_exit print(wh_cli *c, const wh_cli_partition *where, const wh_reply *flat,
-                     const wh_cli_fleet *f)
+static wh_exit print(wh_cli *c, const explained *e)
 {
     wh_buf sentence = {0}, out = {0};
 
-    add_sentence(flat, f, &sentence);
+    add_sentence(e, &sentence);
     if (c->json) {
-        add_json(flat, where, f, wh_buf_str(&sentence), &out);
+        add_json(e, wh_buf_str(&sentence), &out);
     } else {
-        wh_buf_addf(&out, "job %s in %s ", text_of(flat, "id", "?"), where->name);
+        wh_buf_addf(&out, "job %s in %s ", text_of(e->flat, "id", "?"), e->where->name);
         wh_cli_out_clean(&out, wh_buf_str(&sentence), sentence.len, true);
         wh_buf_adds(&out, "\n\n");
-        add_table(c, flat, &out);
+        add_table(c, e->flat, &out);
     }
     out.failed = out.failed || sentence.failed;
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
     wh_buf_fini(&sentence);
-    wh_buf_fini(&out);
+    return wh_cli_out_print(c, &out);
+}
+
+/* Nothing here holds it; its workers may serve other queues too. */
+static wh_exit look_elsewhere(wh_cli *c, explained *e)
+{
+    int64_t slots = number_of(e->flat, "slots");
+
+    if (e->reason == NULL || strcmp(e->reason, "ready") != 0 || slots == 0) {
+        return WH_EXIT_OK;
+    }
+    wh_exit status = wh_cli_fleet_read(c, e->where, &e->fleet);
+    if (number_of(e->flat, "slots_used") + e->fleet.elsewhere >= slots) {
+        e->reason = "no_slot";
+    }
     return status;
 }
 
@@ -331,7 +436,7 @@ wh_exit wh_cli_explain_run(wh_cli *c)
     wh_call call;
     const wh_reply *reply = NULL;
     wh_reply *flat = NULL;
-    wh_cli_fleet fleet;
+    explained e = {.where = &where};
 
     wh_job_record_init(&rec);
     wh_exit status = wh_cli_redis_open(c);
@@ -347,10 +452,12 @@ wh_exit wh_cli_explain_run(wh_cli *c)
         status = wh_cli_no_memory(c);
     }
     if (status == WH_EXIT_OK) {
-        status = wh_cli_fleet_read(c, &where, &fleet);
+        e.flat = flat;
+        e.reason = fact(flat, "reason");
+        status = look_elsewhere(c, &e);
     }
     if (status == WH_EXIT_OK) {
-        status = print(c, &where, flat, &fleet);
+        status = print(c, &e);
     }
     wh_reply_free(flat);
     wh_job_record_fini(&rec);

@@ -47,13 +47,7 @@ static wh_exit print(wh_cli *c, const wh_funclib_status *st)
         wh_buf_addf(&out, "this wherry %d.%d  %s\n", st->own_major, st->own_revision,
                     st->own_hash);
     }
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(c, &out);
 }
 
 bool wh_cli_functions_is_ours(const wh_funclib_status *st)

@@ -176,18 +176,6 @@ static void add(const wh_cli *c, const char *noun, const wh_cli_command *command
     }
 }
 
-static wh_exit finish(wh_cli *c, wh_buf *out)
-{
-    wh_exit status = wh_cli_out_status(c, out);
-
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(out);
-    return status;
-}
-
 wh_exit wh_cli_help_show(wh_cli *c, const char *noun, const wh_cli_command *command)
 {
     wh_buf out = {0};
@@ -197,7 +185,7 @@ wh_exit wh_cli_help_show(wh_cli *c, const char *noun, const wh_cli_command *comm
     } else {
         add(c, noun, command, &out);
     }
-    return finish(c, &out);
+    return wh_cli_out_print(c, &out);
 }
 
 wh_exit wh_cli_help_missing(wh_cli *c, const char *noun)
@@ -220,7 +208,7 @@ wh_exit wh_cli_help_version(wh_cli *c)
     } else {
         wh_buf_adds(&out, "wherry " WH_VERSION "\n");
     }
-    return finish(c, &out);
+    return wh_cli_out_print(c, &out);
 }
 
 wh_exit wh_cli_help_run(wh_cli *c)
@@ -233,7 +221,7 @@ wh_exit wh_cli_help_run(wh_cli *c)
 
     if (wh_cli_args_has(&c->args, "markdown")) {
         wh_cli_markdown_all(set, &out);
-        return finish(c, &out);
+        return wh_cli_out_print(c, &out);
     }
     if (noun != NULL && wh_cli_args_find_noun(set, noun) == NULL) {
         return wh_cli_usage(c, "there is no command \"%.60s\"", noun);

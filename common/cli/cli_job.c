@@ -54,13 +54,7 @@ static wh_exit print_result(wh_cli *c, const char *id, const wh_cli_partition *w
         wh_buf_add(&out, result.p, result.n);
         wh_buf_addc(&out, '\n');
     }
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(c, &out);
 }
 
 static wh_exit change(wh_cli *c, const char *function)
@@ -217,11 +211,7 @@ wh_exit wh_cli_job_logs(wh_cli *c)
         wh_cli_note(c, "job %s has no log lines (they are kept for a day)", rec.id);
     }
     if (status == WH_EXIT_OK) {
-        status = wh_cli_out_status(c, &out);
-    }
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
+        status = wh_cli_out_print(c, &out);
     }
     wh_buf_fini(&out);
     wh_job_record_fini(&rec);

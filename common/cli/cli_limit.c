@@ -6,6 +6,8 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/conf.h"
+#include "common/cli/cli_near.h"
 #include "common/cli/cli_out.h"
 
 #include <stdio.h>
@@ -13,6 +15,8 @@
 #include <string.h>
 
 enum { SETTINGS_MAX = 100 };
+static const char STATE[] =
+    "state:"; /* what wh1_limits puts before a breaker's state */
 
 /* The operands that are no settings: at most the first, the partition. */
 static size_t settings_from(const wh_cli_args *a)
@@ -58,12 +62,56 @@ static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
     return WH_EXIT_OK;
 }
 
+/* A removal of what is not set changes nothing: a hint, not an error. */
+static void note_unset(wh_cli *c, const wh_cli_partition *p, const char *name,
+                       const wh_reply *flat)
+{
+    size_t n = wh_reply_count(flat) / 2;
+    const char **names = wh_calloc(n + 1, sizeof *names);
+    size_t used = 0;
+
+    for (size_t i = 0; names != NULL && i < n; i++) {
+        const char *set = wh_reply_str(wh_reply_at(flat, 2 * i)).p;
+
+        if (set != NULL && strcmp(set, name) == 0) {
+            wh_free(names);
+            return;
+        }
+        if (set != NULL && strncmp(set, STATE, sizeof STATE - 1) != 0) {
+            names[used++] = set;
+        }
+    }
+    const char *nearest = used == 0 ? NULL : wh_conf_suggest(name, names, used);
+    wh_cli_note(c, "%s: %s was not set%s%s%s", p->name, name,
+                nearest == NULL ? "" : "; did you mean ",
+                nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
+    wh_free(names);
+}
+
+static void note_all_unset(wh_cli *c, const wh_cli_partition *p,
+                           const wh_cli_setting *list, size_t n)
+{
+    const wh_reply *flat = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_limits", true, p->key);
+    if (wh_cli_redis_try(c, &call, &flat, &eb) == WH_OK) {
+        for (size_t i = 0; i < n; i++) {
+            note_unset(c, p, list[i].name, flat);
+        }
+    }
+}
+
 wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p,
                            const wh_cli_setting *list, size_t n)
 {
     wh_errbuf eb = {.code = WH_OK};
     wh_call call;
 
+    if (n > 0 && list[0].value[0] == '\0') {
+        note_all_unset(c, p, list, n);
+    }
     wh_call_init(&call, "wh1_limit", false, p->key);
     for (size_t i = 0; i < n; i++) {
         wh_call_args(&call, list[i].name);
@@ -132,6 +180,9 @@ static wh_exit change(wh_cli *c, read_fn *read, const char *result)
             wh_cli_partition_founded(c, &p);
         }
         status = tell(c, &p, list, n, result);
+        for (size_t i = 0; i < n && read == wh_cli_setting_parse; i++) {
+            wh_cli_near_scope(c, &p, list[i].name + strcspn(list[i].name, ":") + 1);
+        }
     }
     wh_free(list);
     return status;
@@ -222,11 +273,11 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* A setting with its state; a type's breaker that comes that stands for all types has a row as well. */
+/* A setting with its state. Each type whose breaker comes from the one for all types has
+ * a row, too. */
 static void add_rows(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *flat,
                      row *rows, size_t n)
 {
-    static const char prefix[] = "state:";
     const char *any = value_of(flat, "breaker:type/*");
 
     qsort(rows, n, sizeof *rows, by_name);
@@ -234,8 +285,8 @@ static void add_rows(wh_cli_table *t, const wh_cli_partition *p, const wh_reply 
         wh_buf other = {0};
         const char *name = rows[i].name;
 
-        if (strncmp(name, prefix, sizeof prefix - 1) == 0) {
-            wh_buf_addf(&other, "breaker:%s", name + sizeof prefix - 1);
+        if (strncmp(name, STATE, sizeof STATE - 1) == 0) {
+            wh_buf_addf(&other, "breaker:%s", name + sizeof STATE - 1);
             if (value_of(flat, wh_buf_str(&other)) == NULL && any != NULL) {
                 add_row(t, p, wh_buf_str(&other), any, rows[i].value);
             }

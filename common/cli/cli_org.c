@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Orgs are known to a partition while they have ready jobs.
+ * Orgs are known to a partition while they have jobs that wait or run; a weight may be
+ * given to one before.
  */
 #include "common/cli/cli_org.h"
 
+#include "common/cli/cli_near.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
@@ -137,7 +139,8 @@ wh_exit wh_cli_org_list(wh_cli *c)
         status = list(c, &p, limits, &t);
     }
     wh_reply_free(limits);
-    (void)snprintf(empty, sizeof empty, "no org has ready jobs in %s", p.name);
+    (void)snprintf(empty, sizeof empty, "no org has jobs that wait or run in %s",
+                   p.name);
     wh_exit printed = wh_cli_table_finish(&t, status == WH_EXIT_OK ? empty : NULL);
     return status == WH_EXIT_OK ? printed : status;
 }
@@ -175,6 +178,7 @@ wh_exit wh_cli_org_weight(wh_cli *c)
         wh_buf more = {0};
 
         wh_cli_note(c, "%s: org %s has weight %s", p.name, org, weight);
+        wh_cli_near_org(c, &p, org);
         /* Redis takes ".5" and "1e2" as well: the number, not what was typed. */
         wh_buf_addf(&more, ",\"org\":\"%s\",\"weight\":%.15g", org,
                     strtod(weight, NULL));

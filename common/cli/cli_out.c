@@ -120,6 +120,18 @@ wh_exit wh_cli_out_status(wh_cli *c, const wh_buf *b)
     return c->out_failed ? WH_EXIT_IO : WH_EXIT_OK;
 }
 
+wh_exit wh_cli_out_print(wh_cli *c, wh_buf *out)
+{
+    wh_exit status = wh_cli_out_status(c, out);
+
+    if (status == WH_EXIT_OK) {
+        wh_cli_out_flush(c, out);
+        status = wh_cli_out_status(c, NULL);
+    }
+    wh_buf_fini(out);
+    return status;
+}
+
 void wh_cli_out_color(const wh_cli *c, wh_buf *b, const char *sgr, const char *text)
 {
     if (c->is_out_color && sgr != NULL) {
@@ -165,11 +177,5 @@ wh_exit wh_cli_out_changed(wh_cli *c, const char *partition, const wh_buf *more,
     wh_buf_adds(&out, ",\"result\":");
     wh_buf_add_json(&out, result, strlen(result));
     wh_buf_adds(&out, "}\n");
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(c, &out);
 }

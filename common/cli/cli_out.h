@@ -22,6 +22,8 @@ size_t wh_cli_out_columns(const wh_cli *c);
 void wh_cli_out_flush(wh_cli *c, wh_buf *b);
 /* WH_EXIT_OK, or what became of stdout or memory. */
 wh_exit wh_cli_out_status(wh_cli *c, const wh_buf *b);
+/* Writes the whole buffer, unless memory did not suffice for it, and ends it. */
+wh_exit wh_cli_out_print(wh_cli *c, wh_buf *out);
 
 /* "text" in this SGR colour when stdout may have colours. */
 void wh_cli_out_color(const wh_cli *c, wh_buf *b, const char *sgr, const char *text);

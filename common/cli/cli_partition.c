@@ -72,7 +72,7 @@ bool wh_cli_partition_in(const wh_cli_partitions *all, const wh_cli_partition *p
     return bsearch(p, all->list, all->n, sizeof *p, by_name) != NULL;
 }
 
-static wh_exit registered(wh_cli *c, wh_cli_partitions *out)
+wh_exit wh_cli_partition_registered(wh_cli *c, wh_cli_partitions *out)
 {
     const wh_reply *reply = NULL;
     wh_call call;
@@ -148,7 +148,7 @@ static wh_exit nearest(wh_cli *c, const wh_cli_partition *p,
                        char out[2 * WH_JOB_NAME_MAX + 2])
 {
     wh_cli_partitions all;
-    wh_exit status = registered(c, &all);
+    wh_exit status = wh_cli_partition_registered(c, &all);
     const char *best = status == WH_EXIT_OK ? nearest_in(&all, p) : NULL;
 
     (void)snprintf(out, sizeof p->name, "%s", best == NULL ? "" : best);
@@ -207,7 +207,7 @@ static wh_exit look(wh_cli *c, const wh_cli_partition *p, bool *known)
 static wh_exit is_known(wh_cli *c, const wh_cli_partition *p, bool *known)
 {
     wh_cli_partitions all;
-    wh_exit status = registered(c, &all);
+    wh_exit status = wh_cli_partition_registered(c, &all);
 
     *known = status == WH_EXIT_OK && wh_cli_partition_in(&all, p);
     wh_cli_partition_list_fini(&all);
@@ -233,7 +233,7 @@ static wh_exit choose(wh_cli *c, const wh_cli_partitions *all)
 static wh_exit guess(wh_cli *c, wh_cli_partition *out)
 {
     wh_cli_partitions all;
-    wh_exit status = registered(c, &all);
+    wh_exit status = wh_cli_partition_registered(c, &all);
 
     if (status == WH_EXIT_OK && all.n == 1) {
         *out = all.list[0];
@@ -303,7 +303,7 @@ wh_exit wh_cli_partition_all(wh_cli *c, const char *operand, wh_cli_partitions *
     if (operand != NULL || (c->has_region && c->has_queue)) {
         return exactly(c, operand, out);
     }
-    wh_exit status = registered(c, out);
+    wh_exit status = wh_cli_partition_registered(c, out);
     if (status != WH_EXIT_OK || !c->has_partition) {
         return status;
     }

@@ -32,6 +32,8 @@ wh_exit wh_cli_partition_any(wh_cli *c, const char *operand, wh_cli_partition *o
  * ones, of the region or the queue that one flag names. Sorted by name, with room for one
  * more in the list. */
 wh_exit wh_cli_partition_all(wh_cli *c, const char *operand, wh_cli_partitions *out);
+/* All registered ones, whatever the flags name. Sorted by name. */
+wh_exit wh_cli_partition_registered(wh_cli *c, wh_cli_partitions *out);
 /* Is it among these? */
 bool wh_cli_partition_in(const wh_cli_partitions *all, const wh_cli_partition *p);
 void wh_cli_partition_list_fini(wh_cli_partitions *p);

@@ -7,6 +7,7 @@
 
 #include "common/base/conf.h"
 #include "common/cli/cli_limit.h"
+#include "common/cli/cli_near.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
@@ -165,6 +166,9 @@ static wh_exit tell_switch(wh_cli *c, const switching *w, const wh_cli_partition
     const char *slash = strchr(scope, '/');
     wh_cli_note(c, "%s: %.*s %s %s", p->name, (int)(slash - scope), scope, slash + 1,
                 w->did);
+    if (w->on) {
+        wh_cli_near_scope(c, p, scope);
+    }
     wh_buf_addf(&more, ",\"%.*s\":", (int)(slash - scope), scope);
     wh_buf_add_json(&more, slash + 1, strlen(slash + 1));
     wh_exit status = wh_cli_out_changed(c, p->name, &more, w->result);

@@ -182,13 +182,7 @@ wh_exit wh_cli_record_print_json(wh_cli *c, const wh_job_record *r)
 
     wh_job_record_json(r, &out);
     wh_buf_addc(&out, '\n');
-    wh_exit status = wh_cli_out_status(c, &out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&out);
-    return status;
+    return wh_cli_out_print(c, &out);
 }
 
 wh_exit wh_cli_record_print(wh_cli *c, const wh_job_record *r)
@@ -214,11 +208,5 @@ wh_exit wh_cli_record_print(wh_cli *c, const wh_job_record *r)
     print_error(&v, r);
     bytes(&v, "result", r->result, r->result_len);
     bytes(&v, "payload", r->payload, r->payload_len);
-    wh_exit status = wh_cli_out_status(c, &v.out);
-    if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &v.out);
-        status = wh_cli_out_status(c, NULL);
-    }
-    wh_buf_fini(&v.out);
-    return status;
+    return wh_cli_out_print(c, &v.out);
 }

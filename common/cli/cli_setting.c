@@ -386,39 +386,6 @@ wh_err wh_cli_setting_name(const char *word, wh_cli_setting *out, wh_errbuf *eb)
 
 /* ---- showing ---- */
 
-/* A duration as it could be typed: the largest unit that needs no fraction. */
-static void show_period(int64_t ms, wh_buf *out)
-{
-    static const struct {
-        int64_t ms;
-        const char *unit;
-    } units[] = {{DAY_MS, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (ms >= units[i].ms && ms % units[i].ms == 0) {
-            wh_buf_addf(out, "%" PRId64 "%s", ms / units[i].ms, units[i].unit);
-            return;
-        }
-    }
-    wh_buf_addf(out, "%" PRId64 "ms", ms);
-}
-
-static void show_size(int64_t bytes, wh_buf *out)
-{
-    static const struct {
-        int64_t bytes;
-        const char *unit;
-    } units[] = {{INT64_C(1) << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}};
-
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (bytes >= units[i].bytes && bytes % units[i].bytes == 0) {
-            wh_buf_addf(out, "%" PRId64 "%s", bytes / units[i].bytes, units[i].unit);
-            return;
-        }
-    }
-    wh_buf_addi(out, bytes);
-}
-
 static void show_part(const part *p, const char *text, wh_buf *out)
 {
     int64_t value = 0;
@@ -426,10 +393,9 @@ static void show_part(const part *p, const char *text, wh_buf *out)
     if (p->kind == PART_DECIMAL ||
         !wh_conf_parse_int(text, 0, INT64_C(999999999999999), &value)) {
         wh_buf_adds(out, text);
-    } else if (p->kind == PART_PERIOD) {
-        show_period(value, out);
-    } else if (p->kind == PART_SIZE) {
-        show_size(value, out);
+    } else if (p->kind == PART_PERIOD || p->kind == PART_SIZE) {
+        wh_conf_format_number(p->kind == PART_SIZE ? WH_OPT_SIZE : WH_OPT_DURATION,
+                              (double)value, out);
     } else {
         wh_buf_addf(out, "%" PRId64 "%s", value, p->kind == PART_PERCENT ? "%" : "");
     }

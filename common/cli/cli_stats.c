@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All figures of one partition, and its limits behind them. Two calls: there is no moment
- * at which both were looked at.
+ * All figures of one partition, then what waits and why, then its limits. Three calls:
+ * there is no moment at which all were looked at.
  */
 #include "common/cli/cli_stats.h"
 
 #include "common/base/clock.h"
 #include "common/cli/cli_limit.h"
 #include "common/cli/cli_out.h"
+#include "common/cli/cli_pressure.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { WATCH_MS = 1000, STATS_MAX = 64, NAME_MAX_LEN = 24 };
+enum { WATCH_MS = 1000, ORGS_DEFAULT = 5, STATS_MAX = 64, NAME_MAX_LEN = 24 };
 
 typedef struct sample {
     char names[STATS_MAX][NAME_MAX_LEN];
@@ -203,13 +204,13 @@ static wh_exit stats_once(wh_cli *c, const wh_cli_partition *p, sample *before)
         }
     }
     *before = now;
-    status = add_limits(c, p, &now, &out);
+    status = wh_cli_pressure_add(
+        c, p, wh_cli_args_number(&c->args, "orgs", ORGS_DEFAULT), &out);
     if (status == WH_EXIT_OK) {
-        status = wh_cli_out_status(c, &out);
+        status = add_limits(c, p, &now, &out);
     }
     if (status == WH_EXIT_OK) {
-        wh_cli_out_flush(c, &out);
-        status = wh_cli_out_status(c, NULL);
+        status = wh_cli_out_print(c, &out);
     }
     wh_buf_fini(&out);
     return status;

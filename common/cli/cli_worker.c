@@ -23,6 +23,16 @@ static const wh_cli_column columns[] = {
     {"INFO", "info", false},
 };
 
+/* "mail,sms" of an array of texts, such as the types that it has handlers for. */
+static void names_text(const json_t *array, wh_buf *text)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *name = json_string_value(json_array_get(array, i));
+
+        wh_buf_addf(text, "%s%s", i == 0 ? "" : ",", name == NULL ? "?" : name);
+    }
+}
+
 /* "host=a pid=12" of the flat members of what a worker says about itself. */
 static void info_text(const char *json, size_t n, wh_buf *text, wh_buf *raw)
 {
@@ -50,7 +60,8 @@ static void info_text(const char *json, size_t n, wh_buf *text, wh_buf *raw)
         } else if (json_is_boolean(value)) {
             wh_buf_addf(text, "%s=%s", name, json_is_true(value) ? "yes" : "no");
         } else if (json_is_array(value)) {
-            wh_buf_addf(text, "%s=%zu", name, json_array_size(value));
+            wh_buf_addf(text, "%s=", name);
+            names_text(value, text);
         }
     }
     json_decref(object);

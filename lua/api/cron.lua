@@ -5,7 +5,7 @@
 --   wh1_cron_pause name -> OK · wh1_cron_resume name next_ms -> OK
 --   wh1_cron_fire name expected_ms next_ms (id head payload)… -> [1, created] | [0, next or -1]
 --   wh1_cron_list -> [now_ms, name, definition, next_ms or -1, …]
--- Errors WHBADARG WHTOOBIG WHNOTFOUND WHBADDATA OOM. O(log schedules + jobs); list O(schedules).
+-- Errors WHBADARG WHTOOBIG WHNOTFOUND WHBADDATA OOM. O(log schedules + jobs); list O(schedules), in three commands.
 local cron = { definition = 65536, jobs = 100, schedules = 10000, latest = 9999999999999 }
 
 local function begin(KEYS, ARGV, n, usage)
@@ -102,10 +102,13 @@ end, {})
 
 args.register('wh1_cron_list', function(KEYS)
     local k = keys.of(KEYS)
-    local out, flat = { clock.now() }, redis.call('HGETALL', k.cron)
+    local out, flat, at = { clock.now() }, redis.call('HGETALL', k.cron), {}
+    local times = redis.call('ZRANGE', k.cronat, 0, -1, 'WITHSCORES')
+    for i = 1, #times, 2 do
+        at[times[i]] = tonumber(times[i + 1])
+    end
     for i = 1, #flat, 2 do
-        out[#out + 1], out[#out + 2] = flat[i], flat[i + 1]
-        out[#out + 1] = tonumber(redis.call('ZSCORE', k.cronat, flat[i]) or -1)
+        out[#out + 1], out[#out + 2], out[#out + 3] = flat[i], flat[i + 1], at[flat[i]] or -1
     end
     return out
 end, { 'no-writes' })

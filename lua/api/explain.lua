@@ -1,20 +1,27 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_explain: why does this job not run? ARGV id -> flat fact, value… (docs/protocol.md section 8).
--- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(jobs before it in its place, 10,000 at most, + workers
--- + orgs in flight).
-local explain = { depth = 10000, holders = 10 }
+-- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(workers + places and orgs of the ring with a weight
+-- + orgs in flight); in a list it looks at 100,000 ids from each end.
+local explain = { depth = 100000, holders = 10 }
+
+-- Where an id stands in a place; nil when it is not found.
+local function position(key, read, raw)
+    if read == 'ZRANGE' then
+        return redis.call('ZRANK', key, raw) or nil
+    end
+    return redis.call('LPOS', key, raw, 'MAXLEN', explain.depth)
+        or redis.call('LPOS', key, raw, 'RANK', -1, 'MAXLEN', explain.depth)
+        or nil
+end
 
 -- How many ids stand before this one in its org, by the order in which they run; nil when it is not found.
+-- What was set aside runs first, as soon as its type may.
 local function ahead_in_org(k, org, raw)
     local before, found = 0, nil
     ready.each(k, org, function(key, read, length)
-        if not found and before < explain.depth then
-            for i, other in ipairs(redis.call(read, key, 0, math.min(length, explain.depth) - 1)) do
-                if other == raw then
-                    found = before + i - 1
-                    return
-                end
-            end
+        local at = not found and length > 0 and position(key, read, raw)
+        if at then
+            found = string.sub(key, 1, #k.aside_) == k.aside_ and at or before + at
         end
         before = before + length
     end)
@@ -38,8 +45,8 @@ local function holders(k)
     return table.concat(words, ', '), sum
 end
 
--- The first thing that holds a ready job: reason, until, setting. Settings are named as wh1_limit does.
-local function held_by(k, now, c)
+-- The first setting that holds a ready job: reason, until. nil: none does.
+local function held_by_setting(k, now, c)
     if redis.call('HGET', k.ctl, 'paused') == '1' then
         return 'queue_paused'
     end
@@ -63,8 +70,7 @@ local function held_by(k, now, c)
             return 'group_cap', 'inf'
         end
     end
-    local live = redis.call('ZCOUNT', k.workers, '(' .. string.format('%.0f', now), '+inf')
-    return live == 0 and 'no_worker' or 'ready'
+    return nil
 end
 
 local SETTING = {
@@ -108,25 +114,62 @@ local function used_of(k, reason, c)
     return reason == 'org_cap' and redis.call('HGET', k.active, c.org) or nil
 end
 
--- What can be told of the time it has to wait: the jobs that run before it, by the slots in use.
-local function estimate(k, c, active)
-    local cost = tonumber(redis.call('HGET', k.types, tally.mean) or '')
-    if not cost or not c.ahead or active == 0 then
-        return nil
+-- The part of the workers' time that is an org's, as long as all orgs of the ring have enough to run.
+local function share_of(k, org)
+    local own, sum = 1, math.max(redis.call('ZCARD', k.ring), 1)
+    local flat = redis.call('HGETALL', k.weights)
+    for i = 1, #flat, 2 do
+        local w = tonumber(flat[i + 1]) or 1
+        own = flat[i] == org and w or own
+        sum = redis.call('ZSCORE', k.ring, flat[i]) and sum + w - 1 or sum
     end
-    local orgs = math.max(redis.call('ZCARD', k.ring), 1)
-    return (c.ahead + 1) * orgs * cost / active
+    return math.min(own / sum, 1)
 end
 
-local function add_waiting(k, now, out, c)
+-- What can be told of the time it has to wait: the jobs that run before it, by the slots there are.
+local function estimate(k, c, slots)
+    local cost = tonumber(redis.call('HGET', k.types, tally.mean) or '')
+    if not cost or not c.ahead or slots == 0 then
+        return nil
+    end
+    return (c.ahead + 1) * cost / slots / share_of(k, c.org)
+end
+
+local function put_fleet(out, f)
     local put, number = record.put, record.decimal
-    local reason, at = held_by(k, now, c)
-    put(out, 'reason', reason)
-    put(out, 'until_ms', tonumber(at) and at ~= 'inf' and number(math.max(0, math.ceil(tonumber(at) - now))))
+    put(out, 'workers', number(f.live))
+    put(out, 'workers_lost', number(f.lost))
+    put(out, 'workers_quiet', number(f.quiet))
+    put(out, 'workers_able', number(f.able))
+    put(out, 'workers_pressed', number(f.pressed))
+    put(out, 'pressure', f.why)
+    put(out, 'slots', number(f.slots))
+    put(out, 'slots_used', number(f.used))
+end
+
+local function add_reason(out, reason, until_ms)
+    record.put(out, 'reason', reason)
+    record.put(out, 'until_ms', until_ms and record.decimal(math.max(0, math.ceil(until_ms))))
+end
+
+-- One that waits for its time: since it was enqueued so, or after a failed attempt.
+local function add_delayed(out, m, f, left)
+    local failed = m[M.next_retry_at] and (m[M.attempts] or 0) > 0
+    local unknown = failed and m[M.category] == 'no_handler' and fleet.held_by(f) == 'no_handler'
+    add_reason(out, unknown and 'no_handler' or failed and 'retry' or 'delayed', left)
+    put_fleet(out, f)
+end
+
+local function add_waiting(k, now, out, c, f)
+    local put, number = record.put, record.decimal
+    local reason, at = held_by_setting(k, now, c)
+    reason = reason or fleet.held_by(f) or 'ready'
+    add_reason(out, reason, at and at ~= 'inf' and tonumber(at) - now)
     local setting, value = setting_of(k, reason, c)
     put(out, 'limit', setting)
     put(out, 'of', value)
     put(out, 'used', used_of(k, reason, c))
+    put_fleet(out, f)
     c.ahead = ahead_in_org(k, c.org, c.raw)
     put(out, 'ahead_org', number(c.ahead))
     put(out, 'ahead_orgs', number(redis.call('ZRANK', k.ring, c.org) or nil))
@@ -137,8 +180,8 @@ local function add_waiting(k, now, out, c)
     put(out, 'active', number(active))
     put(out, 'holders', names)
     put(out, 'expected_ms', redis.call('HGET', k.types, c.kind))
-    if reason == 'ready' then
-        put(out, 'wait_ms', number(estimate(k, c, active)))
+    if reason == 'ready' or reason == 'no_slot' then
+        put(out, 'wait_ms', number(estimate(k, c, active > 0 and active or f.slots)))
     end
 end
 
@@ -154,18 +197,19 @@ args.register('wh1_explain', function(KEYS, ARGV)
         args.fail('WHNOTFOUND no job with this id in this partition')
     end
     local head = record.decode(rec)
-    local status, due, worker = view.status(k, raw, meta.get(k, raw))
+    local m = meta.get(k, raw)
+    local status, due, worker = view.status(k, raw, m)
     local out = { 'id', id.text(raw), 'status', status, 'type', head[1], 'org', head[2] }
     local o = head[4] or {}
     record.put(out, 'group', o.g)
     record.put(out, 'worker', worker)
-    local live = redis.call('ZCOUNT', k.workers, '(' .. string.format('%.0f', now), '+inf')
-    record.put(out, 'workers', record.decimal(live))
+    record.put(out, 'attempts', record.decimal(m[M.attempts]))
+    record.put(out, 'error_category', m[M.category])
     if status == 'scheduled' then
-        record.put(out, 'reason', 'delayed')
-        record.put(out, 'until_ms', record.decimal(math.max(0, due - now)))
+        add_delayed(out, m, fleet.read(k, now, head[1]), due - now)
     elseif status == 'pending' then
-        add_waiting(k, now, out, { raw = raw, org = head[2], kind = head[1], group = o.g or '' })
+        local c = { raw = raw, org = head[2], kind = head[1], group = o.g or '' }
+        add_waiting(k, now, out, c, fleet.read(k, now, head[1]))
     end
     return out
 end, { 'no-writes' })

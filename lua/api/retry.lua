@@ -9,12 +9,26 @@ local function from_dlq(k, now, raw, entry)
     dlq.revive(k, now, entry, raw, record.fields(found[1][2]))
 end
 
+-- The record without its deadlines, which are over or were for the first try; as of one from the DLQ.
+local function without_deadlines(rec)
+    local head, payload = record.decode(rec, true)
+    local o = head[4]
+    if not o or not (o.xp or o.rf) then
+        return rec, head
+    end
+    o.xp, o.rf = nil, nil
+    return record.stamp(record.enqueued_at(rec)) .. record.pack_head(head) .. payload, head
+end
+
 -- A kept job that ended without success. If its id still stands in its list, it only wakes up there.
-local function start_over(k, now, raw, rec, head, m)
-    local fresh = meta.new()
+local function start_over(k, now, raw, old, m)
+    local fresh, rec, head = meta.new(), without_deadlines(old)
     fresh[M.fence], fresh[M.next_retry_at] = m[M.fence], now
     if not m[M.queued] then
         ready.push(k, raw, rec, head, false)
+    end
+    if rec ~= old then
+        redis.call('HSET', k.jobs, raw, rec)
     end
     queued.change(k, head[2], 1, #rec, m[M.queued] and -1 or 0)
     meta.put(k, raw, fresh)
@@ -46,7 +60,7 @@ args.register('wh1_retry', function(KEYS, ARGV)
             m[M.next_retry_at] = now
             meta.put(k, raw, m)
         elseif status ~= 'pending' then
-            start_over(k, now, raw, rec, head, m)
+            start_over(k, now, raw, rec, m)
         end
     end
     bell.ring(k, now)

@@ -42,28 +42,13 @@ local function oldest(k, now)
     return age
 end
 
-local function held_by_all(k)
-    local n = 0
-    for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
-        n = n + redis.call('HLEN', k.run_ .. worker)
-    end
-    return n
-end
-
--- Ids in ready lists: all known ids less those that stand elsewhere. Finished jobs that still
--- stand in a list are counted with the kept ones, tombstones with the ready ones until popped.
-local function pending(k, held)
-    local others = redis.call('ZCARD', k.delayed) + redis.call('ZCARD', k.done) + redis.call('XLEN', k.dlq)
-    return math.max(0, redis.call('HLEN', k.jobs) - others - held)
-end
-
 args.register('wh1_stats', function(KEYS)
     local k = keys.of(KEYS)
     local now = clock.now()
-    local held = held_by_all(k)
+    local held = figures.held(k)
     local out = {
         'now_ms', now,
-        'pending', pending(k, held),
+        'pending', figures.pending(k, held),
         'scheduled', redis.call('ZCARD', k.delayed),
         'in_progress', held,
         'kept', redis.call('ZCARD', k.done),

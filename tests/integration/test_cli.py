@@ -320,10 +320,10 @@ class Operators(CliCase):
     def test_workers(self):
         self.assertIn("no worker", self.wherry("worker", "list").err)
         self.enqueue("t")
-        self.redis.heartbeat("w1", info='{"host": "h7", "pid": 12, "types": ["a"]}')
+        self.redis.heartbeat("w1", info='{"host": "h7", "pid": 12, "types": ["a", "b"]}')
         row = self.wherry("worker", "list", "--json").lines()[0]
         self.assertEqual((row["worker"], row["state"], row["info"]["pid"]), ("w1", "live", 12))
-        self.assertIn("host=h7 pid=12 types=1", self.wherry("worker", "list").out)
+        self.assertIn("host=h7 pid=12 types=a,b", self.wherry("worker", "list").out)
         self.wherry("worker", "quiet", "w1")
         self.assertIn(b"quiet", self.redis.heartbeat("w1", "renew"))
         self.wherry("worker", "quiet", "nobody", status=3)
@@ -429,6 +429,14 @@ class Operators(CliCase):
         self.assertEqual(done.out, "--config f.yaml --check-config\n")
         done = self.wherry("config", "print", "f.yaml", "--json", program=program, status=78)
         self.assertEqual(done.out, "--config f.yaml --print-config --json\n")
+
+    def test_dev_refuses_a_folder_and_leaves_none(self):
+        there = os.path.join(self.home, "there")
+        os.mkdir(there)
+        for name in ("a" * 200, os.path.join("a" * 100, "b" * 100) + "/", "what?"):
+            done = self.wherry("dev", "--dir", os.path.join(there, name), status=2)
+            self.assertIn("can't hold a socket", done.err)
+            self.assertEqual(os.listdir(there), [])
 
     def test_dev(self):
         env = self.env(REDIS_URL=None, XDG_DATA_HOME=self.home,

@@ -91,6 +91,27 @@ class Limits(CliCase):
         self.assertIn("order=arrival or order=deadline", done.err)
 
 
+    def test_names_with_a_typing_error(self):
+        """They are no errors, since a setting may come before the first job; but it is said."""
+        self.enqueue("mail", "--org", "acme")
+        self.redis.heartbeat("w1", info='{"types":["mail","invoice"]}')
+        hint = "no job of an org acmee waits or runs in any:default; did you mean acme?"
+        self.assertIn(hint, self.wherry("limit", "set", "active:org/acmee=5").err)
+        self.assertIn(hint, self.wherry("queue", "pause", "--org", "acmee").err)
+        self.assertIn(hint, self.wherry("org", "weight", "acmee", "2").err)
+        hint = "no worker of any:default has a handler for type invioce; did you mean invoice?"
+        self.assertIn(hint, self.wherry("limit", "set", "rate:org/acme/type/invioce=1/1s").err)
+        self.assertIn(hint, self.wherry("queue", "pause", "--type", "invioce").err)
+        for words in (("limit", "set", "active:org/acme=5", "rate:type/mail=1/1s"),
+                      ("limit", "set", "active:org/*=5", "active:group=1", "active:org/zzz=1"),
+                      ("queue", "pause", "--org", "initech"), ("org", "weight", "acme", "2")):
+            self.assertNotIn("did you mean", self.wherry(*words).err)
+        done = self.wherry("limit", "remove", "active:org/acmf")
+        self.assertIn("active:org/acmf was not set; did you mean active:org/acme?", done.err)
+        self.assertNotIn("was not set", self.wherry("limit", "remove", "active:org/acme").err)
+        done = self.wherry("queue", "resume", "--org", "globex")
+        self.assertIn("pause:org/globex was not set", done.err)
+
     def test_caps_of_orgs(self):
         self.enqueue("t", "--org", "a")
         self.enqueue("t", "--org", "b")
@@ -155,8 +176,7 @@ class Explain(CliCase):
         self.redis.claim("w1", 1)
         facts = self.explain(self.enqueue("mail"))
         self.assertTrue(facts["sentence"].startswith("waits for a slot: all 1 are in use"), facts)
-        self.assertEqual(facts["fleet"], {"workers": 1, "slots": 1, "held": 1, "quiet": 0,
-                                          "backpressure": 0})
+        self.assertEqual((facts["reason"], facts["slots"], facts["slots_used"]), ("no_slot", 1, 1))
 
     def test_one_that_does_not_wait(self):
         job = self.kill_jobs(1)[0]

@@ -67,6 +67,17 @@ static void open_it(void)
     state_is("mail", "open 5000");
 }
 
+/* An open one, and n jobs behind it: 100 and up. */
+static void open_with(unsigned n)
+{
+    start("breaker:type/mail", RULE);
+    open_it();
+    for (unsigned i = 0; i < n; i++) {
+        wh_ll_put(100 + i, "mail", "");
+    }
+    wh_lc_claim("w", 100, "");
+}
+
 static void opens_at_its_rate_and_volume(void **state)
 {
     (void)state;
@@ -157,11 +168,7 @@ static void old_failures_are_forgotten(void **state)
 static void jobs_wait_unharmed(void **state)
 {
     (void)state;
-    start("breaker:type/mail", RULE);
-    open_it();
-    for (unsigned n = 100; n < 120; n++) {
-        wh_ll_put(n, "mail", "");
-    }
+    open_with(20);
     wh_ll_put(200, "sms", "");
     wh_lc_claim("w", 100, "200"); /* other types go on */
     for (unsigned i = 0; i < 49; i++) {
@@ -176,12 +183,7 @@ static void jobs_wait_unharmed(void **state)
 static void probes_close_it(void **state)
 {
     (void)state;
-    start("breaker:type/mail", RULE);
-    open_it();
-    for (unsigned n = 100; n < 120; n++) {
-        wh_ll_put(n, "mail", "");
-    }
-    wh_lc_claim("w", 100, "");
+    open_with(20);
     wh_lc_advance(4999);
     wh_lc_claim("w", 100, "");
     wh_lc_advance(1);
@@ -203,12 +205,7 @@ static void probes_close_it(void **state)
 static void one_bad_probe_opens_it_again(void **state)
 {
     (void)state;
-    start("breaker:type/mail", RULE);
-    open_it();
-    for (unsigned n = 100; n < 105; n++) {
-        wh_ll_put(n, "mail", "");
-    }
-    wh_lc_claim("w", 100, "");
+    open_with(5);
     wh_lc_advance(5000);
     wh_lc_claim("w", 100, "100 101");
     wh_lc_advance(10);
@@ -226,12 +223,7 @@ static void one_bad_probe_opens_it_again(void **state)
 static void lost_probes_are_sent_again(void **state)
 {
     (void)state;
-    start("breaker:type/mail", RULE);
-    open_it();
-    for (unsigned n = 100; n < 105; n++) {
-        wh_ll_put(n, "mail", "");
-    }
-    wh_lc_claim("w", 100, "");
+    open_with(5);
     wh_lc_worker("lost");
     wh_lc_advance(5000);
     wh_lc_claim("lost", 100, "100 101");
@@ -250,11 +242,7 @@ static void lost_probes_are_sent_again(void **state)
 static void released_probes_are_sent_again(void **state)
 {
     (void)state;
-    start("breaker:type/mail", RULE);
-    open_it();
-    wh_ll_put(100, "mail", "");
-    wh_ll_put(101, "mail", "");
-    wh_lc_claim("w", 100, "");
+    open_with(2);
     wh_lc_advance(5000);
     wh_lc_claim("w", 100, "100 101");
     wh_ll_end("w", 100, 1, "release", 0, NULL);
@@ -284,12 +272,7 @@ static void every_type_has_its_own(void **state)
 static void removal_lets_everything_go(void **state)
 {
     (void)state;
-    start("breaker:type/mail", RULE);
-    open_it();
-    for (unsigned n = 100; n < 110; n++) {
-        wh_ll_put(n, "mail", "");
-    }
-    wh_lc_claim("w", 100, "");
+    open_with(10);
     wh_ll_set("breaker:type/mail", "");
     assert_int_equal(wh_ll_take_count("w", 100), 10);
     wh_lc_audit();

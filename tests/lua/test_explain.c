@@ -198,12 +198,139 @@ static void a_paused_queue_and_no_worker(void **state)
     is(1, "workers", "0");
     wh_lc_worker("w");
     is(1, "reason", "ready");
-    wh_lc_advance(30001); /* its lease ran out */
+    wh_lc_advance(30001);
+    is(1, "reason", "workers_lost");
+    is(1, "workers_lost", "1");
+    wh_lc_ok("wh1_recover", "10");
     is(1, "reason", "no_worker");
+    is(1, "workers_lost", "0");
     wh_lc_text("OK", "wh1_pause", "");
     is(1, "reason", "queue_paused");
     wh_lc_text("OK", "wh1_resume", "");
     is(1, "reason", "no_worker");
+}
+
+static void says(const char *worker, const char *info)
+{
+    wh_lc_ok("wh1_heartbeat", "%s 3600000 new %s", worker, info);
+}
+
+/* Job 1 is of type mail; w and v are the workers. */
+static void no_handler_of_the_type(void **state)
+{
+    static const char *const can[] = {"{\"types\":[\"sms\",\"mail\"]}",
+                                      "{\"types\":[\"*\"]}",
+                                      "{\"slots\":4}",
+                                      "{\"types\":[\"sms\"],\"types_cut\":true}",
+                                      "[1]",
+                                      "no JSON",
+                                      "{\"types\":7}"};
+    static const char *const can_not[] = {"{\"types\":[\"sms\",\"mails\"]}",
+                                          "{\"types\":[]}", "{\"types\":[1,null]}"};
+
+    (void)state;
+    wh_ll_put(1, "mail", "");
+    for (size_t i = 0; i < sizeof can / sizeof can[0]; i++) {
+        says("w", can[i]);
+        is(1, "reason", "ready");
+        is(1, "workers_able", "1");
+    }
+    for (size_t i = 0; i < sizeof can_not / sizeof can_not[0]; i++) {
+        says("w", can_not[i]);
+        is(1, "reason", "no_handler");
+        is(1, "workers_able", "0");
+        is(1, "workers", "1");
+    }
+    says("v", "{\"types\":[\"mail\"]}");
+    is(1, "reason", "ready");
+    is(1, "workers_able", "1");
+    is(1, "workers", "2");
+    wh_lc_text("OK", "wh1_quiet", "v"); /* the one that could */
+    is(1, "reason", "no_handler");
+    /* A limit that holds it comes first. */
+    wh_ll_set("pause:type/mail", "1");
+    is(1, "reason", "type_paused");
+}
+
+static void quiet_workers(void **state)
+{
+    (void)state;
+    wh_ll_put(1, "mail", "");
+    says("w", "{\"state\":\"running\"}");
+    says("v", "{\"state\":\"draining\"}");
+    is(1, "reason", "ready");
+    is(1, "workers_quiet", "1");
+    wh_lc_text("OK", "wh1_quiet", "w"); /* it has not heard of it yet */
+    is(1, "reason", "workers_quiet");
+    is(1, "workers_quiet", "2");
+    says("x", "{\"state\":\"starting\"}");
+    is(1, "reason", "ready");
+}
+
+static void workers_that_hold_back(void **state)
+{
+    (void)state;
+    wh_ll_put(1, "mail", "");
+    says("w", "{\"state\":\"running\",\"backpressure\":\"memory\"}");
+    is(1, "reason", "backpressure");
+    is(1, "pressure", "memory");
+    says("v", "{\"state\":\"quiet\",\"slots\":9}");
+    is(1, "reason", "backpressure");
+    is(1, "slots", "0");
+    says("v", "{\"state\":\"running\",\"slots\":9}");
+    is(1, "reason", "ready");
+    is(1, "workers_pressed", "1");
+    says("v", "{\"backpressure\":\"busy\"}");
+    is(1, "reason", "backpressure");
+    is(1, "workers_pressed", "2");
+}
+
+static void all_slots_in_use(void **state)
+{
+    (void)state;
+    says("w", "{\"slots\":2}");
+    for (unsigned n = 1; n <= 3; n++) {
+        wh_ll_put(n, "mail", "");
+    }
+    wh_lc_claim("w", 1, "1");
+    is(3, "reason", "ready");
+    is(3, "slots", "2");
+    is(3, "slots_used", "1");
+    wh_lc_claim("w", 1, "2");
+    is(3, "reason", "no_slot");
+    is(3, "slots_used", "2");
+    is(3, "holders", "default 2");
+    says("v", "{\"slots\":5,\"backpressure\":\"busy\"}");
+    is(3, "reason", "no_slot");
+    says("v", "{\"slots\":5}");
+    is(3, "reason", "ready");
+}
+
+/* Who has no handler claims it all the same: the job waits between its attempts. */
+static void retries(void **state)
+{
+    (void)state;
+    says("w", "{\"types\":[\"sms\"]}");
+    wh_ll_put(1, "mail", "");
+    wh_lc_claim("w", 1, "1");
+    wh_ll_end("w", 1, 1, "retry", 4000, "no_handler");
+    is(1, "status", "scheduled");
+    is(1, "reason", "no_handler");
+    is(1, "until_ms", "4000");
+    is(1, "attempts", "1");
+    says("w", "{\"types\":[\"mail\"]}");
+    is(1, "reason", "retry");
+    is(1, "error_category", "no_handler");
+    wh_ll_put(2, "mail", "");
+    wh_lc_claim("w", 1, "2");
+    wh_ll_end("w", 2, 1, "retry", 4000, "timeout");
+    says("w", "{\"types\":[\"sms\"]}");
+    is(2, "reason", "retry");
+    is(2, "error_category", "timeout");
+    wh_ll_put(3, "mail", "");
+    wh_lc_claim("w", 1, "3");
+    wh_ll_end("w", 3, 1, "snooze", 4000, NULL);
+    is(3, "reason", "delayed");
 }
 
 /* The first that holds it, from the queue to the group. */
@@ -287,6 +414,17 @@ static void estimates_a_wait(void **state)
     is(100, "ahead_org", "91");
     /* 92 jobs of 100 ms on 4 slots */
     is(100, "wait_ms", "2300");
+    wh_ll_put(500, "mail", "ORG other");
+    is(100, "wait_ms", "4600"); /* half of the time is another org's */
+    wh_lc_text("OK", "wh1_weight", "o 3");
+    is(100, "wait_ms", "3067");
+    wh_lc_text("OK", "wh1_weight", "idle 1000");
+    is(100, "wait_ms", "3067");
+    wh_lc_advance(100);
+    wh_ll_done("w", &c);
+    says("w", "{\"slots\":8}");
+    wh_lc_text("OK", "wh1_weight", "o 1");
+    is(100, "wait_ms", "2300"); /* nobody runs: by the slots there are */
 }
 
 static void a_job_set_aside_or_by_deadline(void **state)
@@ -301,9 +439,13 @@ static void a_job_set_aside_or_by_deadline(void **state)
     wh_ll_put(4, "sms", "ORG o EXPIRES 5000");
     is(3, "ahead_org", "1");
     is(4, "ahead_org", "0");
+    wh_lc_advance(1);
+    wh_ll_put(5, "mail", "ORG o");
     wh_lc_claim("w", 10, "4 3");
+    wh_ll_put(6, "sms", "ORG o");
+    is(5, "ahead_org", "2"); /* of those set aside; job 6 is not before it */
     is(1, "reason", "type_paused");
-    is(1, "org_ready", "2");
+    is(1, "org_ready", "4");
     is(2, "reason", "type_paused");
 }
 
@@ -316,6 +458,11 @@ int main(void)
         WH_LC_TEST(an_open_breaker),
         WH_LC_TEST(an_adaptive_rate),
         WH_LC_TEST(a_paused_queue_and_no_worker),
+        WH_LC_TEST(no_handler_of_the_type),
+        WH_LC_TEST(quiet_workers),
+        WH_LC_TEST(workers_that_hold_back),
+        WH_LC_TEST(all_slots_in_use),
+        WH_LC_TEST(retries),
         WH_LC_TEST(the_outermost_comes_first),
         WH_LC_TEST(who_is_ahead_and_who_has_the_slots),
         WH_LC_TEST(estimates_a_wait),

@@ -78,6 +78,7 @@ static const struct change reads[] = {
     {"wh1_stats", ""},
     {"wh1_workers", ""},
     {"wh1_orgs", "0 10"},
+    {"wh1_usage", "10"},
     {"wh1_audit", "1000"},
     {"wh1_limits", ""},
     {"wh1_explain", "I2"},

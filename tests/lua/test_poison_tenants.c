@@ -58,6 +58,7 @@ static const struct change changes[] = {
     {"wh1_jobs", "pending 0 100"},
     {"wh1_stats", ""},
     {"wh1_orgs", "0 100"},
+    {"wh1_usage", "10"},
     {"wh1_audit", "1000"},
 };
 

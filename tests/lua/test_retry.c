@@ -129,6 +129,40 @@ static void a_cancelled_one_that_was_scheduled(void **state)
     wh_lc_audit();
 }
 
+/* It starts over: a worker must not find that it is too late again. */
+static void an_expired_one(void **state)
+{
+    static const char *const orders[] = {"arrival", "deadline"};
+
+    (void)state;
+    wh_lc_worker("w");
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned in_list = 1 + 10 * i, scheduled = 2 + 10 * i;
+
+        wh_lc_ok("wh1_configure", "order %s", orders[i]);
+        wh_lc_enqueue(in_list, "EXPIRES 1000 RETRYFOR 2000 GROUP g");
+        wh_lc_enqueue(scheduled, "EXPIRES 1000 DELAY 9000");
+        wh_lc_advance(3000);
+        wh_lc_ok("wh1_expire", "10");
+        wh_lc_status(in_list, "expired");
+        retry_twice(in_list);
+        retry_twice(scheduled);
+        for (unsigned n = in_list; n <= scheduled; n++) {
+            wh_lc_field(n, "expires_at_ms", NULL);
+            wh_lc_field(n, "retry_for_ms", NULL);
+        }
+        wh_lc_field(in_list, "group", "g");
+        wh_lc_audit();
+        assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+        redisReply *r = wh_lc_call("wh1_cycle", "w 5 0");
+        assert_int_equal(r->element[4]->elements, 6);
+        freeReplyObject(r);
+        wh_lc_done("w", in_list, 1, true);
+        wh_lc_done("w", scheduled, 1, true);
+        wh_lc_audit();
+    }
+}
+
 static void ended_and_running_ones(void **state)
 {
     (void)state;
@@ -178,6 +212,7 @@ int main(void)
         WH_LC_TEST(a_cancelled_one_that_still_stands_in_its_list),
         WH_LC_TEST(a_cancelled_one_whose_list_dropped_it),
         WH_LC_TEST(a_cancelled_one_that_was_scheduled),
+        WH_LC_TEST(an_expired_one),
         WH_LC_TEST(ended_and_running_ones),
         WH_LC_TEST(an_entry_removed_by_hand),
         WH_LC_TEST(refuses_bad_arguments),

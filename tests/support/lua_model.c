@@ -266,7 +266,7 @@ static void revive(struct wh_lm *m, unsigned n)
     j->cancel = j->by_deadline = false;
     j->expires_ms = 0;
     j->key = -1;
-    j->bytes = wh_lm_record_size(&bare, false);
+    j->bytes = j->patient = wh_lm_record_size(&bare, false);
     wh_lm_push(m, n, false);
     m->stat[WH_LM_REPLAYED]++;
 }
@@ -292,6 +292,8 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
     case WH_LM_EXPIRED:
         j->attempts = j->recoveries = 0;
         m->expiry[n] = -1;
+        j->expires_ms = 0;
+        j->bytes = j->patient;
         if (m->stand[n].in) {
             j->state = WH_LM_READY; /* wakes up where it stands */
         } else {

@@ -100,6 +100,7 @@ struct wh_lm_job {
     unsigned org, level, type, group, worker, run_fence;
     unsigned attempts, recoveries, fence;
     unsigned category, bytes, payload; /* bytes: of its record */
+    unsigned patient;                  /* bytes of its record without a deadline */
     int key;
     enum wh_lm_unique unique;
     long long enqueued_at, due, finished_at, expires_ms;

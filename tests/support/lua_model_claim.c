@@ -108,6 +108,23 @@ bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n)
            wh_lm_org_room(x, m->job[n].org).n > 0 && wh_lm_may_run_in_org(m, x, n);
 }
 
+/* The workers of this model say nothing of themselves: only what Redis knows holds a job. */
+static const char *reason_of_workers(const struct wh_lm *m)
+{
+    unsigned live = 0, lost = 0, quiet = 0;
+
+    for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
+        bool is_live = wh_lm_live(m, w);
+
+        live += is_live;
+        lost += m->worker[w].known && !is_live;
+        quiet += is_live && m->worker[w].quiet;
+    }
+    return live == 0       ? lost > 0 ? "workers_lost" : "no_worker"
+           : live == quiet ? "workers_quiet"
+                           : "ready";
+}
+
 const char *wh_lm_reason(struct wh_lm *m, unsigned n)
 {
     const struct wh_lm_job *j = &m->job[n];
@@ -118,7 +135,6 @@ const char *wh_lm_reason(struct wh_lm *m, unsigned n)
         wh_lm_pair_room(&x, j->org, j->type),
         wh_lm_group_room(&x, j->org, j->group),
     };
-    bool live = false;
 
     if (m->paused) {
         return "queue_paused";
@@ -128,10 +144,7 @@ const char *wh_lm_reason(struct wh_lm *m, unsigned n)
             return rooms[i].reason;
         }
     }
-    for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
-        live = live || wh_lm_live(m, w);
-    }
-    return live ? "ready" : "no_worker";
+    return reason_of_workers(m);
 }
 
 /* --------------------------------------------------------------- limits */

@@ -179,7 +179,9 @@ static void describe(struct wh_lm *m, unsigned n, const struct wh_lm_new *s,
                      bool by_deadline)
 {
     struct wh_lm_job *j = &m->job[n];
+    struct wh_lm_new patient = *s;
 
+    patient.expires_ms = 0;
     j->org = s->org;
     j->level = s->level;
     j->type = s->type;
@@ -190,6 +192,7 @@ static void describe(struct wh_lm *m, unsigned n, const struct wh_lm_new *s,
     j->by_deadline = by_deadline;
     j->payload = s->payload;
     j->bytes = wh_lm_record_size(s, by_deadline);
+    j->patient = wh_lm_record_size(&patient, by_deadline);
 }
 
 static void create(struct wh_lm *m, const struct wh_lm_new *s)

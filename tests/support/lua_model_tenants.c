@@ -222,8 +222,9 @@ void wh_lmr_explain(struct wh_lmr *run)
     const redisReply *reason = wh_lc_find(r, "reason"),
                      *ahead = wh_lc_find(r, "ahead_org");
     const char *want = j->state == WH_LM_READY     ? wh_lm_reason(&run->m, n)
-                       : j->state == WH_LM_DELAYED ? "delayed"
-                                                   : NULL;
+                       : j->state != WH_LM_DELAYED ? NULL
+                       : j->attempts > 0           ? "retry"
+                                                   : "delayed";
     if ((reason != NULL) != (want != NULL) ||
         (want != NULL && strcmp(reason->str, want) != 0)) {
         fail_msg("explain %u: %s, the model says %s", n,

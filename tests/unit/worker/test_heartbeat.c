@@ -134,12 +134,33 @@ static void test_bye(void **state)
     assert_false(wh_heartbeat_is_registered(w.heartbeat));
 }
 
+static bool said(const char *json)
+{
+    redisReply *r = wh_redis_fixture_cmd(w.redis, "HVALS " KEY ":info");
+    bool is_it = r->elements == 1 && strcmp(r->element[0]->str, json) == 0;
+
+    freeReplyObject(r);
+    return is_it;
+}
+
+/* Once, and another text where it is quiet. */
 static void test_info(void **state)
 {
     (void)state;
-    assert_int_equal(wh_heartbeat_set_info(w.heartbeat, "{\"a\":1}"), WH_OK);
+    assert_int_equal(wh_heartbeat_set_info(w.heartbeat, "{\"a\":1}", "{\"q\":1}"),
+                     WH_OK);
     wh_heartbeat_now(w.heartbeat, w.p);
-    WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "HLEN " KEY ":info") == 1);
+    WH_WAIT_FOR(w.loop, said("{\"a\":1}"));
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "DEL " KEY ":info"));
+    freeReplyObject(
+        wh_redis_fixture_cmd(w.redis, "FCALL wh1_quiet 1 " KEY " %s", w.p->worker));
+    wh_heartbeat_now(w.heartbeat, w.p);
+    WH_WAIT_FOR(w.loop, w.p->quiet);
+    assert_int_equal(wh_redis_fixture_int(w.redis, "EXISTS " KEY ":info"), 0);
+    assert_int_equal(wh_heartbeat_set_info(w.heartbeat, "{\"a\":1}", "{\"q\":1}"),
+                     WH_OK);
+    wh_heartbeat_now(w.heartbeat, w.p);
+    WH_WAIT_FOR(w.loop, said("{\"q\":1}"));
 }
 
 int main(void)

@@ -28,6 +28,8 @@ static void test_forms(void **state)
         {"pause:type/mail=1", "pause:type/mail", "1", "1"},
         {"jobs:org/*=100000", "jobs:org/*", "100000", "100000"},
         {"bytes:queue=2GiB", "bytes:queue", "2147483648", "2GiB"},
+        {"bytes:queue=1536KiB", "bytes:queue", "1572864", "1536KiB"},
+        {"bytes:queue=1500", "bytes:queue", "1500", "1500"},
         {"memory:queue=80%", "memory:queue", "80", "80%"},
         {"memory:queue=80", "memory:queue", "80", "80%"},
         {"breaker:type/mail=50%/20/30s/10s/3", "breaker:type/mail",

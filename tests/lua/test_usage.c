@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wh1_usage: what waits by state, quotas by org, memory, workers. It writes nothing, and what it
+ * costs does not grow with the jobs.
+ */
+#include "tests/support/lua_case.h"
+#include "tests/support/lua_load.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The reply, which changed nothing. */
+static redisReply *usage(int rows)
+{
+    char before[41], after[41];
+
+    wh_lc_digest(before);
+    redisReply *r = wh_lc_call("wh1_usage", "%d", rows);
+    if (r->type != REDIS_REPLY_ARRAY) {
+        fail_msg("wh1_usage: %s", r->str);
+    }
+    wh_lc_digest(after);
+    assert_string_equal(before, after);
+    assert_int_equal(r->elements, 3);
+    return r;
+}
+
+static void is(const char *name, const char *want)
+{
+    redisReply *r = usage(10);
+    const redisReply *v = wh_lc_find(r->element[0], name);
+
+    if (strcmp(v != NULL ? v->str : "", want) != 0) {
+        fail_msg("%s is \"%s\", should be \"%s\"", name, v != NULL ? v->str : "", want);
+    }
+    freeReplyObject(r);
+}
+
+/* Row i of types (1) or orgs (2) as words. */
+static void row_is(size_t list, size_t i, const char *want)
+{
+    char text[256] = "";
+    redisReply *r = usage(10);
+    const redisReply *rows = r->element[list];
+
+    for (size_t f = 0; i < rows->elements && f < rows->element[i]->elements; f++) {
+        const redisReply *v = rows->element[i]->element[f];
+        size_t at = strlen(text);
+
+        if (v->type == REDIS_REPLY_INTEGER) {
+            snprintf(text + at, sizeof text - at, "%s%lld", f == 0 ? "" : " ",
+                     v->integer);
+        } else {
+            snprintf(text + at, sizeof text - at, "%s%s", f == 0 ? "" : " ", v->str);
+        }
+    }
+    freeReplyObject(r);
+    assert_string_equal(text, want);
+}
+
+static void states(const char *ready, const char *delayed, const char *parked,
+                   const char *set_aside)
+{
+    is("ready", ready);
+    is("delayed", delayed);
+    is("parked", parked);
+    is("set_aside", set_aside);
+}
+
+static void nothing(void **state)
+{
+    (void)state;
+    states("0", "0", "0", "0");
+    is("jobs", "0");
+    is("bytes", "0");
+    is("jobs_max", "");
+    is("memory_percent", "");
+    is("workers", "0");
+    is("backpressure", "");
+    is("orgs_waiting", "0");
+    row_is(1, 0, "");
+    row_is(2, 0, "");
+    assert_int_equal(wh_lc_count("DBSIZE"), 0);
+    static const char *const bad[] = {"", "x", "-1", "1001", "1 1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        wh_lc_error("WHBADARG", "wh1_usage", bad[i]);
+    }
+}
+
+static void by_state(void **state)
+{
+    (void)state;
+    wh_ll_set("active:org/full", "1");
+    wh_ll_set("rate:type/mail", "1/10000/1");
+    wh_lc_worker("w");
+    for (unsigned n = 0; n < 3; n++) {
+        wh_ll_put(10 + n, "sms", "ORG full");
+        wh_ll_put(20 + n, "sms", "ORG full PRIORITY 9");
+        wh_ll_put(30 + n, "mail", "ORG a");
+        wh_ll_put(40 + n, "mail", "ORG b");
+    }
+    wh_ll_put(50, "sms", "ORG full DELAY 5000");
+    states("12", "1", "0", "0");
+    struct wh_ll_claims c;
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 2); /* one of full's, one mail */
+    states("0", "1", "5", "5");
+    is("parked_orgs", "1");
+    is("parked_types", "1");
+    is("parked_groups", "0");
+    is("parked_queue", "0");
+    row_is(1, 0, "mail 5 2 type_rate 10000");
+    row_is(1, 1, "");
+    wh_ll_set("pause:type/mail", "1");
+    row_is(1, 0, "mail 5 2 type_paused -1");
+    wh_ll_set("pause:type/mail", "");
+    wh_ll_set("rate:type/mail", "");
+    row_is(1, 0, "mail 5 2  -1"); /* it admits them again, and nobody claimed since */
+    wh_lc_audit();
+}
+
+static void groups_and_the_queue(void **state)
+{
+    (void)state;
+    wh_ll_set("active:group", "1");
+    wh_lc_worker("w");
+    for (unsigned n = 1; n <= 3; n++) {
+        wh_ll_put(n, "mail", "ORG a GROUP g");
+        wh_ll_put(10 + n, "mail", "ORG a GROUP h");
+    }
+    struct wh_ll_claims c;
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 2);
+    states("0", "0", "4", "0");
+    is("parked_groups", "2");
+    wh_ll_set("active:org/a", "2"); /* its groups are not counted twice */
+    wh_ll_put(20, "mail", "ORG a GROUP i");
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 0);
+    states("0", "0", "5", "0");
+    wh_ll_set("active:org/a", "");
+    wh_ll_set("active:queue", "2");
+    wh_ll_put(30, "mail", "ORG b");
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 0);
+    is("parked_queue", "1");
+    states("0", "0", "6", "0"); /* all of them, whoever they are */
+}
+
+static void quotas(void **state)
+{
+    (void)state;
+    wh_ll_set("jobs:org/*", "10");
+    wh_ll_set("jobs:org/big", "1000");
+    wh_ll_set("bytes:org/heavy", "1000");
+    wh_ll_set("jobs:queue", "500");
+    wh_ll_set("bytes:queue", "100000");
+    struct wh_ll_jobs jobs = {.first = 100, .count = 50, .type = "mail", .org = "big"};
+    wh_ll_fill(&jobs);
+    for (unsigned n = 1; n <= 3; n++) {
+        wh_ll_put(n, "mail", "ORG a");
+    }
+    wh_ll_put(4, "mail", "ORG b");
+    wh_ll_put(5, "mail", "ORG heavy DELAY 1000");
+    is("jobs", "55");
+    is("jobs_max", "500");
+    is("bytes_max", "100000");
+    is("orgs_waiting", "4");
+    is("orgs_seen", "4");
+    redisReply *r = usage(2);
+    assert_int_equal(r->element[2]->elements, 2);
+    const redisReply *first = r->element[2]->element[0];
+    assert_string_equal(first->element[0]->str, "a");
+    assert_string_equal(r->element[2]->element[1]->element[0]->str, "b");
+    assert_int_equal(first->element[5]->integer, 30);
+    freeReplyObject(r);
+    wh_ll_set("bytes:org/heavy", "30");
+    r = usage(1);
+    first = r->element[2]->element[0];
+    assert_string_equal(first->element[0]->str, "heavy"); /* by its bytes */
+    assert_int_equal(first->element[1]->integer, 1);
+    assert_int_equal(first->element[3]->integer, 10);
+    assert_int_equal(first->element[4]->integer, 30);
+    assert_int_equal(first->element[5]->integer,
+                     (first->element[2]->integer * 100 + 15) / 30);
+    freeReplyObject(r);
+    wh_ll_set("jobs:org/*", "");
+    wh_ll_set("jobs:org/big", "");
+    wh_ll_set("bytes:org/heavy", "");
+    r = usage(10); /* without quotas: who has most jobs */
+    assert_string_equal(r->element[2]->element[0]->element[0]->str, "big");
+    assert_string_equal(r->element[2]->element[1]->element[0]->str, "a");
+    assert_int_equal(r->element[2]->element[0]->element[3]->integer, 0);
+    freeReplyObject(r);
+    wh_lc_audit();
+}
+
+static void memory(void **state)
+{
+    (void)state;
+    wh_ll_set("memory:queue", "80");
+    is("memory_max", "80");
+    is("memory_percent", "");
+    freeReplyObject(wh_lc_cmd("CONFIG SET maxmemory 1000000000"));
+    wh_lc_advance(5000); /* INFO is asked once a second */
+    redisReply *r = usage(0);
+    const redisReply *v = wh_lc_find(r->element[0], "memory_percent");
+    assert_non_null(v);
+    assert_true(strtod(v->str, NULL) > 0.05 && strtod(v->str, NULL) < 50);
+    freeReplyObject(r);
+    freeReplyObject(wh_lc_cmd("CONFIG SET maxmemory 0"));
+    wh_lc_advance(5000);
+    is("memory_percent", "");
+}
+
+static void says(const char *worker, const char *lease, const char *info)
+{
+    wh_lc_ok("wh1_heartbeat", "%s %s new %s", worker, lease, info);
+}
+
+/* The gauge is the mean of those that claim. */
+static void workers(void **state)
+{
+    (void)state;
+    says("w", "3600000", "{\"state\":\"running\",\"slots\":4}");
+    is("backpressure", "0.00");
+    is("pressure", "");
+    wh_ll_put(1, "mail", "");
+    wh_lc_claim("w", 10, "1");
+    is("backpressure", "0.25");
+    is("slots", "4");
+    is("slots_used", "1");
+    says("v", "3600000",
+         "{\"state\":\"running\",\"slots\":8,\"backpressure\":\"busy\"}");
+    is("backpressure", "0.62");
+    is("pressure", "busy");
+    is("workers_pressed", "1");
+    says("q", "3600000", "{\"state\":\"quiet\",\"slots\":8}");
+    says("x", "1000", "{\"state\":\"running\",\"slots\":8}");
+    wh_lc_advance(2000);
+    is("workers", "3");
+    is("workers_quiet", "1");
+    is("workers_lost", "1");
+    is("backpressure", "0.62");
+    is("slots", "12");
+    says("w", "3600000", "{\"state\":\"running\",\"slots\":1}");
+    says("v", "3600000", "{\"state\":\"quiet\"}");
+    is("workers_full", "1");
+    is("backpressure", "1.00");
+    is("pressure", "slots");
+}
+
+/* 10,000 jobs cost no more commands than 10. */
+static void costs_no_more_with_more_jobs(void **state)
+{
+    long long calls[2];
+
+    (void)state;
+    wh_ll_set("pause:type/mail", "1");
+    wh_ll_set("jobs:queue", "1000000");
+    wh_lc_worker("w");
+    for (unsigned i = 0; i < 2; i++) {
+        struct wh_ll_jobs jobs = {.first = 1 + i * 10,
+                                  .count = i == 0 ? 10 : 10000,
+                                  .type = "mail",
+                                  .org = "a"};
+        wh_ll_fill(&jobs);
+        wh_ll_take_count("w", 10);
+        wh_ll_reset_calls();
+        freeReplyObject(wh_lc_call("wh1_usage", "10"));
+        calls[i] = wh_ll_calls(NULL);
+    }
+    assert_true(calls[0] < 40);
+    assert_int_equal(calls[1], calls[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(nothing),
+        WH_LC_TEST(by_state),
+        WH_LC_TEST(groups_and_the_queue),
+        WH_LC_TEST(quotas),
+        WH_LC_TEST(memory),
+        WH_LC_TEST(workers),
+        WH_LC_TEST(costs_no_more_with_more_jobs),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}
