@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The function library on a private Redis, called as producers and a worker call it.
+
+No programs of Wherry run here: what is measured is what the functions cost Redis. One
+Library is one fresh server in a temporary folder; close() ends it. Jobs are no-ops
+with 100 bytes of payload whose orgs take turns, so that a call meets as many orgs as
+it can: the dearest order there is.
+"""
+import collections
+import os
+import shutil
+import struct
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
+from fleet import BUILD, Process, wait_for  # noqa: E402
+from resp import Client, RedisError, head  # noqa: E402
+
+KEY = "wh:{eu:bench}"
+PAYLOAD = b"x" * 100
+CALL = 1000  # jobs of a wh1_enqueue_batch, as wh_client_enqueue_batch cuts them
+DEADLINE_S = 600  # of one call; under valgrind they are slow
+NOT_WORK = ("fcall", "config", "info", "function")  # commands that no function runs
+
+
+class Library:
+    def __init__(self, orgs, wrap=()):
+        """wrap: words of a command that runs the server (valgrind …)."""
+        self.server = self.client = None
+        source = os.path.join(BUILD, "generated", "wherry_1.lua")
+        if not os.path.exists(source):
+            sys.exit(f"{source} is missing: build first, or name the build in WH_BUILD_DIR")
+        self.folder = tempfile.mkdtemp(prefix="wh-bench-")
+        self.heads = [head("noop", f"org-{i:05d}") for i in range(orgs)]
+        self.sent = 0
+        path = os.path.join(self.folder, "redis.sock")
+        try:
+            self.server = Process("redis", [
+                *wrap, "redis-server", "--port", "0", "--unixsocket", path, "--save", "",
+                "--dir", self.folder, "--appendonly", "no"], self.folder)
+            wait_for(lambda: self._connect(path), "Redis to answer", 60)
+            with open(source, "rb") as file:
+                self.client("FUNCTION", "LOAD", file.read())
+            self.call("configure", "keep_count", 0)
+            self.call("heartbeat", "w", 3600000, "new", "")
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, path):
+        if not self.server.is_running():
+            raise AssertionError("Redis ended: " + self.server.log()[-500:])
+        try:
+            self.client = Client(path, DEADLINE_S)
+            return self.client("PING") == b"PONG"
+        except (OSError, RedisError):
+            return False
+
+    def call(self, function, *args):
+        return self.client("FCALL", f"wh1_{function}", 1, KEY, *args)
+
+    # ---- work
+
+    def enqueue(self, count, size=CALL, heads=None):
+        """`count` jobs in calls of `size`, each org (or each of these heads) in turn."""
+        heads, end = heads or self.heads, self.sent + count
+        while self.sent < end:
+            args = []
+            for number in range(self.sent, min(end, self.sent + size)):
+                args += [struct.pack(">QQ", 0x0190000000007000 + number // 1000,
+                                     0x8000000000000000 + number),
+                         heads[number % len(heads)], PAYLOAD]
+            self.sent += len(args) // 3
+            self.call("enqueue_batch", *args)
+
+    def work(self, want, in_flight):
+        """Claims `want` jobs a call while `in_flight` run, and finishes the oldest ones in the
+        same calls, till nothing is left. Returns how many were finished."""
+        return sum(self.steps(want, in_flight))
+
+    def steps(self, want, in_flight):
+        """The calls of work() one by one: jobs that each has finished."""
+        running, has_more = collections.deque(), True
+        while has_more:
+            ends = [running.popleft() for _ in range(min(
+                len(running), max(0, len(running) + want - in_flight)))]
+            claimed = self.call("cycle", "w", want, len(ends), *ends)[4][0::3]
+            running.extend(claimed)
+            has_more = len(claimed) > 0
+            yield len(ends)
+        if running:
+            self.call("cycle", "w", 0, len(running), *running)
+        yield len(running)
+
+    # ---- figures
+
+    def cpu(self):
+        """CPU seconds of the server so far."""
+        info = self._info("cpu")
+        return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+
+    def commands(self):
+        """name -> (calls, usec) of what the functions ran since reset()."""
+        found = {}
+        for name, value in self._info("commandstats").items():
+            name = name.removeprefix("cmdstat_")
+            if name.split("|")[0] not in NOT_WORK:
+                fields = dict(part.split("=") for part in value.split(","))
+                found[name] = (int(fields["calls"]), int(fields["usec"]))
+        return found
+
+    def reset(self):
+        self.client("CONFIG", "RESETSTAT")
+
+    def _info(self, section):
+        text = self.client("INFO", section).decode()
+        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+    # ---- the end
+
+    def shutdown(self):
+        """Ends the server in order (valgrind writes its sums then); its log."""
+        try:
+            self.client("SHUTDOWN", "NOSAVE")
+        except OSError:
+            pass
+        self.server.wait(DEADLINE_S)
+        return self.server.log()
+
+    def close(self):
+        if self.client:
+            self.client.close()
+        if self.server and self.server.is_running():
+            self.server.kill9()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

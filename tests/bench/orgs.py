@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a job costs Redis at a number of orgs: commands called and CPU time, per job.
+
+Examples:
+  tests/bench/orgs.py                        # 1, 50, 1,000 and 10,000 orgs, about a minute
+  tests/bench/orgs.py --orgs 1,1000 --jobs 20000 --runs 1      # a quick look
+  tests/bench/orgs.py --orgs 1,1000 --commands                 # which commands they are
+  WH_BUILD_DIR=build-other tests/bench/orgs.py                 # of another build
+
+Each run takes a fresh private Redis, enqueues the jobs (calls of --enqueue), and
+claims and finishes them all (calls of --want while --in-flight run), orgs in turn;
+a tenth of it goes before to warm up. Commands are Redis' own count (INFO
+commandstats), CPU time is that of the whole server (INFO cpu: reading the request,
+Lua, commands, writing the reply). Runs of the org counts take turns; medians are
+printed, one JSON line each, then a table, then the growth from the least number of
+orgs to the others (the median of the turns' own). Exit status 1 when that to 1,000 orgs, of CPU time or of commands,
+enqueue and claim and finish together, is over --bar.
+"""
+import argparse
+import json
+import statistics
+import sys
+
+from library import CALL, Library
+
+
+def measure(orgs, args):
+    """One run: figures per job, and calls and us by command."""
+    with Library(orgs) as lib:
+        lib.enqueue(max(args.jobs // 10, orgs), args.enqueue)
+        lib.work(args.want, args.in_flight)
+        lib.reset()
+        found = {"orgs": orgs}
+        by_command = {}
+        for name, step in (("enqueue", lambda: lib.enqueue(args.jobs, args.enqueue)),
+                           ("cycle", lambda: lib.work(args.want, args.in_flight))):
+            before = lib.cpu()
+            step()
+            found[f"{name}_us"] = (lib.cpu() - before) * 1e6 / args.jobs
+            by_command[name] = lib.commands()
+            lib.reset()
+            calls = sum(calls for calls, _ in by_command[name].values())
+            found[f"{name}_calls"] = calls / args.jobs
+        for unit in ("us", "calls"):
+            found[unit] = found[f"enqueue_{unit}"] + found[f"cycle_{unit}"]
+        finished = int(dict(zip(*[iter(lib.call("stats"))] * 2))[b"completed"])
+        if finished != lib.sent:
+            raise AssertionError(f"{finished} of {lib.sent} jobs were finished")
+        return found, by_command
+
+
+FIGURES = ("enqueue_calls", "cycle_calls", "enqueue_us", "cycle_us")
+
+
+def median(runs):
+    """The run of medians; with the least and the most of both CPU times together."""
+    total = [r["us"] for r in runs]
+    return {"orgs": runs[0]["orgs"], "runs": len(runs),
+            **{k: round(statistics.median(r[k] for r in runs), 3) for k in FIGURES},
+            "us": round(statistics.median(total), 3),
+            "us_least": round(min(total), 3), "us_most": round(max(total), 3)}
+
+
+def growth(least, runs):
+    """Median of the rounds' own ratios: a slow spell of the machine falls on all of a round."""
+    def ratio(key):
+        return round(statistics.median(r[key] / l[key] for r, l in zip(runs, least)), 2)
+    return {"from_orgs": least[0]["orgs"], "to_orgs": runs[0]["orgs"],
+            **{k: ratio(k) for k in ("enqueue_us", "cycle_us", "us", "calls")}}
+
+
+def table(rows):
+    yield ("| orgs | enqueue calls | claim and finish calls | enqueue µs | claim and finish µs"
+           " | together µs | least to most |")
+    yield "|---|---|---|---|---|---|---|"
+    for r in rows:
+        yield (f"| {r['orgs']:,} | {r['enqueue_calls']:.3f} | {r['cycle_calls']:.3f} | "
+               f"{r['enqueue_us']:.2f} | {r['cycle_us']:.2f} | {r['us']:.2f} | "
+               f"{r['us_least']:.2f} – {r['us_most']:.2f} |")
+
+
+def tell_commands(orgs, by_command, jobs):
+    for step, commands in by_command.items():
+        print(f"{step} at {orgs} orgs, per job:")
+        for name, (calls, usec) in sorted(commands.items(), key=lambda item: -item[1][1]):
+            print(f"  {name:16} {calls / jobs:8.4f} calls {usec / jobs:8.3f} us")
+
+
+def parse():
+    text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="orgs.py", description=__doc__, formatter_class=text)
+    parser.add_argument("--orgs", default="1,50,1000,10000", help="default: %(default)s")
+    parser.add_argument("--jobs", type=int, default=60000, help="of each run")
+    parser.add_argument("--runs", type=int, default=5, help="of each number of orgs")
+    parser.add_argument("--enqueue", type=int, default=CALL, help="jobs an enqueue call")
+    parser.add_argument("--want", type=int, default=150, help="jobs a claim call")
+    parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
+    parser.add_argument("--bar", type=float, default=2.0,
+                        help="growth up to 1,000 orgs; default: %(default)s")
+    parser.add_argument("--commands", action="store_true", help="print them one by one too")
+    args = parser.parse_args()
+    args.orgs = [int(x) for x in args.orgs.split(",")]
+    return args
+
+
+def main():
+    args = parse()
+    runs = {orgs: [] for orgs in args.orgs}
+    for _ in range(args.runs):
+        for orgs in args.orgs:
+            found, by_command = measure(orgs, args)
+            runs[orgs].append(found)
+            if args.commands and len(runs[orgs]) == args.runs:
+                tell_commands(orgs, by_command, args.jobs)
+    rows = [median(runs[orgs]) for orgs in args.orgs]
+    for row in rows:
+        print(json.dumps(row), flush=True)
+    print("\n".join(table(rows)))
+    least, status = runs[min(args.orgs)], 0
+    for orgs in args.orgs:
+        if runs[orgs] is least:
+            continue
+        g = growth(least, runs[orgs])
+        if orgs <= 1000:
+            g.update(bar=args.bar, us_ok=g["us"] <= args.bar, calls_ok=g["calls"] <= args.bar,
+                     ok=max(g["us"], g["calls"]) <= args.bar)
+            status |= not g["ok"]
+        print(json.dumps(g), flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
