@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The default cap of jobs in flight per org (max_active_jobs_per_org): once, the partition
- * gets the setting "active:org/…" for each org unless it has one. What an operator set is
- * never changed.
+ * The default cap of jobs in flight per org (max_active_jobs_per_org): once in its life the
+ * partition gets the setting "active:org/…" for each org unless it has one. What an
+ * operator set or removed is never changed; Redis remembers that, not this process.
  */
 #ifndef WH_SCHEDULER_CAP_H
 #define WH_SCHEDULER_CAP_H

@@ -14,8 +14,6 @@
 
 static wh_schedule schedule_of(const wh_schedule_config *c, const char *set)
 {
-    bool has_default = c->priority == WH_JOB_PRIORITY_DEFAULT;
-
     return (wh_schedule){
         .expression = c->expression,
         .zone = c->zone,
@@ -24,7 +22,7 @@ static wh_schedule schedule_of(const wh_schedule_config *c, const char *set)
         .group = c->group,
         .payload = c->payload,
         .payload_len = c->payload == NULL ? 0 : strlen(c->payload),
-        .priority_plus1 = has_default ? 0 : (int)c->priority + 1,
+        .priority_plus1 = (int)c->priority + 1,
         .max_attempts = (int)c->max_attempts,
         .timeout_ms = c->timeout_ms,
         .jitter_ms = c->jitter_ms,

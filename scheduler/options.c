@@ -140,8 +140,9 @@ static const wh_opt schedule_opts[] = {
     {ROW("payload", WH_OPT_STRING, payload), .max = 65536, .help = "their payload"},
     {ROW("schema", WH_OPT_STRING, schema), .unit = "path",
      .help = "JSON Schema that the payload must fit, or the configuration is refused"},
-    {ROW("priority", WH_OPT_INT, priority), .dflt = "5", .max = 9,
-     .help = "0 to 9, higher runs first"},
+    {ROW("priority", WH_OPT_INT, priority), .dflt = "-1", .min = -1, .max = 9,
+     .help = "0 to 9, higher runs first; -1: the type's, else the queue's (limit "
+             "priority:…), else 5"},
     {ROW("misfire", WH_OPT_ENUM, misfire), .dflt = "once", .choices = "once|skip|all",
      .help = "fire times that passed while no scheduler ran: one job for all of them, "
              "none, or one each"},

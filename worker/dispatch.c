@@ -135,6 +135,15 @@ void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome ou
     wh_dispatch_finish(d, slot, &(wh_store_finish){.outcome = outcome});
 }
 
+void wh_dispatch_give_back(wh_dispatch *d, wh_slot *slot, int64_t delay_ms)
+{
+    wh_dispatch_finish(
+        d, slot,
+        &(wh_store_finish){.outcome = delay_ms > 0 ? WH_STORE_SNOOZE : WH_STORE_RELEASE,
+                           .delay_ms = delay_ms,
+                           .category = WH_STORE_NOT_STARTED});
+}
+
 void wh_dispatch_leave_waiting(wh_slot *slot)
 {
     if (slot->handler != NULL && slot->state == WH_SLOT_WAITING) {
@@ -144,11 +153,12 @@ void wh_dispatch_leave_waiting(wh_slot *slot)
 
 /* ---- claims ---- */
 
+/* Only a job that never started expires: not between two attempts, nor after a recovery. */
 static bool is_expired(const wh_slot *slot, int64_t now_us)
 {
     const wh_job *j = slot->job;
 
-    return j->expires_at_ms > 0 &&
+    return j->expires_at_ms > 0 && !j->has_run &&
            j->claimed_at_ms + (now_us - slot->claimed_us) / 1000 >= j->expires_at_ms;
 }
 
@@ -186,9 +196,7 @@ static bool fits_schema(wh_dispatch *d, wh_slot *slot)
                                .category = wh_errclass_name(WH_ERRCLASS_INVALID),
                                .message = wh_dispatch_text(why.text)});
     } else { /* no memory to find out */
-        wh_dispatch_finish(
-            d, slot,
-            &(wh_store_finish){.outcome = WH_STORE_SNOOZE, .delay_ms = UNSTARTABLE_MS});
+        wh_dispatch_give_back(d, slot, UNSTARTABLE_MS);
     }
     return false;
 }
@@ -200,7 +208,7 @@ static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
     if (is_expired(slot, now_us)) {
         wh_dispatch_finish_plain(d, slot, WH_STORE_EXPIRED);
     } else if (d->is_draining) {
-        wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
+        wh_dispatch_give_back(d, slot, 0);
     } else if (slot->handler == NULL) {
         no_handler(d, slot);
     } else {
@@ -345,9 +353,7 @@ static void give_back_unstartable(wh_dispatch *d, wh_handler *h)
 
     h->kind->stats(h->executor, &s);
     while (!s.healthy && (slot = wh_slots_pop(&h->waiting)) != NULL) {
-        wh_dispatch_finish(
-            d, slot,
-            &(wh_store_finish){.outcome = WH_STORE_SNOOZE, .delay_ms = UNSTARTABLE_MS});
+        wh_dispatch_give_back(d, slot, UNSTARTABLE_MS);
     }
 }
 

@@ -85,7 +85,7 @@ void wh_dispatch_drain(wh_dispatch *d)
     for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
         if (slot->state == WH_SLOT_WAITING) {
             wh_dispatch_leave_waiting(slot);
-            wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
+            wh_dispatch_give_back(d, slot, 0);
         }
     }
     d->ev.on_change(d->ev.arg);
@@ -113,8 +113,10 @@ void wh_dispatch_release(wh_dispatch *d)
     for (size_t at = 0; (slot = wh_slots_next(d->slots, &at)) != NULL;) {
         if (slot->state == WH_SLOT_LOST) {
             wh_slots_put(d->slots, slot);
-        } else if (slot->state != WH_SLOT_FINISHING) {
+        } else if (slot->state == WH_SLOT_WAITING) {
             wh_dispatch_leave_waiting(slot);
+            wh_dispatch_give_back(d, slot, 0);
+        } else if (slot->state == WH_SLOT_RUNNING) {
             wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
         }
     }

@@ -21,6 +21,8 @@ struct wh_dispatch {
 /* Queues the finish, counts and logs it. The slot is WAITING or RUNNING and in no list. */
 void wh_dispatch_finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f);
 void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome);
+/* The handler never got it: at once to the head of its list, or after a delay. */
+void wh_dispatch_give_back(wh_dispatch *d, wh_slot *slot, int64_t delay_ms);
 /* Out of its handler's waiting list, if it is there. */
 void wh_dispatch_leave_waiting(wh_slot *slot);
 wh_slice wh_dispatch_text(const char *s);

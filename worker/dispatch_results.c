@@ -17,7 +17,7 @@ enum {
 static void returned(wh_dispatch *d, wh_slot *slot)
 {
     if (d->is_draining) {
-        wh_dispatch_finish_plain(d, slot, WH_STORE_RELEASE);
+        wh_dispatch_give_back(d, slot, 0);
         return;
     }
     if (slot->cancel == WH_SLOT_CANCEL_REQUESTED) {

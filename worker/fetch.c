@@ -25,13 +25,13 @@ void wh_fetch_kick(wh_fetch *f)
     }
 }
 
-void wh_fetch_wake_at(wh_fetch *f, int64_t at_ms)
+void wh_fetch_wake_at(wh_fetch *f, int64_t at_us)
 {
-    if (f->clock_at_ms == 0 || at_ms < f->clock_at_ms) {
-        int64_t now = wh_clock_mono_ms();
+    if (f->clock_at_us == 0 || at_us < f->clock_at_us) {
+        int64_t now = wh_clock_mono_us();
 
-        f->clock_at_ms = at_ms;
-        wh_timer_start(f->clock, at_ms > now ? at_ms - now : 0);
+        f->clock_at_us = at_us;
+        wh_timer_start_us(f->clock, at_us > now ? at_us - now : 0);
     }
 }
 
@@ -40,7 +40,7 @@ void wh_fetch_wake_at(wh_fetch *f, int64_t at_ms)
 static bool may_call(const wh_fetch_lane *lane, int64_t now)
 {
     return lane->p->registered && !lane->resyncing && !lane->p->needs_resync &&
-           lane->in_flight < WH_FETCH_CYCLES_MAX && now >= lane->not_before_ms;
+           lane->in_flight < WH_FETCH_CYCLES_MAX && now >= lane->not_before_us;
 }
 
 static bool may_claim(const wh_fetch_lane *lane)
@@ -100,14 +100,14 @@ static size_t extra(const wh_fetch_lane *lane, size_t left)
 static void resync_if_due(wh_fetch_lane *lane, int64_t now)
 {
     if (lane->p->registered && lane->p->needs_resync && !lane->resyncing &&
-        lane->in_flight == 0 && now >= lane->not_before_ms) {
+        lane->in_flight == 0 && now >= lane->not_before_us) {
         wh_fetch_resync_start(lane);
     }
 }
 
 static void look(wh_fetch *f)
 {
-    int64_t now = wh_clock_mono_ms();
+    int64_t now = wh_clock_mono_us();
     size_t credit = credit_of(f);
     size_t gather = gather_of(f);
     size_t left = credit;
@@ -143,25 +143,32 @@ static void on_flush(void *arg)
 
 /* ---- when ---- */
 
+int64_t wh_fetch_ask_later(int64_t now_us)
+{
+    return now_us + wh_rng_jitter(ASK_MS, 0.1) * 1000;
+}
+
 static void on_clock(void *arg)
 {
     wh_fetch *f = arg;
-    int64_t now = wh_clock_mono_ms();
-    int64_t next = now + ASK_MS;
+    int64_t now = wh_clock_mono_us();
+    int64_t next = now + (int64_t)ASK_MS * 1000;
 
-    f->clock_at_ms = 0;
+    f->clock_at_us = 0;
     for (size_t i = 0; i < f->o.partitions->n; i++) {
         wh_fetch_lane *lane = &f->lanes[i];
 
-        if (lane->ask_at_ms <= now) {
+        if (lane->ask_at_us <= now) {
             lane->maybe_ready = true;
-            lane->ask_at_ms = now + wh_rng_jitter(ASK_MS, 0.1);
+            lane->is_timed = lane->is_due_next;
+            lane->is_due_next = false;
+            lane->ask_at_us = wh_fetch_ask_later(now);
         }
-        if (lane->ask_at_ms < next) {
-            next = lane->ask_at_ms;
+        if (lane->ask_at_us < next) {
+            next = lane->ask_at_us;
         }
-        if (lane->not_before_ms > now && lane->not_before_ms < next) {
-            next = lane->not_before_ms;
+        if (lane->not_before_us > now && lane->not_before_us < next) {
+            next = lane->not_before_us;
         }
     }
     wh_fetch_wake_at(f, next);
@@ -176,10 +183,10 @@ void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what,
 
     lane->failures++;
     lane->p->needs_resync = true;
-    lane->not_before_ms =
-        wh_clock_mono_ms() +
-        wh_rng_jitter(wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS, 0.5);
-    wh_fetch_wake_at(lane->fetch, lane->not_before_ms);
+    lane->not_before_us =
+        wh_clock_mono_us() +
+        wh_rng_jitter(wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS, 0.5) * 1000;
+    wh_fetch_wake_at(lane->fetch, lane->not_before_us);
     WH_LOG_LIMITED(WARN, 12, "redis.call_failed", WH_F_STR("call", what),
                    WH_F_STR("queue", lane->p->queue),
                    WH_F_STR("region", lane->p->region),
@@ -193,9 +200,11 @@ void wh_fetch_registered(wh_fetch *f, wh_partition *p)
 
     lane->maybe_ready = true;
     lane->failures = 0;
-    lane->not_before_ms = 0;
-    lane->ask_at_ms = wh_clock_mono_ms() + wh_rng_jitter(ASK_MS, 0.1);
-    wh_fetch_wake_at(f, lane->ask_at_ms);
+    lane->not_before_us = 0;
+    lane->vain = 0;
+    lane->is_due_next = false;
+    lane->ask_at_us = wh_fetch_ask_later(wh_clock_mono_us());
+    wh_fetch_wake_at(f, lane->ask_at_us);
     wh_fetch_kick(f);
 }
 
@@ -214,7 +223,7 @@ void wh_fetch_reconnected(wh_fetch *f)
         wh_fetch_lane *lane = &f->lanes[i];
 
         lane->p->needs_resync = lane->p->registered;
-        lane->not_before_ms = 0;
+        lane->not_before_us = 0;
         lane->failures = 0;
     }
     wh_fetch_kick(f);

@@ -10,7 +10,12 @@
 #include "worker/fetch_internal.h"
 #include "worker/finish.h"
 
-enum { NEAR_DUE_MS = 5000, DUE_JITTER_MIN_MS = 20, DUE_JITTER_SPAN_MS = 81 };
+enum {
+    NEAR_DUE_MS = 5000,
+    VAIN_MAX = 9,          /* 2 ms << 9: about a second */
+    EARLIER_MAX_US = 1000, /* Redis says milliseconds, cut */
+    OFFSET_JUMP_US = 100000
+};
 
 static void drop(wh_fetch_cycle *c, const char *why)
 {
@@ -92,12 +97,51 @@ static void set_paused(wh_partition *p, bool paused)
     }
 }
 
+/* How much earlier than next_due_ms behind this reply it is due: what was cut off Redis' clock, and what
+ * the reply took more than others. Without it each turn of a rate would begin a little
+ * later than the one before. */
+static int64_t earlier_us(wh_fetch_lane *lane, int64_t now_us, int64_t redis_ms)
+{
+    int64_t offset_us = now_us - redis_ms * 1000;
+    int64_t more_us = offset_us - lane->offset_us;
+
+    if (lane->offset_us == 0 || more_us < 0 || more_us > OFFSET_JUMP_US) {
+        lane->offset_us = offset_us;
+        return 0;
+    }
+    lane->offset_us += more_us / 256; /* clocks drift */
+    return more_us < EARLIER_MAX_US ? more_us : EARLIER_MAX_US;
+}
+
+/* Something falls due soon: a rate admits a job, a delayed one is ready. All idle workers hear of it, and
+ * where no scheduler runs nobody rings. The one that got a job last comes at that time; who
+ * comes in vain stays away for up to twice as long the next time, so that few come at once. */
+static void learn_due(wh_fetch_cycle *c, const wh_store_cycle *r)
+{
+    wh_fetch_lane *lane = c->lane;
+    int64_t now = wh_clock_mono_us();
+    int64_t earlier = earlier_us(lane, now, r->now_ms);
+
+    if (r->n_claims > 0) {
+        lane->vain = 0;
+    } else if (c->is_timed && lane->vain < VAIN_MAX) {
+        lane->vain++;
+    }
+    lane->is_due_next = r->next_due_ms >= 0 && r->next_due_ms < NEAR_DUE_MS;
+    if (!lane->is_due_next) {
+        lane->ask_at_us = wh_fetch_ask_later(now);
+        return;
+    }
+    int64_t later = lane->vain == 0 ? 0 : (int64_t)wh_rng_below(2000U << lane->vain);
+    lane->ask_at_us = now + r->next_due_ms * 1000 - earlier + later;
+    wh_fetch_wake_at(lane->fetch, lane->ask_at_us);
+}
+
 /* Is there probably more? A ring that came while this cycle was under way still counts:
  * it may be younger than what the reply says. */
 static void learn(wh_fetch_cycle *c, const wh_store_cycle *r)
 {
     wh_fetch_lane *lane = c->lane;
-    int64_t now = wh_clock_mono_ms();
     bool more = (r->flags & WH_STORE_MORE) != 0;
 
     if (c->want > 0) {
@@ -110,12 +154,7 @@ static void learn(wh_fetch_cycle *c, const wh_store_cycle *r)
     } else if (more) {
         lane->maybe_ready = true;
     }
-    lane->ask_at_ms = now + wh_rng_jitter(NEAR_DUE_MS, 0.1);
-    if (r->next_due_ms >= 0 && r->next_due_ms < NEAR_DUE_MS) {
-        lane->ask_at_ms = now + r->next_due_ms + DUE_JITTER_MIN_MS +
-                          (int64_t)wh_rng_below(DUE_JITTER_SPAN_MS);
-        wh_fetch_wake_at(lane->fetch, lane->ask_at_ms);
-    }
+    learn_due(c, r);
 }
 
 static void succeed(wh_fetch_cycle *c, const wh_store_cycle *r)
@@ -177,6 +216,7 @@ void wh_fetch_cycle_send(wh_fetch_lane *lane, size_t want)
     WH_ASSERT(c != NULL);
     *c = (wh_fetch_cycle){.lane = lane,
                           .want = want,
+                          .is_timed = lane->is_timed && want > 0,
                           .generation = lane->p->generation,
                           .rings = lane->rings,
                           .sent_us = wh_clock_mono_us()};
@@ -198,7 +238,7 @@ void wh_fetch_cycle_send(wh_fetch_lane *lane, size_t want)
         return;
     }
     c->in_use = true;
-    lane->pass_bell = false;
+    lane->pass_bell = lane->is_timed = false;
     lane->in_flight++;
     lane->epoch++;
     f->in_flight++;

@@ -16,6 +16,7 @@ typedef struct wh_fetch_lane wh_fetch_lane;
 typedef struct wh_fetch_cycle {
     wh_fetch_lane *lane;
     bool in_use;
+    bool is_timed; /* goes because something falls due */
     size_t want;
     unsigned generation, rings; /* of the lane when it was sent */
     int64_t sent_us;
@@ -34,8 +35,12 @@ struct wh_fetch_lane {
     bool one_by_one; /* a batch was refused: find out which finish it was */
     unsigned rings, epoch, failures, resync_generation;
     int64_t resync_sent_us;
-    int64_t not_before_ms; /* back-off after an error reply */
-    int64_t ask_at_ms;     /* at the latest */
+    int64_t not_before_us; /* back-off after an error reply */
+    int64_t ask_at_us;     /* at the latest */
+    bool is_due_next;      /* … because something falls due then */
+    bool is_timed;         /* that time has come */
+    unsigned vain;         /* times in a row that it came so and got nothing */
+    int64_t offset_us;     /* our clock less Redis', at least; 0: not known */
 };
 
 struct wh_fetch {
@@ -46,7 +51,7 @@ struct wh_fetch {
     wh_slice *tokens;          /* scratch of a resync */
     size_t tokens_cap;
     wh_timer *flush, *clock;
-    int64_t clock_at_ms; /* when `clock` fires; 0 not set */
+    int64_t clock_at_us; /* when `clock` fires; 0 not set */
     size_t want_in_flight, in_flight;
     bool is_claiming;
     bool is_held; /* for now */
@@ -58,7 +63,9 @@ void wh_fetch_resync_start(wh_fetch_lane *lane);
 /* An error reply or a lost one: back off, then resync. */
 void wh_fetch_failed(wh_fetch_lane *lane, wh_err err, const char *what,
                      const wh_errbuf *eb);
+/* When a partition of which nothing is heard is asked again. */
+int64_t wh_fetch_ask_later(int64_t now_us);
 /* The lane wants to be looked at then, if not before. */
-void wh_fetch_wake_at(wh_fetch *f, int64_t at_ms);
+void wh_fetch_wake_at(wh_fetch *f, int64_t at_us);
 
 #endif

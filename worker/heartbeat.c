@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { RETRY_MS = 300, MISMATCHES = 2 };
+enum { RETRY_MS = 300, MISMATCHES = 2, SAY_MS = 1000 };
 
 typedef enum beat_state { BEAT_NEW, BEAT_HELD, BEAT_BYE, BEAT_STATES } beat_state;
 
@@ -23,7 +23,8 @@ typedef struct beat { /* of one partition */
     beat_state state;
     wh_timer *next, *guard;
     bool in_flight, again, info_due;
-    int64_t sent_us;
+    int64_t sent_us, next_at_ms;
+    int64_t said_ms; /* when it last went out of turn */
     unsigned generation, epoch, mismatches;
     size_t held; /* here, when it was sent */
 } beat;
@@ -36,6 +37,12 @@ struct wh_heartbeat {
 };
 
 static void send_beat(beat *b);
+
+static void plan(beat *b, int64_t delay_ms)
+{
+    b->next_at_ms = wh_clock_mono_ms() + delay_ms;
+    wh_timer_start(b->next, delay_ms);
+}
 
 int64_t wh_heartbeat_guard_ms(int64_t lease_ms)
 {
@@ -90,7 +97,7 @@ void wh_heartbeat_lost(wh_heartbeat *h, wh_partition *p, const char *why)
         return;
     }
     set_state(b, BEAT_NEW);
-    wh_timer_start(b->next, 0);
+    plan(b, 0);
 }
 
 static void on_guard(void *arg)
@@ -168,7 +175,7 @@ static void refused(beat *b, wh_err err, const wh_errbuf *eb)
                    WH_F_STR("queue", b->p->queue), WH_F_STR("region", b->p->region),
                    WH_F_STR("code", wh_err_name(err)), WH_F_STR("error", why));
     b->info_due = true;
-    wh_timer_start(b->next, wh_rng_jitter(RETRY_MS, 0.5));
+    plan(b, wh_rng_jitter(RETRY_MS, 0.5));
 }
 
 static void on_beat(void *arg, wh_err err, const wh_errbuf *eb,
@@ -268,7 +275,7 @@ static void send_beat(beat *b)
         set_state(b, BEAT_BYE);
     }
     if (!h->is_leaving) {
-        wh_timer_start(b->next, wh_rng_jitter(h->o.interval_ms, 0.1));
+        plan(b, wh_rng_jitter(h->o.interval_ms, 0.1));
     }
 }
 
@@ -292,6 +299,27 @@ void wh_heartbeat_now(wh_heartbeat *h, wh_partition *p)
 
     if (b->state == BEAT_HELD) {
         send_beat(b);
+    }
+}
+
+void wh_heartbeat_say(wh_heartbeat *h)
+{
+    int64_t now = wh_clock_mono_ms();
+
+    for (size_t i = 0; i < h->o.partitions->n; i++) {
+        beat *b = &h->beats[i];
+        int64_t at = b->said_ms + SAY_MS;
+
+        if (b->state != BEAT_HELD || h->is_leaving || !b->info_due) {
+            continue;
+        }
+        if (b->said_ms == 0 || at <= now) {
+            b->said_ms = now;
+            send_beat(b);
+        } else if (at < b->next_at_ms) {
+            b->said_ms = at;
+            plan(b, at - now);
+        }
     }
 }
 

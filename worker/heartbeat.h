@@ -39,6 +39,9 @@ wh_err wh_heartbeat_set_info(wh_heartbeat *h, const char *json,
                              const char *quiet_json) WH_MUSTCHECK;
 /* The connection is there (again): all partitions at once. */
 void wh_heartbeat_connected(wh_heartbeat *h);
+/* What wh_heartbeat_set_info said must not wait for the next one: at once, but once a second at
+ * most in each partition. Nothing new: nothing is sent. */
+void wh_heartbeat_say(wh_heartbeat *h);
 /* One for this partition at once, or right behind the one in flight. */
 void wh_heartbeat_now(wh_heartbeat *h, wh_partition *p);
 /* The lease is gone: drops the claims and starts over under a new name. */

@@ -116,6 +116,7 @@ static void on_pressure(void *arg, wh_pressure_state now)
 
     wh_fetch_hold(w->fetch, now.memory || now.busy);
     wh_worker_tell_info(w);
+    wh_heartbeat_say(w->heartbeat); /* a pause may be shorter than their interval */
 }
 
 static void on_line(void *arg, wh_slot *slot, wh_slice line)

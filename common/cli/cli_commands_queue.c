@@ -73,7 +73,7 @@ static const wh_cli_command commands[] = {
      .examples = "wherry queue resume eu:default\n"
                  "wherry queue resume eu:default --org acme\n",
      .details = "A paused queue and a paused org or type of it are resumed each by "
-                "itself.\n",
+                "itself.\nOne that is not paused is left as it is, and told of.\n",
      .run = wh_cli_queue_resume},
     {.noun = "queue",
      .verb = "set",
@@ -103,7 +103,8 @@ static const wh_cli_command commands[] = {
          "wherry limit set active:group=1\n"
          "wherry limit set 'jobs:org/*=100000' bytes:queue=2GiB memory:queue=80%\n"
          "wherry limit set breaker:type/mail=50%/20/30s/10s/3\n"
-         "wherry limit set adaptive:type/mail=1/100/5\n",
+         "wherry limit set adaptive:type/mail=1/100/5\n"
+         "wherry limit set priority:queue=3 priority:type/mail=8\n",
      .details =
          "rate      NUMBER/PERIOD/BURST of queue, org/ORG, type/TYPE, "
          "org/ORG/type/TYPE; "
@@ -121,6 +122,9 @@ static const wh_cli_command commands[] = {
          "adaptive  MIN/MAX/STEP jobs per second of type/TYPE: halved on overload, "
          "grows "
          "on success\n"
+         "priority  0 to 9, higher runs first, of queue or type/TYPE: of jobs that are "
+         "enqueued without\n"
+         "          one; the type's wins; those that wait keep theirs\n"
          "With * for a name, each that has no setting of its own. In force at once, "
          "everywhere.\n",
      .run = wh_cli_limit_set},
@@ -143,7 +147,7 @@ static const wh_cli_command commands[] = {
      .verb = "list",
      .operands = "[PARTITION]",
      .max_operands = 1,
-     .summary = "List orgs with ready jobs, in the order of their turns",
+     .summary = "List orgs with jobs that wait or run, by name",
      FLAGS(org_flags),
      .examples = "wherry org list eu:default\n",
      .run = wh_cli_org_list},

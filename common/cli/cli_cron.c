@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIELDS = 3 };
+enum { FIELDS = 3, LATE_MS = 5000 };
 
 /* ---- reading ---- */
 
@@ -140,11 +140,42 @@ static const wh_cli_column columns[] = {
     {"STATE", NULL, false},
 };
 
-static void add_row(wh_cli_table *t, const wh_cli_cron *s)
+/* What keeps it from firing, as far as can be told from here. */
+static const char *state_of(const wh_cli_cron *s, wh_zones *zones)
+{
+    const wh_zone *zone = NULL;
+
+    if (s->err != WH_OK) {
+        return "unreadable";
+    }
+    if (s->next_ms < 0) {
+        return "paused";
+    }
+    wh_err err = wh_zones_get(zones, s->schedule.zone, &zone, NULL);
+    if (err == WH_ENOTFOUND ||
+        err == WH_EINVAL) { /* else: no data here, others may have */
+        return "unknown zone";
+    }
+    return s->schedule.declared != NULL ? "declared" : "";
+}
+
+/* Counted from Redis' clock. One that is late by more than a scheduler takes is not "in 0ms". */
+static void add_next(const wh_cli_cron *s, wh_buf *out)
+{
+    int64_t in = s->next_ms - s->now_ms;
+    char human[24];
+
+    if (s->next_ms >= 0 && in < -LATE_MS) {
+        wh_buf_addf(out, "%s late", wh_clock_human(-in, human, sizeof human));
+    } else if (s->next_ms >= 0) {
+        wh_buf_addf(out, "in %s", wh_clock_human(in > 0 ? in : 0, human, sizeof human));
+    }
+}
+
+static void add_row(wh_cli_table *t, const wh_cli_cron *s, wh_zones *zones)
 {
     const wh_schedule *d = &s->schedule;
     wh_buf next = {0};
-    char human[24];
 
     wh_cli_table_text(t, s->name);
     wh_cli_table_text(t, s->where.name);
@@ -152,26 +183,20 @@ static void add_row(wh_cli_table *t, const wh_cli_cron *s)
     wh_cli_table_text(t, s->err == WH_OK && d->zone == NULL ? "UTC" : d->zone);
     wh_cli_table_text(t, d->type);
     wh_cli_table_text(t, s->err == WH_OK && d->org == NULL ? "default" : d->org);
-    if (s->next_ms >= 0) {
-        int64_t in = s->next_ms > s->now_ms ? s->next_ms - s->now_ms : 0;
-
-        wh_buf_addf(&next, "in %s", wh_clock_human(in, human, sizeof human));
-    }
+    add_next(s, &next);
     wh_cli_table_text(t, wh_buf_str(&next));
     wh_buf_clear(&next);
     wh_buf_addf(&next, "%" PRId64, s->next_ms);
     wh_cli_table_raw(t, s->next_ms < 0 ? "null" : wh_buf_str(&next), "");
     wh_cli_table_bool(t, s->next_ms < 0, "");
     wh_cli_table_text(t, d->declared);
-    wh_cli_table_text(t, s->err != WH_OK       ? "unreadable"
-                         : s->next_ms < 0      ? "paused"
-                         : d->declared != NULL ? "declared"
-                                               : "");
+    wh_cli_table_text(t, state_of(s, zones));
     wh_cli_table_row(t);
     wh_buf_fini(&next);
 }
 
-static wh_exit list_one(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
+static wh_exit list_one(wh_cli *c, const wh_cli_partition *p, wh_zones *zones,
+                        wh_cli_table *t)
 {
     const wh_reply *list = NULL;
     wh_exit status = wh_cli_redis_ask(c, "wh1_cron_list", p, &list);
@@ -182,7 +207,7 @@ static wh_exit list_one(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
 
         status = take_row(c, list, i, &s);
         if (status == WH_EXIT_OK) {
-            add_row(t, &s);
+            add_row(t, &s, zones);
         }
         wh_cli_cron_fini(&s);
     }
@@ -192,6 +217,7 @@ static wh_exit list_one(wh_cli *c, const wh_cli_partition *p, wh_cli_table *t)
 wh_exit wh_cli_cron_list(wh_cli *c)
 {
     wh_cli_partitions all = {.list = NULL};
+    wh_zones zones = {0};
     wh_cli_table t;
     wh_exit status = wh_cli_redis_open(c);
 
@@ -200,10 +226,11 @@ wh_exit wh_cli_cron_list(wh_cli *c)
     }
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
     for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
-        status = list_one(c, &all.list[i], &t);
+        status = list_one(c, &all.list[i], &zones, &t);
     }
     wh_exit printed =
         wh_cli_table_finish(&t, status == WH_EXIT_OK ? "there is no schedule" : NULL);
+    wh_zones_clear(&zones);
     wh_cli_partition_list_fini(&all);
     return status == WH_EXIT_OK ? printed : status;
 }
@@ -279,7 +306,11 @@ static void show_text(const wh_cli *c, const wh_cli_cron *s, wh_buf *out)
     line(c, out, "org", d->org == NULL ? "default" : d->org);
     line(c, out, "group", d->group);
     line(c, out, "payload", d->payload);
-    number_line(c, out, "priority", d->priority_plus1 - 1);
+    if (d->priority_plus1 > 0) { /* 0 is one, too */
+        char priority[] = {(char)('0' + d->priority_plus1 - 1), '\0'};
+
+        line(c, out, "priority", priority);
+    }
     line(c, out, "misfire", wh_schedule_misfire_name(d->misfire));
     number_line(c, out, "misfire max", d->misfire_max);
     time_line(c, out, "jitter", d->jitter_ms);

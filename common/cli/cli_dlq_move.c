@@ -28,6 +28,7 @@ typedef struct move {
     int64_t limit; /* jobs that may be moved; -1: all */
     int64_t rate;  /* per second; 0: no limit */
     int64_t looked, matched, dead;
+    int64_t taken;  /* stay: another job has their idempotency key */
     int64_t due_us; /* when the rate allows the next call */
     char cursor[ENTRY_MAX], until[ENTRY_MAX];
 } move;
@@ -107,6 +108,7 @@ static wh_exit step(move *m)
     (void)snprintf(m->cursor, sizeof m->cursor, "%s", next.p == NULL ? "" : next.p);
     m->looked += wh_reply_int(wh_reply_at(reply, 1), 0);
     m->matched += wh_reply_int(wh_reply_at(reply, 2), 0);
+    m->taken += wh_reply_int(wh_reply_at(reply, 3), 0);
     return WH_EXIT_OK;
 }
 
@@ -170,14 +172,24 @@ static wh_exit print(const move *m)
     if (m->cli->json) {
         wh_buf_addf(&out,
                     "{\"partition\":\"%s\",\"looked_at\":%" PRId64 ",\"%s\":%" PRId64
-                    ",\"dry_run\":%s,\"cursor\":",
+                    ",\"dry_run\":%s",
                     m->where.name, m->looked, m->done, m->matched,
                     m->is_dry ? "true" : "false");
+        if (m->taken > 0) {
+            wh_buf_addf(&out, ",\"key_taken\":%" PRId64, m->taken);
+        }
+        wh_buf_adds(&out, ",\"cursor\":");
         wh_buf_addf(&out, is_cut ? "\"%s\"}\n" : "null}\n", m->cursor);
     } else {
         wh_buf_addf(&out, "%" PRId64 " dead job%s %s%s in %s\n", m->matched,
                     m->matched == 1 ? "" : "s", m->is_dry ? "would be " : "", m->done,
                     m->where.name);
+        if (m->taken > 0) {
+            wh_buf_addf(&out,
+                        "%" PRId64 " %s: another job has %s idempotency key now\n",
+                        m->taken, m->is_dry ? "would stay" : "stayed",
+                        m->taken == 1 ? "its" : "their");
+        }
     }
     return wh_cli_out_print(m->cli, &out);
 }

@@ -17,6 +17,8 @@
 enum { SETTINGS_MAX = 100 };
 static const char STATE[] =
     "state:"; /* what wh1_limits puts before a breaker's state */
+static const char MORE[] =
+    "state:more"; /* and before how many states it does not list */
 
 /* The operands that are no settings: at most the first, the partition. */
 static size_t settings_from(const wh_cli_args *a)
@@ -218,8 +220,7 @@ void wh_cli_limit_show_state(const char *value, wh_buf *out)
     }
 }
 
-/* The reply's value behind a name, or NULL. */
-static const char *value_of(const wh_reply *flat, const char *name)
+const char *wh_cli_limit_value(const wh_reply *flat, const char *name)
 {
     for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
         wh_slice s = wh_reply_str(wh_reply_at(flat, i));
@@ -278,7 +279,7 @@ static int by_name(const void *a, const void *b)
 static void add_rows(wh_cli_table *t, const wh_cli_partition *p, const wh_reply *flat,
                      row *rows, size_t n)
 {
-    const char *any = value_of(flat, "breaker:type/*");
+    const char *any = wh_cli_limit_value(flat, "breaker:type/*");
 
     qsort(rows, n, sizeof *rows, by_name);
     for (size_t i = 0; i < n; i++) {
@@ -287,14 +288,14 @@ static void add_rows(wh_cli_table *t, const wh_cli_partition *p, const wh_reply 
 
         if (strncmp(name, STATE, sizeof STATE - 1) == 0) {
             wh_buf_addf(&other, "breaker:%s", name + sizeof STATE - 1);
-            if (value_of(flat, wh_buf_str(&other)) == NULL && any != NULL) {
+            if (wh_cli_limit_value(flat, wh_buf_str(&other)) == NULL && any != NULL) {
                 add_row(t, p, wh_buf_str(&other), any, rows[i].value);
             }
         } else {
             wh_buf_addf(&other, "state:%s", name + strcspn(name, ":") + 1);
             add_row(t, p, name, rows[i].value,
                     strncmp(name, "breaker:", 8) == 0
-                        ? value_of(flat, wh_buf_str(&other))
+                        ? wh_cli_limit_value(flat, wh_buf_str(&other))
                         : NULL);
         }
         wh_buf_fini(&other);
@@ -326,11 +327,17 @@ wh_exit wh_cli_limit_list(wh_cli *c)
     for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
         rows[n].name = wh_reply_str(wh_reply_at(flat, i)).p;
         rows[n].value = wh_reply_str(wh_reply_at(flat, i + 1)).p;
-        n += rows[n].name != NULL && rows[n].value != NULL;
+        n += rows[n].name != NULL && rows[n].value != NULL &&
+             strcmp(rows[n].name, MORE) != 0;
     }
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
     add_rows(&t, &p, flat, rows, n);
     wh_free(rows);
     (void)snprintf(empty, sizeof empty, "%s has no limits", p.name);
-    return wh_cli_table_finish(&t, empty);
+    status = wh_cli_table_finish(&t, empty);
+    const char *more = wh_cli_limit_value(flat, MORE);
+    if (more != NULL) {
+        wh_cli_error(c, "%s more types have a breaker that is not closed", more);
+    }
+    return status;
 }

@@ -16,6 +16,8 @@ wh_exit wh_cli_limit_remove(wh_cli *c);
 /* One call of wh1_limit with all of them. */
 wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p,
                            const wh_cli_setting *list, size_t n);
+/* The value behind a name in a reply of wh1_limits, or NULL. */
+const char *wh_cli_limit_value(const wh_reply *flat, const char *name);
 /* The value of a breaker's state, "open 4000", for people. */
 void wh_cli_limit_show_state(const char *value, wh_buf *out);
 

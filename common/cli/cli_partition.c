@@ -103,19 +103,30 @@ wh_exit wh_cli_partition_registered(wh_cli *c, wh_cli_partitions *out)
     return WH_EXIT_OK;
 }
 
-bool wh_cli_partition_register(wh_cli *c, const wh_cli_partition *p)
+/* *is_new: it was not there. */
+static wh_err register_quietly(wh_cli *c, const wh_cli_partition *p, bool *is_new,
+                               wh_errbuf *eb)
 {
     const wh_reply *reply = NULL;
     wh_call call;
-    wh_errbuf eb = {.code = WH_OK};
 
     wh_call_init(&call, "wh1_register", false, WH_KEYS_REGISTRY);
     wh_call_args(&call, p->key);
-    wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
+    wh_err err = wh_cli_redis_try(c, &call, &reply, eb);
+    *is_new = err == WH_OK && wh_reply_int(reply, 0) > 0;
+    return err;
+}
+
+bool wh_cli_partition_register(wh_cli *c, const wh_cli_partition *p)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    bool is_new = false;
+    wh_err err = register_quietly(c, p, &is_new, &eb);
+
     if (err != WH_OK && err != WH_EPERM) {
         wh_cli_warn(c, "it is done, but %s was not registered: %s", p->name, eb.text);
     }
-    return err == WH_OK && wh_reply_int(reply, 0) > 0;
+    return is_new;
 }
 
 /* ---- known or not ---- */
@@ -204,14 +215,25 @@ static wh_exit look(wh_cli *c, const wh_cli_partition *p, bool *known)
     return WH_EXIT_OK;
 }
 
+/* One that only its own figures know (a producer that speaks plain Redis made it) is registered, so that the
+ * lists, the audit and the schedulers have it from then on. */
 static wh_exit is_known(wh_cli *c, const wh_cli_partition *p, bool *known)
 {
     wh_cli_partitions all;
+    wh_errbuf eb = {.code = WH_OK};
+    bool is_new = false;
     wh_exit status = wh_cli_partition_registered(c, &all);
 
     *known = status == WH_EXIT_OK && wh_cli_partition_in(&all, p);
     wh_cli_partition_list_fini(&all);
-    return status != WH_EXIT_OK || *known ? status : look(c, p, known);
+    if (status != WH_EXIT_OK || *known) {
+        return status;
+    }
+    status = look(c, p, known);
+    if (status == WH_EXIT_OK && *known) {
+        (void)register_quietly(c, p, &is_new, &eb);
+    }
+    return status;
 }
 
 /* ---- the ones meant ---- */

@@ -141,6 +141,25 @@ static bool part_of(const wh_cli *c, const switching *w, wh_cli_setting *out)
     return true;
 }
 
+/* What a resume says of what was not paused: most often a name is mistyped. */
+static const switching not_paused = {"wh1_resume", "was not paused: nothing changed",
+                                     "not_paused", false, NULL};
+
+static wh_exit ask_paused(wh_cli *c, const wh_cli_partition *p,
+                          const wh_cli_setting *part, bool *out)
+{
+    const wh_reply *reply = NULL;
+    wh_exit status =
+        wh_cli_redis_ask(c, part != NULL ? "wh1_limits" : "wh1_stats", p, &reply);
+
+    if (status == WH_EXIT_OK && part != NULL) {
+        *out = wh_cli_limit_value(reply, part->name) != NULL;
+    } else if (status == WH_EXIT_OK) {
+        *out = wh_cli_redis_field(reply, "paused", 0) != 0;
+    }
+    return status;
+}
+
 static wh_exit send_switch(wh_cli *c, const switching *w, const wh_cli_partition *p,
                            const wh_cli_setting *part)
 {
@@ -166,7 +185,7 @@ static wh_exit tell_switch(wh_cli *c, const switching *w, const wh_cli_partition
     const char *slash = strchr(scope, '/');
     wh_cli_note(c, "%s: %.*s %s %s", p->name, (int)(slash - scope), scope, slash + 1,
                 w->did);
-    if (w->on) {
+    if (w->on || w == &not_paused) {
         wh_cli_near_scope(c, p, scope);
     }
     wh_buf_addf(&more, ",\"%.*s\":", (int)(slash - scope), scope);
@@ -192,11 +211,19 @@ static wh_exit change(wh_cli *c, const switching *w, bool may_be_new)
     if (!known && !may_be_new) {
         return wh_cli_partition_unknown(c, &p, w->hint);
     }
-    status = send_switch(c, w, &p, of);
+    bool was_paused = true;
+    if (!w->on) {
+        status = ask_paused(c, &p, of, &was_paused);
+    }
+    if (status == WH_EXIT_OK) {
+        status = send_switch(c, w, &p, of);
+    }
     if (status == WH_EXIT_OK && !known) {
         (void)wh_cli_partition_register(c, &p);
     }
-    return status == WH_EXIT_OK ? tell_switch(c, w, &p, of) : status;
+    return status != WH_EXIT_OK ? status
+           : was_paused         ? tell_switch(c, w, &p, of)
+                                : tell_switch(c, &not_paused, &p, of);
 }
 
 wh_exit wh_cli_queue_pause(wh_cli *c)

@@ -117,6 +117,13 @@ static const struct what {
       {PART_DECIMAL, 0, 1000000, "step"}},
      "adaptive:type/mail=1/100/5",
      "MIN/MAX/STEP (jobs per second)"},
+    {"priority",
+     AT_QUEUE | AT_TYPE,
+     1,
+     1,
+     {{PART_COUNT, 0, 9, "priority"}},
+     "priority:type/mail=8",
+     "a number from 0 to 9, higher runs first"},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -154,7 +161,7 @@ static wh_err unknown_what(const char *word, size_t len, wh_errbuf *eb)
         eb, WH_EINVAL,
         "\"%s\" is no setting; write WHAT:SCOPE=VALUE, like "
         "rate:org/acme=100/60s/20 (what: rate, active, pause, jobs, bytes, "
-        "memory, breaker, adaptive)",
+        "memory, breaker, adaptive, priority)",
         shown);
 }
 

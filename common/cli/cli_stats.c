@@ -152,7 +152,9 @@ static void limits_text(wh_buf *out, const wh_reply *flat, const sample *s)
             continue;
         }
         wh_buf_adds(out, i == 0 ? "limits\n" : "");
-        if (is_state(name.p)) {
+        if (strcmp(name.p, "state:more") == 0) {
+            wh_buf_addf(out, "  breakers of %s more types: not closed", value.p);
+        } else if (is_state(name.p)) {
             wh_buf_addf(out, "  breaker of %s: ", name.p + strlen("state:"));
             wh_cli_limit_show_state(value.p, out);
         } else {

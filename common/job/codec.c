@@ -305,10 +305,42 @@ static wh_err read_head(wh_cursor *c, head *h, wh_errbuf *eb)
     return WH_OK;
 }
 
-/* What a worker needs of the meta; elements 1, 2 and 6. Later ones are not looked at. */
+/* What a worker needs of the meta: elements 1, 2, 6, 7 (is it "no_handler"?) and 18. */
+enum { META_NEEDED = 6, META_CATEGORY = 7, META_STARTED = 18 };
+
 typedef struct meta {
-    int64_t attempts, recoveries, next_retry_at_ms;
+    int64_t attempts, recoveries, next_retry_at_ms, started;
+    bool had_no_handler;
 } meta;
+
+/* Elements behind the sixth: what is malformed there is as good as absent. */
+static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
+{
+    static const char no_handler[] = "no_handler";
+    wh_cursor_value v;
+
+    for (size_t i = META_NEEDED + 1; i <= n && i <= META_STARTED; i++) {
+        wh_cursor before = *c;
+        if (!skip_value(c)) {
+            return;
+        }
+        if (i == META_CATEGORY) {
+            m->had_no_handler =
+                wh_cursor_next(&before, &v) && v.kind == WH_CURSOR_TEXT &&
+                v.n == sizeof no_handler - 1 && memcmp(v.p, no_handler, v.n) == 0;
+        } else if (i == META_STARTED && (!wh_cursor_next(&before, &v) ||
+                                         !wh_cursor_int(&v, 0, 1, &m->started))) {
+            m->started = 0;
+        }
+    }
+}
+
+/* An attempt that an older library noted says nothing but its category. */
+static bool has_run(const meta *m)
+{
+    return m->started > 0 || m->recoveries > 0 ||
+           (m->attempts > 0 && !m->had_no_handler);
+}
 
 static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
 {
@@ -319,7 +351,7 @@ static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
     int64_t ignored = 0;
     const struct {
         int64_t max, *out; /* max 0: any value */
-    } elements[6] = {
+    } elements[META_NEEDED] = {
         {COUNT_MAX, &m->attempts},
         {COUNT_MAX, &m->recoveries},
         {0, &ignored},
@@ -331,7 +363,7 @@ static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
     if (!wh_cursor_next(&c, &array) || array.kind != WH_CURSOR_ARRAY) {
         return wh_err_set(eb, WH_EBADDATA, "meta: not an array");
     }
-    for (size_t i = 0; i < array.n && i < 6; i++) {
+    for (size_t i = 0; i < array.n && i < META_NEEDED; i++) {
         if (elements[i].max == 0) {
             if (!skip_value(&c)) {
                 return wh_err_set(eb, WH_EBADDATA, "meta: element %zu is cut off",
@@ -346,6 +378,7 @@ static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
             return wh_err_set(eb, WH_EBADDATA, "meta: element %zu is malformed", i + 1);
         }
     }
+    read_meta_rest(&c, array.n, m);
     return WH_OK;
 }
 
@@ -439,6 +472,7 @@ wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
     job->fence = fence;
     job->attempt = (int)m.attempts + 1;
     job->recoveries = (int)m.recoveries;
+    job->has_run = has_run(&m);
     job->enqueued_at_ms = enqueued_at_ms;
     job->claimed_at_ms = c->now_ms;
     job->ready_at_ms =

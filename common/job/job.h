@@ -94,6 +94,9 @@ typedef struct wh_job {
     uint64_t fence;
     int attempt; /* the attempt now running, from 1 */
     int recoveries;
+    bool
+        has_run; /* a handler had it before, or a worker was lost with it: it expires no
+                     more */
     int priority;
     int max_attempts;                      /* 0: not set by the job */
     int64_t timeout_ms;                    /* 0: not set by the job */

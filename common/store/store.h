@@ -65,11 +65,14 @@ typedef enum wh_store_outcome {
     WH_STORE_EXPIRED
 } wh_store_outcome;
 
+/* The handler never got the job: it may still expire. */
+#define WH_STORE_NOT_STARTED "not_started"
+
 typedef struct wh_store_finish {
     wh_slice token;
     wh_store_outcome outcome;
     int64_t delay_ms;
-    const char *category;              /* NULL: none */
+    const char *category; /* NULL: none; of a snooze or release WH_STORE_NOT_STARTED */
     wh_slice message, context, result; /* cut to their limits by the store */
 } wh_store_finish;
 

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The dead-letter queue as a product: list, replay, purge; by cursor, filtered, dry or real.
 --   wh1_dlq_list   ARGV cursor limit [ORG o] [TYPE t] [CATEGORY c] -> [next, [entry, fields], …]
---   wh1_dlq_replay, wh1_dlq_purge ARGV cursor limit [UNTIL entry] [DRYRUN] [filters] -> [next, looked at, matched]
+--   wh1_dlq_replay, wh1_dlq_purge ARGV cursor limit [UNTIL entry] [DRYRUN] [filters] -> [next, looked at, matched];
+--   then, if any stay because another job has their key: how many
 -- The cursor is the last entry seen, "-" to begin; "" at the end. Errors WHBADARG WHBADDATA. O(limit · log n).
 local function entry_arg(v)
     return args.entry(v, 'WHBADARG the cursor must be "-" or an entry id such as 1700000000000-0')
@@ -42,29 +43,32 @@ args.register('wh1_dlq_list', function(KEYS, ARGV)
     return reply
 end, { 'no-writes' })
 
--- may(k, entry, raw or nil, fields): does the act concern this entry? It runs for all before the first
--- act, so that it can refuse the call.
+-- may(k, raw or nil, fields, keys): does the act concern this entry? 'taken': it does, but another job has its
+-- key; keys: those of the call's jobs before. It runs for all before the first act, so that it can refuse the call.
 local function walk(may, act)
     return function(KEYS, ARGV)
         local k, q = parse_walk(KEYS, ARGV, { ORG = 1, TYPE = 1, CATEGORY = 1, UNTIL = 1, DRYRUN = 0 })
         keys.guard(k)
         local entries, cursor = read(k, q)
-        local now, todo = clock.now(), {}
+        local now, todo, used, taken = clock.now(), {}, {}, 0
         for _, e in ipairs(entries) do
             local f = record.fields(e[2])
             local raw = dlq.matches(f, q.filter) and dlq.known(k, e[1], f)
-            if raw ~= false and may(k, raw, f) then
+            local answer = raw ~= false and may(k, raw, f, used)
+            if answer == 'taken' then
+                taken = taken + 1
+            elseif answer then
                 todo[#todo + 1] = { entry = e[1], raw = raw, f = f }
             end
         end
         for i = 1, q.dry and 0 or #todo do
             act(k, now, todo[i])
         end
-        return { cursor, #entries, #todo }
+        return { cursor, #entries, #todo, taken > 0 and taken or nil }
     end
 end
 
-args.register('wh1_dlq_replay', walk(function(k, raw, f)
+args.register('wh1_dlq_replay', walk(function(k, raw, f, used)
     if not raw or not args.is_name(f.type or '') or not args.is_name(f.org or '') then
         return false
     end
@@ -72,6 +76,11 @@ args.register('wh1_dlq_replay', walk(function(k, raw, f)
     if not place.is_sound(place.make(k, f.org, level, { g = f.group })) then
         args.fail(args.WRONG_TYPE)
     end
+    local o = dlq.options(f)
+    if o.ku and o.k and (used[o.k] or not unique.is_free(k, raw, o)) then
+        return 'taken'
+    end
+    used[o.k or ''] = o.ku
     return true
 end, function(k, now, t)
     dlq.revive(k, now, t.entry, t.raw, t.f)

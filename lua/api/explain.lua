@@ -45,7 +45,7 @@ local function holders(k)
     return table.concat(words, ', '), sum
 end
 
--- The first setting that holds a ready job: reason, until. nil: none does.
+-- The setting that holds a ready job: reason, until, and whether it is an adaptive rate. nil: none does.
 local function held_by_setting(k, now, c)
     if redis.call('HGET', k.ctl, 'paused') == '1' then
         return 'queue_paused'
@@ -64,7 +64,7 @@ local function held_by_setting(k, now, c)
         local _
         room, at, _, why = limit.pair_room(x, c.org, c.kind)
         if room <= 0 then
-            return why, at
+            return why, at, why == 'type_rate' and limit.is_adaptive(x, c.kind)
         end
         if c.group ~= '' and limit.group_room(x, c.org, c.group) <= 0 then
             return 'group_cap', 'inf'
@@ -81,8 +81,8 @@ local SETTING = {
 }
 
 -- The setting that holds it, as it was set, and its value.
-local function setting_of(k, reason, c)
-    local s = SETTING[reason]
+local function setting_of(k, reason, c, is_adaptive)
+    local s = is_adaptive and { 'adaptive', 'type' } or SETTING[reason]
     if not s then
         return nil
     end
@@ -99,8 +99,7 @@ local function setting_of(k, reason, c)
             return s[1] .. ':' .. scope, value
         end
     end
-    local adaptive = redis.call('HGET', k.limits, 'adaptive:type/' .. c.kind)
-    return adaptive and 'adaptive:type/' .. c.kind, adaptive
+    return nil
 end
 
 -- How much of a cap is used.
@@ -162,10 +161,10 @@ end
 
 local function add_waiting(k, now, out, c, f)
     local put, number = record.put, record.decimal
-    local reason, at = held_by_setting(k, now, c)
+    local reason, at, is_adaptive = held_by_setting(k, now, c)
     reason = reason or fleet.held_by(f) or 'ready'
     add_reason(out, reason, at and at ~= 'inf' and tonumber(at) - now)
-    local setting, value = setting_of(k, reason, c)
+    local setting, value = setting_of(k, reason, c, is_adaptive)
     put(out, 'limit', setting)
     put(out, 'of', value)
     put(out, 'used', used_of(k, reason, c))

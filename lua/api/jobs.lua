@@ -33,11 +33,11 @@ end
 local function finished(status)
     return function(k, cursor, count, filter)
         local from = offset(cursor)
-        local ids = redis.call('ZRANGE', k.done, from, from + count - 1, 'REV')
+        local ids, total = done.page(k, status, from, count)
         local list = view.list(k, ids, filter, function(_, _, m)
             return m[M.status] == status and { status = status }
         end)
-        return next_offset(from, #ids, redis.call('ZCARD', k.done)), list
+        return next_offset(from, #ids, total), list
     end
 end
 page.completed, page.cancelled, page.expired = finished('completed'), finished('cancelled'), finished('expired')

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Limits, pauses, quotas, breakers of a partition (docs/protocol.md section 10), changed at run time.
 --   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
---   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker
+--   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others
 -- Errors WHBADARG WHBADDATA. O(pairs · log parked); counting what is in flight: O(claims).
 local USAGE = 'WHBADARG usage: setting value ...'
 
@@ -66,7 +66,7 @@ args.register('wh1_limit', function(KEYS, ARGV)
             args.fail('WHBADARG no such setting, or its value is malformed or out of range')
         end
         list[#list + 1] = {
-            setting = ARGV[i], text = ARGV[i + 1], value = value, kind = kind, scope = scope,
+            setting = ARGV[i], text = ARGV[i + 1], what = what, value = value, kind = kind, scope = scope,
             holds = not limit.for_enqueue[what],
         }
     end
@@ -88,8 +88,13 @@ args.register('wh1_limit', function(KEYS, ARGV)
     else
         redis.call('HDEL', k.ctl, 'limits')
     end
-    recount(k, limit.now(k) or limit.nothing(), running)
+    local L = limit.now(k) or limit.nothing()
+    recount(k, L, running)
     for _, c in ipairs(list) do
+        local of_type = string.match(c.scope, '^type/([^*]+)$')
+        if of_type and (c.what == 'adaptive' or c.what == 'breaker') then
+            breaker.forget(k, L, c.what, of_type)
+        end
         if c.holds then
             recheck(k, c.kind, c.scope)
         end
@@ -99,19 +104,27 @@ args.register('wh1_limit', function(KEYS, ARGV)
     return redis.status_reply('OK')
 end, { 'allow-oom' })
 
+-- Of the types that have a breaker of their own, and of the others those that are not closed: the first ones,
+-- and how many more there are.
 local function breaker_states(k, now, L, out)
-    local x, seen = limit.open(k, now, L, {}), {}
-    local kinds = redis.call('HKEYS', k.types)
+    local x, seen, kinds = limit.open(k, now, L, {}), {}, {}
     for scope in pairs(L.breaker) do
-        kinds[#kinds + 1] = string.match(scope, '^type/(.+)$')
+        kinds[#kinds + 1] = string.match(scope, '^type/([^*]+)$')
+    end
+    local broken, more = breaker.broken(k, now)
+    for _, kind in ipairs(broken) do
+        kinds[#kinds + 1] = kind
     end
     for _, kind in ipairs(kinds) do
-        if args.is_name(kind) and not seen[kind] and (L.breaker['type/' .. kind] or L.breaker['type/*']) then
+        if args.is_name(kind) and not seen[kind] and breaker.setting(L, kind) then
             seen[kind] = true
             local b = breaker.load(x, kind)
             local left = b.state == 'open' and string.format(' %.0f', math.max(0, b.at - now)) or ''
             out[#out + 1], out[#out + 2] = 'state:type/' .. kind, b.state .. left
         end
+    end
+    if more > 0 and L.breaker['type/*'] then
+        out[#out + 1], out[#out + 2] = 'state:more', string.format('%d', more)
     end
 end
 

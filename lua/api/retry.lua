@@ -1,12 +1,20 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_retry: ARGV id -> "pending". A scheduled job runs now; a dead, cancelled or expired one
--- starts over with all its attempts. Errors WHBADARG WHNOTFOUND WHSTATE WHBADDATA. O(log n).
+-- starts over with all its attempts and its key. Errors WHBADARG WHNOTFOUND WHSTATE WHBADDATA. O(log n).
+local function check_key(k, raw, o)
+    if not unique.is_free(k, raw, o) then
+        args.fail('WHSTATE another job has its idempotency key')
+    end
+end
+
 local function from_dlq(k, now, raw, entry)
     local found = redis.call('XRANGE', k.dlq, entry, entry)
     if #found == 0 then
         args.fail('WHNOTFOUND the DLQ entry of this job was removed by hand')
     end
-    dlq.revive(k, now, entry, raw, record.fields(found[1][2]))
+    local f = record.fields(found[1][2])
+    check_key(k, raw, dlq.options(f))
+    dlq.revive(k, now, entry, raw, f)
 end
 
 -- The record without its deadlines, which are over or were for the first try; as of one from the DLQ.
@@ -23,6 +31,8 @@ end
 -- A kept job that ended without success. If its id still stands in its list, it only wakes up there.
 local function start_over(k, now, raw, old, m)
     local fresh, rec, head = meta.new(), without_deadlines(old)
+    local o = head[4] or {}
+    check_key(k, raw, o)
     fresh[M.fence], fresh[M.next_retry_at] = m[M.fence], now
     if not m[M.queued] then
         ready.push(k, raw, rec, head, false)
@@ -31,6 +41,7 @@ local function start_over(k, now, raw, old, m)
         redis.call('HSET', k.jobs, raw, rec)
     end
     queued.change(k, head[2], 1, #rec, m[M.queued] and -1 or 0)
+    unique.take(k, raw, o)
     meta.put(k, raw, fresh)
     redis.call('ZREM', k.done, raw)
     redis.call('ZREM', k.expiry, raw)

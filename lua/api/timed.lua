@@ -39,6 +39,5 @@ args.register('wh1_trim', function(KEYS, ARGV)
     if n < batch then
         n = n + done.trim_count(k, keep, batch - n)
     end
-    local old = redis.call('ZCOUNT', k.done, '-inf', '(' .. string.format('%.0f', now - keep_ms))
-    return { now, n, math.max(old, redis.call('ZCARD', k.done) - keep, 0) }
+    return { now, n, done.left_over(k, now, keep_ms, keep) }
 end, { 'allow-oom' })

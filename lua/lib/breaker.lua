@@ -1,12 +1,23 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Circuit breakers and adaptive rates of types, P:breaker:<type>. Closed: counts successes and
 -- failures in two windows, the older one weighted by what it still overlaps (a sliding window in
--- O(1)). Open until a time; then half open: a few probes run, all good closes, one bad opens.
+-- O(1)). Open until a time; then half open: a few probes run, all good closes, one bad opens. What was
+-- claimed before the state changed (`since`) tells nothing of it: only claims after that count.
 -- Adaptive rate: additive increase, multiplicative decrease (Chiu, Jain 1989).
+-- A state goes when nothing changed it for so long that it says nothing any more. P:broken has those that are
+-- not closed.
 local breaker = {
+    switch = { 'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'since' },
+    pace = { 'rate', 'rate_at', 'halved_at', 'tat' },
     fields = {
-        'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'rate', 'rate_at', 'halved_at', 'tat',
+        'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'since', 'rate', 'rate_at', 'halved_at',
+        'tat',
     },
+    wait_max = 900000, -- of a type, however long one of its jobs is told to wait
+    keep_closed = 60000,
+    keep_open = 3600000,
+    keep_pace = 86400000,
+    listed = 100,
     failures = {
         timeout = true, connection = true, rate_limited = true, unavailable = true, crash = true, error = true,
     },
@@ -29,27 +40,79 @@ function breaker.load(x, kind)
     return b
 end
 
+-- The setting of a type.
+function breaker.setting(L, kind)
+    return L.breaker['type/' .. kind] or L.breaker['type/*']
+end
+
+-- How long a state matters that nothing changes.
+local function time_to_live(L, kind, b)
+    local c, ms = breaker.setting(L, kind), 0
+    if c then
+        ms = 2 * c.window + c.cooldown + (b.state == 'closed' and breaker.keep_closed or breaker.keep_open)
+    end
+    return L.adaptive['type/' .. kind] and math.max(ms, breaker.keep_pace) or ms
+end
+
+-- P:broken: those that are not closed, until their state goes.
+local function note_state(x, kind, b, ttl)
+    if b.state == 'closed' then
+        redis.call('ZREM', x.k.broken, kind)
+    else
+        redis.call('ZREMRANGEBYSCORE', x.k.broken, '-inf', string.format('%.0f', x.now))
+        redis.call('ZADD', x.k.broken, string.format('%.0f', x.now + ttl), kind)
+    end
+end
+
 -- Writes back what changed.
 function breaker.save(x)
     for kind, b in pairs(x.breakers) do
         if b.changed then
-            local set = { 'HSET', x.k.breaker_ .. kind }
+            local key, ttl = x.k.breaker_ .. kind, time_to_live(x.L, kind, b)
+            local set = { 'HSET', key }
             for _, name in ipairs(breaker.fields) do
                 set[#set + 1] = name
                 set[#set + 1] = name == 'state' and b.state or string.format('%.3f', b[name])
             end
-            if type(redis.pcall('HLEN', x.k.breaker_ .. kind)) ~= 'number' then
-                redis.call('DEL', x.k.breaker_ .. kind)
+            if type(redis.pcall('HLEN', key)) ~= 'number' then
+                redis.call('DEL', key)
             end
             redis.call(unpack(set))
-            b.changed = false
+            redis.call('PEXPIRE', key, string.format('%.0f', ttl))
+            if b.turned or b.state ~= 'closed' then
+                note_state(x, kind, b, ttl)
+            end
+            b.changed, b.turned = false, false
         end
+    end
+end
+
+-- Types whose breaker is not closed, the first ones that there are, and how many more.
+function breaker.broken(k, now)
+    local from = '(' .. string.format('%.0f', now)
+    local n = redis.call('ZCOUNT', k.broken, from, '+inf')
+    return redis.call('ZRANGE', k.broken, from, '+inf', 'BYSCORE', 'LIMIT', 0, breaker.listed),
+        math.max(n - breaker.listed, 0)
+end
+
+-- A setting of a type changed: what was measured under it goes, if there is none or, an adaptive rate, always.
+function breaker.forget(k, L, what, kind)
+    local key, setting = k.breaker_ .. kind, breaker.setting(L, kind)
+    local names = what == 'adaptive' and breaker.pace or breaker.switch
+    if what == 'adaptive' or not setting then
+        local reply = redis.pcall('HDEL', key, unpack(names))
+        if type(reply) == 'table' and reply.err or not (setting or L.adaptive['type/' .. kind]) then
+            redis.call('DEL', key)
+        end
+    end
+    if not setting then
+        redis.call('ZREM', k.broken, kind)
     end
 end
 
 local function turn(x, kind, b, state, at)
     b.state, b.at, b.probes, b.good, b.bad, b.good0, b.bad0 = state, at, 0, 0, 0, 0, 0
-    b.window, b.changed = x.now, true
+    b.window, b.since, b.changed, b.turned = x.now, x.now, true, true
     event.add(x.k, 'breaker', nil, nil, { 'type', kind, 'state', state })
 end
 
@@ -68,7 +131,7 @@ function breaker.room(x, kind, c)
     if b.probes >= c.probes and x.now >= b.at then
         return c.probes -- the probes were never heard of again
     end
-    return c.probes - b.probes, b.at
+    return math.max(c.probes - b.probes, 0), b.at
 end
 
 -- n jobs were claimed.
@@ -95,11 +158,29 @@ local function slide(b, now, width)
     end
 end
 
--- Claims of a type ended: good and bad ones. Returns whether the type may run more than before.
-function breaker.note(x, kind, c, good, bad)
+-- Of claims that ended, the good and the bad ones that were claimed under the present state. times: when each
+-- was claimed, of a bad one negative.
+local function still_count(times, since)
+    local good, bad = 0, 0
+    for _, at in ipairs(times) do
+        if at >= since then
+            good = good + 1
+        elseif at < 0 and -at >= since then
+            bad = bad + 1
+        end
+    end
+    return good, bad
+end
+
+-- Claims of a type ended; times: as above. Returns whether the type may run more than before.
+function breaker.note(x, kind, c, times)
     local b = breaker.load(x, kind)
     if b.state == 'open' then
         return false -- claimed before it opened
+    end
+    local good, bad = still_count(times, b.since)
+    if good + bad == 0 then
+        return false
     end
     b.changed = true
     if b.state == 'half_open' then
@@ -131,6 +212,11 @@ function breaker.rate(x, kind, c)
     return b.rate > 0 and math.min(math.max(b.rate, c.min), c.max) or c.max
 end
 
+-- It as a rate of limit.lua: a tenth of a second's jobs at once.
+function breaker.bucket(per_s)
+    return { pace = 1000 / per_s, burst = math.max(1, math.floor(per_s / 10)) }
+end
+
 -- good: successes; overload: how many were told to slow down; wait_ms: the longest time they were told
 -- to wait.
 function breaker.adapt(x, kind, c, good, overload, wait_ms)
@@ -140,9 +226,13 @@ function breaker.adapt(x, kind, c, good, overload, wait_ms)
         if x.now >= b.halved_at + 1000 then
             rate, b.halved_at = rate / 2, x.now
         end
-        b.tat = math.max(b.tat, x.now + wait_ms)
     elseif good > 0 then
         rate = rate + c.step * math.min(math.max(x.now - b.rate_at, 0), 1000) / 1000
     end
     b.rate, b.rate_at, b.changed = math.min(math.max(rate, c.min), c.max), x.now, true
+    if wait_ms > 0 then
+        local bucket = breaker.bucket(b.rate)
+        local all_of_it = bucket.pace * (bucket.burst - 1) -- or the burst would be admitted before the time is over
+        b.tat = math.max(b.tat, x.now + math.min(wait_ms, breaker.wait_max) + all_of_it)
+    end
 end

@@ -3,6 +3,9 @@
 -- job; P:jobs keeps `D<entry>` so that its id stays known.
 local dlq = {}
 
+local KEY_UNTIL = { d = 'done', q = 'queued' }
+local SCOPE_OF = { done = 'd', queued = 'q' }
+
 -- Moves a job there. m carries the error (meta.note_error was called).
 function dlq.add(k, now, raw, rec, m)
     local put, number = record.put, record.decimal
@@ -24,6 +27,9 @@ function dlq.add(k, now, raw, rec, m)
     put(e, 'entity_id', o.ei)
     put(e, 'traceparent', o.tp)
     put(e, 'group', o.g)
+    put(e, 'idempotency_key', o.k)
+    put(e, 'key_until', KEY_UNTIL[o.ku])
+    put(e, 'key_ttl_ms', number(o.kt))
     put(e, 'worker', m[M.worker])
     put(e, 'enqueued_at', clock.iso(enqueued))
     put(e, 'started_at', m[M.started_at] and clock.iso(m[M.started_at]))
@@ -57,31 +63,28 @@ function dlq.known(k, entry, f)
     return nil
 end
 
--- Makes a dead job run again with all its attempts; the fence goes on growing.
+-- The options with which a dead job runs again. Neither the time in which it had to start nor that in which it
+-- could be retried: they are over.
+function dlq.options(f)
+    return {
+        ma = tonumber(f.max_attempts), to = tonumber(f.timeout_ms), et = f.entity_type, ei = f.entity_id,
+        tp = f.traceparent, g = f.group, k = f.idempotency_key, ku = SCOPE_OF[f.key_until],
+        kt = tonumber(f.key_ttl_ms),
+    }
+end
+
+-- Makes a dead job run again with all its attempts and its key; the fence goes on growing.
 function dlq.revive(k, now, entry, raw, f)
-    local head = { f.type, f.org, tonumber(f.priority) or 5 }
-    local options, any = {}, false
-    local function option(name, value)
-        if value then
-            options[name], any = value, true
-        end
-    end
-    option('ma', tonumber(f.max_attempts))
-    option('to', tonumber(f.timeout_ms))
-    option('et', f.entity_type)
-    option('ei', f.entity_id)
-    option('tp', f.traceparent)
-    option('g', f.group)
-    if any then
-        head[4] = options
-    end
-    local rec = record.stamp(tonumber(f.enqueued_at_ms) or now) .. cmsgpack.pack(head) .. (f.payload or '')
+    local options = dlq.options(f)
+    local head = { f.type, f.org, tonumber(f.priority) or 5, options }
+    local rec = record.stamp(tonumber(f.enqueued_at_ms) or now) .. record.pack_head(head) .. (f.payload or '')
     local m = meta.new()
     m[M.fence] = tonumber(f.fence) or 0
     m[M.next_retry_at] = now
     ready.push(k, raw, rec, head, false) -- first: it alone can fail
     queued.change(k, head[2], 1, #rec)
     redis.call('HSET', k.jobs, raw, rec)
+    unique.take(k, raw, options)
     meta.put(k, raw, m)
     redis.call('XDEL', k.dlq, entry)
     event.add(k, 'replayed', raw, head)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Ends claims. A claim is a field of P:run:<worker>; every function here takes tokens that
 -- were found there. t: the call's tally, which the caller settles.
-local finish = {}
+local finish = { not_started = 'not_started' }
 
 -- One claim that ends with anything but plain success. c: {raw, rec, m, head, outcome,
 -- delay, category, message, context, result}; m has fence, started_at and worker set.
@@ -41,6 +41,13 @@ local function requeue(k, now, c, at_head)
     bell.ring(k, now)
 end
 
+-- A handler had it; from then on it does not expire (docs/protocol.md section 8).
+local function note_start(c)
+    if c.category ~= finish.not_started and c.category ~= 'no_handler' then
+        c.m[M.started] = 1
+    end
+end
+
 -- Runs again after delay ms.
 function finish.again(k, now, c)
     if c.delay > 0 then
@@ -61,6 +68,7 @@ function outcome.retry(k, now, c, keep)
         return outcome.cancelled(k, now, c, keep)
     end
     c.m[M.attempts] = c.m[M.attempts] + 1
+    note_start(c)
     meta.note_error(c.m, now, c.category, c.message, c.context)
     finish.again(k, now, c)
     event.add(k, 'retried', c.raw, c.head, {
@@ -73,6 +81,7 @@ function outcome.snooze(k, now, c, keep)
     if c.m[M.cancel] then
         return outcome.cancelled(k, now, c, keep)
     end
+    note_start(c)
     finish.again(k, now, c)
     event.count(k, 'snoozed', 1)
 end
@@ -81,6 +90,7 @@ function outcome.release(k, now, c, keep)
     if c.m[M.cancel] then
         return outcome.cancelled(k, now, c, keep)
     end
+    note_start(c)
     meta.put(k, c.raw, c.m)
     requeue(k, now, c, true)
     event.count(k, 'released', 1)

@@ -4,7 +4,7 @@
 local keys = { cache = {}, n = 0, registry = 'wh:{registry}' }
 
 -- The fixed keys of a partition by type. No loop makes these: a library has no pairs() while it loads.
-local SETS = { 'ring', 'left', 'parked', 'cronat', 'delayed', 'expiry', 'workers', 'idle', 'done' }
+local SETS = { 'ring', 'left', 'parked', 'cronat', 'delayed', 'expiry', 'workers', 'idle', 'done', 'broken' }
 local HASHES = { 'jobs', 'meta', 'levels', 'weights', 'active', 'limits', 'load', 'types', 'queued', 'info' }
 local RARE = { 'stats', 'ctl', 'cron' } -- hashes that a cycle does not touch or reads first
 local STREAMS = { 'dlq', 'events' }

@@ -202,7 +202,7 @@ local function bucket(x, name, rate)
 end
 
 local function bucket_room(x, b)
-    return math.floor((b.rate.pace * b.rate.burst - (b.tat - x.now)) / b.rate.pace + 1e-9)
+    return math.max(math.floor((b.rate.pace * b.rate.burst - (b.tat - x.now)) / b.rate.pace + 1e-9), 0)
 end
 
 -- When it admits one more.
@@ -297,10 +297,16 @@ function limit.adaptive(x, kind)
     local name = '/' .. kind
     if not x.buckets[name] then
         local per_s, b = breaker.rate(x, kind, c), breaker.load(x, kind)
-        local rate = { pace = 1000 / per_s, burst = math.max(1, math.floor(per_s / 10)) }
+        local rate = breaker.bucket(per_s)
         x.buckets[name] = { tat = math.max(b.tat, x.now), rate = rate, used = 0, kind = kind }
     end
     return x.buckets[name].rate
+end
+
+-- Is it the adaptive rate, not the set one, that a type's room of reason `type_rate` is of? After limit.type_room.
+function limit.is_adaptive(x, kind)
+    local own, set = x.buckets['/' .. kind], x.buckets[':' .. kind]
+    return own and (not set or bucket_room(x, own) < bucket_room(x, set)) or false
 end
 
 -- Milliseconds between two jobs that the type's rates admit; 1,000 when none is set.

@@ -19,8 +19,9 @@ local M = {
     worker = 15,
     history = 16,
     cancel = 17,
+    started = 18,
 }
-local meta = { size = 17 }
+local meta = { size = 18 }
 
 function meta.new()
     local m = { 0, 0, 0 }

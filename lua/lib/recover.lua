@@ -32,14 +32,15 @@ local function last_first(a, b)
 end
 
 -- Claims to end with 'release' or 'recover', as finish.each wants them. The last id comes first: each
--- goes to the head of its list, where ids that grow with time then stand in their old order.
+-- goes to the head of its list, where ids that grow with time then stand in their old order. A worker that
+-- never heard of its claims, or left them when it said goodbye, started none of them as far as anybody knows.
 function recover.to_drop(flat, how, batch, spare)
-    local list = {}
+    local list, category = {}, how == 'release' and finish.not_started or ''
     for i = 1, #flat, 2 do
         if #list < batch and not (spare and spare[flat[i]]) then
             local c = {
                 token = flat[i], held = flat[i + 1], outcome = how,
-                delay = 0, category = '', message = '', context = '', result = '',
+                delay = 0, category = category, message = '', context = '', result = '',
             }
             c[1], c[2], c[3] = struct.unpack('>I6I6I4', c.token)
             list[#list + 1] = c

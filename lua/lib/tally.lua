@@ -5,7 +5,10 @@ local tally = { mean = '*', types_max = 5000, seed = 1 }
 
 -- L: the settings of limits, nil for none; is_counted: P:queued can be trusted (claims only).
 function tally.new(L, is_counted)
-    return { L = L, counted = is_counted, active = {}, queued = {}, known = {}, touched = {}, ended = {} }
+    return {
+        L = L, counted = is_counted, active = {}, queued = {}, known = {}, touched = {}, ended = {},
+        times = L and L.breaker_type and {},
+    }
 end
 
 -- What follows the time in the value of a claim, parsed; the same few again and again, so they are
@@ -43,6 +46,7 @@ function tally.parse(value)
     return parse_rest(rest or ''), tonumber(at or 0)
 end
 
+local NEITHER = { snooze = true, cancelled = true }
 local QUIET = { release = true, recover = true, expired = true }
 
 -- What ended so far with the same org, type and charge: n claims; ran of them took time, claimed at the
@@ -56,11 +60,24 @@ local function entry_of(t, p)
     return h
 end
 
+-- For the breaker of a type: when what ended was claimed, of a failure negative.
+local function remember(t, kind, at)
+    local times = kind and t.times[kind]
+    if times then
+        times[#times + 1] = at
+    elseif kind then
+        t.times[kind] = { at }
+    end
+end
+
 -- A claim of this value ended well. Returns what the value says.
 function tally.completed(t, value)
     local p, at = tally.parse(value)
     local h = t.ended[p] or entry_of(t, p)
     h.n, h.ran, h.at = h.n + 1, h.ran + 1, h.at + at
+    if t.times then
+        remember(t, p.kind, at)
+    end
     return p
 end
 
@@ -74,10 +91,14 @@ function tally.note(t, value, outcome, category, delay)
     end
     h.ran, h.at = h.ran + 1, h.at + at
     local failed = breaker.failures[category == '' and 'error' or category] -- as meta.note_error has it
-    if failed and (outcome == 'retry' or outcome == 'dead') then
+    failed = failed and (outcome == 'retry' or outcome == 'dead')
+    if failed then
         h.bad = (h.bad or 0) + 1
-    elseif outcome == 'snooze' or outcome == 'cancelled' then
+    elseif NEITHER[outcome] then
         h.neither = (h.neither or 0) + 1
+    end
+    if t.times and not NEITHER[outcome] then
+        remember(t, p.kind, failed and -at or at)
     end
     if breaker.overload[category] then
         h.overload = (h.overload or 0) + 1
@@ -106,13 +127,12 @@ local function sum_up(t, now)
         owed[org], count[org] = owed[org] + took - h.n * p.charge, count[org] + h.n
         local c = p.kind and kinds[p.kind]
         if p.kind and not c then
-            c = { kind = p.kind, n = 0, ms = 0, good = 0, bad = 0, overload = 0, wait = 0 }
+            c = { kind = p.kind, n = 0, ms = 0, good = 0, overload = 0, wait = 0 }
             kinds[p.kind], list[#list + 1] = c, c
         end
         if c then
-            local bad = h.bad or 0
-            c.n, c.ms, c.bad = c.n + h.ran, c.ms + took, c.bad + bad
-            c.good = c.good + h.ran - bad - (h.neither or 0)
+            c.n, c.ms = c.n + h.ran, c.ms + took
+            c.good = c.good + h.ran - (h.bad or 0) - (h.neither or 0)
             c.overload, c.wait = c.overload + (h.overload or 0), math.max(c.wait, h.wait or 0)
         end
     end
@@ -204,8 +224,8 @@ end
 
 local function judge(k, t, x, list)
     for _, c in ipairs(list) do
-        local b = t.L.breaker['type/' .. c.kind] or t.L.breaker['type/*']
-        if b and c.good + c.bad > 0 and breaker.note(x, c.kind, b, c.good, c.bad) then
+        local b, times = breaker.setting(t.L, c.kind), t.times and t.times[c.kind]
+        if b and times and breaker.note(x, c.kind, b, times) then
             parked.recheck(k, 'type/' .. c.kind)
         end
         local a = t.L.adaptive['type/' .. c.kind]
@@ -229,7 +249,7 @@ function tally.settle_ended(k, now, t)
         free(k, t, x)
         limit.close(x)
     end
-    t.ended = {}
+    t.ended, t.times = {}, t.times and {}
 end
 
 -- Writes P:active and P:queued; fields of 0 go.

@@ -15,6 +15,22 @@ function unique.release(k, raw, head)
     end
 end
 
+-- A job that ended starts over: may it have its key again, which it had until it ended (ku)? o: its options.
+function unique.is_free(k, raw, o)
+    if not o.k or not o.ku then
+        return true
+    end
+    local holder = redis.pcall('GET', k.unique_ .. o.k)
+    return not holder or holder == id.text(raw)
+end
+
+-- It has it again. unique.is_free was asked.
+function unique.take(k, raw, o)
+    if o.k and o.ku then
+        redis.call('SET', k.unique_ .. o.k, id.text(raw), 'PX', string.format('%.0f', o.kt or unique.ttl))
+    end
+end
+
 function unique.release_all(k, ids)
     for i, rec in ipairs(redis.call('HMGET', k.jobs, unpack(ids))) do
         if record.is_record(rec) then
@@ -44,34 +60,38 @@ function unique.same_place(old, h)
     return old[1] == h.type and old[2] == h.org and old[3] == tonumber(h.level) and o.g == h.options.g
 end
 
--- The new head of a job that keeps its place: by deadline or by arrival, as it was.
-local function head_bytes(old, h)
-    local eo = old[4] and old[4].eo
-    if h.options.eo == eo then
-        return h.bytes
+-- The new head of a job that keeps its place: by deadline or by arrival, as it was. Its times count from now,
+-- those of a record from its enqueue: later by `age`.
+local function new_options(old, h, age)
+    local o, eo = h.options, old[4] and old[4].eo
+    if o.eo == eo and not o.xp and not o.rf then
+        return o, h.bytes
     end
     local options = {}
-    for name, value in pairs(h.options) do
+    for name, value in pairs(o) do
         options[name] = value
     end
     options.eo = eo
-    return record.pack_head({ h.type, h.org, old[3], options })
+    options.xp = o.xp and math.min(o.xp + age, LIMIT.delay)
+    options.rf = o.rf and math.min(o.rf + age, LIMIT.delay)
+    return options, record.pack_head({ h.type, h.org, old[3], options })
 end
 
--- The waiting job gets the new payload and options and keeps id, place and enqueue time.
+-- The waiting job gets the new payload and options, counted from now, and keeps id, place and enqueue time.
 function unique.replace(k, now, old, job)
     local h = job.head
     local o = h.options
     local before = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
-    local rec = string.sub(before, 1, record.stamp_len) .. head_bytes(old.head, h) .. job.payload
+    local enqueued = record.enqueued_at(before)
+    local options, bytes = new_options(old.head, h, math.max(now - enqueued, 0))
+    local rec = string.sub(before, 1, record.stamp_len) .. bytes .. job.payload
     redis.call('HSET', k.jobs, old.raw, rec)
     if not old.due then
         ready.move(k, old.raw, rec, old.head)
     end
     queued.change(k, h.org, 0, #rec - #before, 0)
-    local enqueued = record.enqueued_at(rec)
-    if o.xp then
-        redis.call('ZADD', k.expiry, enqueued + o.xp, old.raw)
+    if options.xp then
+        redis.call('ZADD', k.expiry, enqueued + options.xp, old.raw)
     else
         redis.call('ZREM', k.expiry, old.raw)
     end

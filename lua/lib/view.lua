@@ -4,8 +4,8 @@ local view = {}
 
 local DLQ_AS_IS = {
     'type', 'org', 'region', 'queue', 'error_category', 'error_message', 'error_context', 'attempts', 'max_attempts',
-    'recoveries', 'priority', 'entity_type', 'entity_id', 'traceparent', 'group', 'worker', 'enqueued_at_ms',
-    'started_at_ms', 'finished_at_ms', 'timeout_ms', 'fence', 'history',
+    'recoveries', 'priority', 'entity_type', 'entity_id', 'traceparent', 'group', 'idempotency_key', 'worker',
+    'enqueued_at_ms', 'started_at_ms', 'finished_at_ms', 'timeout_ms', 'fence', 'history',
 }
 
 -- A dead job from the fields of its entry.

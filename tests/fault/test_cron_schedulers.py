@@ -334,6 +334,24 @@ class Declared(CronTest):
         wait_for(lambda: second.metric("wherry_scheduler_chores_total") > 3, "it to work")
         self.assertEqual(self.fleet.redis("HGET", PARTITION + ":limits", setting), b"3")
 
+    def test_a_removed_default_cap_stays_removed(self):
+        setting = "active:org/*"
+        self.start_scheduler("one", "--max-active-jobs-per-org", "7").wait_event("limit.default_set")
+        self.fleet.fcall("wh1_limit", setting, "")
+        second = self.start_scheduler("two", "--max-active-jobs-per-org", "7")
+        wait_for(lambda: second.metric("wherry_scheduler_chores_total") > 3, "it to work")
+        self.assertIsNone(self.fleet.redis("HGET", PARTITION + ":limits", setting))
+        self.assertEqual(second.events("limit.default_set"), [])
+
+    def test_a_declared_priority(self):
+        """5 is 5; without one the job gets its type's or its queue's."""
+        self.fleet.fcall("wh1_limit", "priority:queue", 2)
+        path = self.write({"a": self.item("0 5 * * *", priority=5), "b": self.item("0 5 * * *"),
+                           "c": self.item("0 5 * * *", priority=0)})
+        self.start_scheduler("one", "-c", path)
+        wait_for(lambda: len(self.names()) == 3, "the declared ones")
+        self.assertEqual([self.definition(n).get("priority") for n in "abc"], [5, None, 0])
+
     def test_default_cap_of_a_redis_that_refuses_writes(self):
         self.fleet.redis("CONFIG", "SET", "min-replicas-to-write", "1")
         scheduler = self.start_scheduler("one", "--max-active-jobs-per-org", "7",

@@ -41,6 +41,16 @@ class Cron(CliCase):
         self.assertEqual(self.listed()["nightly"]["next_ms"] % 86400000, 4 * 3600000)
         self.assertIn("any:default", self.wherry("queue", "list").out)
 
+    @unittest.skipUnless(HAS_ZONES, "no zone data")
+    def test_an_unknown_zone_is_told(self):
+        """Somebody set it by plain Redis; it can't fire."""
+        self.wherry("cron", "set", "s", "@daily", "t", "--zone", "Europe/Berlin")
+        self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "odd",
+                        '{"expression":"* * * * *","type":"t","zone":"No/Where"}', 1000)
+        rows = {line.split()[0]: line for line in self.wherry("cron", "list").out.splitlines()}
+        self.assertRegex(rows["odd"], r" late .*unknown zone")
+        self.assertNotIn("unknown", rows["s"])
+
     def test_refusals(self):
         for words, why in (
                 (("a b", "@daily", "t"), "is no name of a schedule"),

@@ -59,6 +59,18 @@ class Dlq(CliCase):
                              .lines()), 3)
         self.assertIn("no problem", self.wherry("audit").out)
 
+    def test_one_whose_key_is_taken_stays(self):
+        unique = ("--key", "k", "--unique", "done")
+        first = self.kill_jobs(1, *unique)[0]
+        self.enqueue("t", *unique)
+        dry = self.wherry("dlq", "replay", "--all", "--dry-run", "--json").json()
+        self.assertEqual((dry["replayed"], dry["key_taken"]), (0, 1))
+        told = self.wherry("dlq", "replay", "--all").out
+        self.assertEqual(told, "0 dead jobs replayed in any:default\n"
+                         "1 stayed: another job has its idempotency key now\n")
+        self.assertIn("idempotency key", self.wherry("job", "retry", first, status=4).err)
+        self.assertEqual(self.dead(), 1)
+
     def test_replay_ends_although_jobs_die_again(self):
         self.kill_jobs(3)
         before = self.wherry("queue", "stats", "--json").json()["replayed"]

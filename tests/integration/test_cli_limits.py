@@ -43,6 +43,20 @@ class Limits(CliCase):
         done = self.wherry("limit", "remove", "byte:queue", status=2)
         self.assertIn('did you mean "bytes"', done.err)
 
+    def test_so_many_breakers_are_not_all_listed(self):
+        self.wherry("limit", "set", "breaker:type/*=50%/1/30s/10s/1")
+        self.redis.heartbeat("w1")
+        for i in range(103):
+            self.enqueue(f"t{i}")
+            for token in self.redis.claim("w1", 1):
+                self.redis.finish("w1", token, "dead", category="timeout")
+        done = self.wherry("limit", "list", "--json")
+        self.assertEqual(len(done.lines()), 101)  # the setting, too
+        self.assertIn("3 more types have a breaker that is not closed", done.err)
+        stats = self.wherry("queue", "stats", "--json").json()
+        self.assertEqual(len(stats["breakers"]), 100)
+        self.assertIn("breakers of 3 more types: not closed", self.wherry("queue", "stats").out)
+
     def test_a_breaker_shows_its_state(self):
         self.enqueue("mail")
         self.wherry("limit", "set", "breaker:type/*=50%/2/30s/10s/1")
@@ -64,6 +78,27 @@ class Limits(CliCase):
         said = self.wherry("job", "explain", waiting).out
         self.assertRegex(said, r"waits because the circuit breaker of type mail is open "
                                r"\(probes in .*breaker:type/\*=50%/2/30s/10s/1")
+
+    def test_priorities_are_settings(self):
+        self.enqueue("mail")
+        self.wherry("limit", "set", "priority:queue=3", "priority:type/mail=8")
+        first, second = self.enqueue("mail"), self.enqueue("pdf")
+        for job, priority in ((first, 8), (second, 3), (self.enqueue("pdf", "--priority", "5"), 5)):
+            self.assertEqual(self.wherry("job", "show", job, "--json").json()["priority"], priority)
+        self.assertIn("from 0 to 9", self.wherry("limit", "set", "priority:queue=10", status=2).err)
+
+    def test_resume_of_what_is_not_paused(self):
+        self.enqueue("mail", "--org", "acme")
+        self.wherry("queue", "pause", "--org", "acme")
+        for words, said in ((("--org", "acmee"), "org acmee was not paused: nothing changed"),
+                            (("--type", "mail"), "type mail was not paused: nothing changed"),
+                            ((), "any:default was not paused: nothing changed")):
+            done = self.wherry("queue", "resume", *words, "--json")
+            self.assertEqual(done.json()["result"], "not_paused")
+            self.assertIn(said, self.wherry("queue", "resume", *words).err)
+        self.assertEqual(self.limits(), {"pause:org/acme": "1"})
+        done = self.wherry("queue", "resume", "--org", "acme", "--json")
+        self.assertEqual(done.json()["result"], "resumed")
 
     def test_pause_of_an_org_and_a_type(self):
         self.enqueue("mail", "--org", "acme")

@@ -39,6 +39,18 @@ class Unknown(CliCase):
         self.redis.call("SET", "wh:{eu:broken}:jobs", "x")
         self.wherry("queue", "stats", "eu:broken", status=65)
 
+    def test_one_that_plain_redis_made_is_registered_when_it_is_named(self):
+        self.wherry("functions", "load")
+        key = "wh:{us:bare}"
+        job = self.redis.call("FCALL", "wh1_enqueue", 1, key, "t", "x")[0].decode()
+        self.assertIn("there is no job", self.wherry("job", "explain", job, status=3).err)
+        found = self.wherry("job", "show", job, "--region", "us", "--queue", "bare", "--json").json()
+        self.assertEqual(found["queue"], "bare")
+        self.assertEqual([r["partition"] for r in self.wherry("queue", "list", "--json").lines()],
+                         ["us:bare"])
+        self.wherry("job", "explain", job)
+        self.assertEqual(self.wherry("audit", "--json").json()["partition"], "us:bare")
+
     def test_pause_before_the_first_job(self):
         done = self.wherry("queue", "pause", "eu:import", status=3)
         self.assertIn("--new", done.err)

@@ -18,7 +18,7 @@ from docs import BIN, DocsTest, blocks, need, wait_for
 PAGE = "docs/producers.md"
 PARTITION = "wh:{eu:default}"
 URL_OF_THE_PAGE = "redis://127.0.0.1:6379"
-RUN = ("redis-cli", "redis-cli-file", "redis-cli-unique", "python", "node")  # every name has a test below
+RUN = ("redis-cli", "redis-cli-register", "redis-cli-file", "redis-cli-unique", "python", "node")  # every name has a test below
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 
@@ -116,6 +116,11 @@ class Producers(DocsTest):
         [[at, category, message]] = json.loads(fields["history"])
         self.assertRegex(at, f"^{ISO}$")
         self.assertEqual((category, message), ("not_found", "no such mailbox"))
+
+    def test_redis_cli_registers(self):
+        self.run_text(["bash", "-ec"], self.example("redis-cli-register"))
+        self.assertEqual(self.fleet.redis("FCALL_RO", "wh1_partitions", 1, "wh:{registry}"),
+                         [b"wh:{us:bare}"])
 
     def test_redis_cli_with_a_file(self):
         payload = "two lines\nand \u00fcmlauts"

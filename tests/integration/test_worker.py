@@ -126,6 +126,26 @@ class Ordinary(FaultTest):
         self.assertEqual((record["error_category"], record["attempts"]), ("no_handler", "2"))
         self.assertEqual(worker.metric("region_worker_job_failed_total"), 2)
 
+    def test_only_what_never_started_expires(self):
+        """One that failed, or was snoozed, in time is retried after it; what no handler had is not."""
+        fcall = self.fleet.fcall
+        fcall("wh1_configure", "keep_count", 1000)
+        fcall("wh1_heartbeat", "hand.1", 60000, "new", "{}")
+        ends = (("retry", "timeout", "completed"), ("snooze", "", "completed"),
+                ("release", "", "completed"), ("retry", "no_handler", "expired"),
+                ("snooze", "not_started", "expired"), ("release", "not_started", "expired"))
+        jobs = [self.one("noop", "EXPIRES", "400", "PRIORITY", str(9 - i)) for i in range(len(ends))]
+        tokens = fcall("wh1_cycle", "hand.1", 6, 0)[4][::3]
+        for token, (outcome, category, _) in zip(tokens, ends):
+            fcall("wh1_cycle", "hand.1", 0, 0, token, outcome, 0 if outcome == "release" else 100,
+                  category, "", "", "")
+        begun = fcall("wh1_stats")[1]
+        wait_for(lambda: fcall("wh1_stats")[1] > begun + 500, "their time to pass")
+        self.fleet.start_worker("w", {"noop": NOOP})
+        for job, (*how, status) in zip(jobs, ends):
+            with self.subTest(how):
+                self.wait_status(job, status)
+
     def test_a_delayed_job_runs_without_a_scheduler(self):
         self.fleet.start_worker("w", {"noop": NOOP})
         self.wait_status(self.one("noop", "DELAY", "300"), "completed")
@@ -217,6 +237,18 @@ class Ordinary(FaultTest):
     def reason(self, worker, name):
         label = f'wherry_worker_backpressure_reason{{region="eu",reason="{name}"}}'
         return re.search(re.escape(label) + r" (\d)", worker.http("/metrics")[1]).group(1) == "1"
+
+    def test_busy_is_said_at_once(self):
+        """Whoever asks why a job waits must not be told of the last heartbeat's time."""
+        config = self.fleet.worker_config({"obey": self.obedient()})
+        self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu", "--lease", "300s",
+                         "--heartbeat", "100s")
+        self.fleet.enqueue_one("obey", b'{"busy":60000}')
+        waiting = self.fleet.enqueue_one("obey", b"{}")
+        wait_for(lambda: self.info_of("w").get("backpressure") == "busy", "it to say so")
+        facts = self.fleet.fcall("wh1_explain", waiting)
+        said = dict(zip(facts[::2], facts[1::2]))
+        self.assertEqual((said[b"reason"], said[b"pressure"]), (b"backpressure", b"busy"))
 
     def test_memory_limit(self):
         """Over it nothing is claimed, and Redis does not count on this worker."""

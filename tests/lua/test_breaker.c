@@ -48,6 +48,7 @@ static void run_many(unsigned n, const char *outcome, const char *category)
     }
 }
 
+/* want NULL: it is not listed. */
 static void state_is(const char *type, const char *want)
 {
     char field[64];
@@ -55,8 +56,10 @@ static void state_is(const char *type, const char *want)
 
     snprintf(field, sizeof field, "state:type/%s", type);
     const redisReply *v = wh_lc_find(r, field);
-    if (v == NULL || strcmp(v->str, want) != 0) {
-        fail_msg("%s is %s, should be %s", field, v != NULL ? v->str : "absent", want);
+    const char *is = v != NULL ? v->str : "absent";
+    want = want != NULL ? want : "absent";
+    if (strcmp(is, want) != 0) {
+        fail_msg("%s is %s, should be %s", field, is, want);
     }
     freeReplyObject(r);
 }
@@ -265,7 +268,8 @@ static void every_type_has_its_own(void **state)
     run("sms", "dead", "timeout");
     state_is("sms", "open 1000");
     run("push", "ok", "");
-    state_is("push", "closed");
+    state_is("push",
+             NULL); /* closed: only types with a breaker of their own are listed */
     wh_lc_audit();
 }
 

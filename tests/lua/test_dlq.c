@@ -237,13 +237,120 @@ static void a_thousand_at_once(void **state)
     wh_lc_audit();
 }
 
+/* Job n, of which one waits, dies. */
+static void dies(unsigned n)
+{
+    wh_lc_ok("wh1_cycle", "w 1 0");
+    wh_lc_dead("w", n, "invalid");
+}
+
+static void holder_is(unsigned n)
+{
+    redisReply *r = wh_lc_cmd("GET " WH_LC_P ":unique:k");
+
+    assert_string_equal(r->type == REDIS_REPLY_STRING ? r->str : "nobody",
+                        n > 0 ? wh_lc_id(n) : "nobody");
+    freeReplyObject(r);
+}
+
+static void a_replayed_job_has_its_key_again(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "KEY k UNIQUE done KEYTTL 5000 RETRYFOR 1000 MAXATTEMPTS 3");
+    dies(1);
+    holder_is(0);
+    wh_lc_field(1, "idempotency_key", "k");
+    walk("wh1_dlq_replay", "- 10", 1, 1);
+    holder_is(1);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k"), 1, 5000);
+    wh_lc_field(1, "max_attempts", "3");
+    wh_lc_field(1, "retry_for_ms", NULL); /* starts over, without the bound */
+    redisReply *r = wh_lc_call("wh1_enqueue", "mail p KEY k UNIQUE done");
+    assert_string_equal(r->element[1]->str, "existing");
+    assert_string_equal(r->element[0]->str, wh_lc_id(1));
+    freeReplyObject(r);
+    wh_lc_audit();
+    wh_lc_claim("w", 5, "1");
+    holder_is(1);
+    wh_lc_done("w", 1, 2, true);
+    holder_is(0);
+    wh_lc_enqueue(2, "KEY k UNIQUE queued");
+    dies(2);
+    walk("wh1_dlq_replay", "- 10", 1, 1);
+    holder_is(2);
+    wh_lc_claim("w", 5, "2");
+    holder_is(0); /* claimed again */
+    wh_lc_audit();
+}
+
+/* The reply with how many stay because of their key. */
+static void replay_with_taken(const char *args, long long matched, long long taken)
+{
+    redisReply *r = wh_lc_call("wh1_dlq_replay", args);
+
+    assert_int_equal(r->elements, 4);
+    assert_int_equal(r->element[2]->integer, matched);
+    assert_int_equal(r->element[3]->integer, taken);
+    freeReplyObject(r);
+}
+
+static void one_whose_key_is_taken_stays(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    for (unsigned n = 1; n <= 3; n++) {
+        wh_lc_enqueue(n, "KEY k UNIQUE done");
+        dies(n);
+    }
+    wh_lc_enqueue(4, "");
+    dies(4);
+    wh_lc_enqueue(5, "KEY k UNIQUE done");
+    replay_with_taken("- 10 DRYRUN", 1, 3);
+    replay_with_taken("- 10", 1, 3);
+    wh_lc_status(1, "failed");
+    wh_lc_status(4, "pending");
+    wh_lc_error("WHSTATE", "wh1_retry", "%s", wh_lc_id(2));
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(5));
+    replay_with_taken("- 10", 1, 2); /* the first one has it */
+    holder_is(1);
+    wh_lc_error("WHSTATE", "wh1_retry", "%s",
+                wh_lc_id(5)); /* cancelled: nor that one */
+    wh_lc_status(5, "cancelled");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
+    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(5));
+    holder_is(5);
+    wh_lc_audit();
+}
+
+/* A key that is taken for its time alone has nothing to do with the job's end. */
+static void a_key_by_time_hinders_nobody(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "KEY k");
+    dies(1);
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":unique:k")); /* its time is over */
+    wh_lc_enqueue(2, "KEY k");
+    walk("wh1_dlq_replay", "- 10", 1, 1);
+    holder_is(2);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WH_LC_TEST(lists_by_cursor),       WH_LC_TEST(lists_by_filter),
-        WH_LC_TEST(replays_by_filter),     WH_LC_TEST(purges_in_steps),
-        WH_LC_TEST(stops_at_until),        WH_LC_TEST(foreign_entries),
-        WH_LC_TEST(refuses_bad_arguments), WH_LC_TEST(a_thousand_at_once),
+        WH_LC_TEST(lists_by_cursor),
+        WH_LC_TEST(lists_by_filter),
+        WH_LC_TEST(replays_by_filter),
+        WH_LC_TEST(purges_in_steps),
+        WH_LC_TEST(stops_at_until),
+        WH_LC_TEST(foreign_entries),
+        WH_LC_TEST(refuses_bad_arguments),
+        WH_LC_TEST(a_thousand_at_once),
+        WH_LC_TEST(a_replayed_job_has_its_key_again),
+        WH_LC_TEST(one_whose_key_is_taken_stays),
+        WH_LC_TEST(a_key_by_time_hinders_nobody),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

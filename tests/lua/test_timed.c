@@ -228,6 +228,58 @@ static void trims_by_age_and_count(void **state)
     wh_lc_audit();
 }
 
+static void list_has(const char *status, unsigned want)
+{
+    redisReply *r = wh_lc_call("wh1_jobs", "%s - 2", status);
+
+    assert_int_equal(r->elements, 1 + want);
+    freeReplyObject(r);
+}
+
+/* Completed jobs do not push out those that expired or were cancelled. */
+static void what_did_not_run_is_kept_on_its_own(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_configure", "keep_count 3");
+    wh_lc_enqueue(1, "EXPIRES 10");
+    wh_lc_enqueue(2, "DELAY 5000");
+    wh_lc_advance(10);
+    wh_lc_ok("wh1_expire", "10");
+    wh_lc_advance(1);
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(2));
+    for (unsigned n = 10; n < 30; n++) {
+        wh_lc_advance(1);
+        wh_lc_enqueue(n, "");
+        wh_lc_ok("wh1_cycle", "w 1 0");
+        wh_lc_done("w", n, 1, true);
+    }
+    wh_lc_status(26, NULL);
+    wh_lc_status(27, "completed");
+    wh_lc_status(1, "expired");
+    wh_lc_status(2, "cancelled");
+    list_has("expired", 1);
+    list_has("cancelled", 1);
+    list_has("completed", 2); /* and one on the next page */
+    wh_lc_stat("kept", 5);
+    wh_lc_audit();
+    for (unsigned n = 3; n <= 4; n++) { /* but they are bounded as well */
+        wh_lc_advance(1);
+        wh_lc_enqueue(n, "DELAY 5000");
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(n));
+    }
+    three("wh1_trim", "10", 1, 0);
+    wh_lc_status(1, NULL);
+    wh_lc_status(2, "cancelled");
+    wh_lc_status(27, "completed");
+    wh_lc_ok("wh1_configure", "keep_ms 1");
+    wh_lc_advance(1);
+    three("wh1_trim", "2", 2, 3);
+    three("wh1_trim", "10", 3, 0);
+    wh_lc_status(4, "cancelled"); /* not older than that */
+    wh_lc_audit();
+}
+
 /* Trimmed while its id still stands in a list: a tombstone, dropped by the claim. */
 static void trims_what_still_stands_in_a_list(void **state)
 {
@@ -308,6 +360,7 @@ int main(void)
         WH_LC_TEST(expires_what_did_not_start),
         WH_LC_TEST(an_old_expiry_does_not_hit_a_new_job),
         WH_LC_TEST(trims_by_age_and_count),
+        WH_LC_TEST(what_did_not_run_is_kept_on_its_own),
         WH_LC_TEST(trims_what_still_stands_in_a_list),
         WH_LC_TEST(refuses_bad_batches),
         WH_LC_TEST(refuses_settings_that_are_no_numbers),

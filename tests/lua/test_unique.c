@@ -197,7 +197,7 @@ static void replace_changes_a_waiting_job(void **state)
     payload_is(1, "a longer payload");
     wh_lc_field(1, "max_attempts", "7");
     wh_lc_field(1, "enqueued_at_ms", "1700000000000");
-    wh_lc_field(1, "expires_at_ms", "1700000001000");
+    wh_lc_field(1, "expires_at_ms", "1700000001050"); /* from now */
     wh_lc_status(2, NULL);
     wh_lc_audit();
     put(2, "p", "CONFLICT replace", "replaced", 1); /* and it expires no more */
@@ -206,6 +206,30 @@ static void replace_changes_a_waiting_job(void **state)
     wh_lc_ok("wh1_expire", "10");
     wh_lc_audit();
     wh_lc_claim("w", 2, "1 9"); /* its place */
+    wh_lc_audit();
+}
+
+/* The times of the new options count from the call that brings them. */
+static void new_options_count_from_now(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    put(1, "v1", "DELAY 60000", "created", 1);
+    wh_lc_advance(1200);
+    put(2, "v2", "CONFLICT extend DELAY 500 EXPIRES 1000 RETRYFOR 700", "extended", 1);
+    wh_lc_field(1, "expires_at_ms", "1700000002200");
+    wh_lc_field(1, "retry_for_ms", "1900"); /* after its enqueue, which stays */
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+    wh_lc_advance(100);
+    put(2, "v3", "CONFLICT replace EXPIRES 315360000000", "replaced", 1);
+    put(2, "v4", "CONFLICT replace EXPIRES 1000", "replaced", 1);
+    wh_lc_audit();
+    wh_lc_advance(999);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+    wh_lc_status(1, "scheduled");
+    wh_lc_advance(1);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 1);
+    wh_lc_status(1, "expired");
     wh_lc_audit();
 }
 
@@ -443,6 +467,7 @@ int main(void)
         WH_LC_TEST(until_claimed_ends_at_the_claim),
         WH_LC_TEST(a_key_of_another_job_stays),
         WH_LC_TEST(replace_changes_a_waiting_job),
+        WH_LC_TEST(new_options_count_from_now),
         WH_LC_TEST(replace_keeps_the_time_of_a_delayed_job),
         WH_LC_TEST(extend_puts_a_delayed_job_off),
         WH_LC_TEST(extend_of_a_ready_job_is_no_delay),

@@ -137,7 +137,9 @@ static void recovered(struct wh_lm *m, unsigned n)
 /* For the breaker and the adaptive rate of its type: by the outcome that was reported. */
 static void note(struct wh_lm *m, const struct wh_lm_end *e)
 {
-    struct wh_lm_ran *ran = &m->ran[m->job[e->n].type];
+    unsigned type = m->job[e->n].type;
+    struct wh_lm_ran *ran = &m->ran[type];
+    bool fresh = (double)m->job[e->n].claimed_at >= m->limits.state[type].since;
     bool failed = e->category == WH_LM_TIMEOUT || e->category == WH_LM_RATE_LIMITED ||
                   e->category == WH_LM_ERROR;
 
@@ -147,9 +149,10 @@ static void note(struct wh_lm *m, const struct wh_lm_end *e)
         return;
     }
     if (failed && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_DIE)) {
-        ran->bad++;
+        ran->fresh_bad += fresh;
     } else if (e->outcome != WH_LM_SNOOZE && e->outcome != WH_LM_CANCEL) {
         ran->good++;
+        ran->fresh_good += fresh;
     }
     if (e->category == WH_LM_RATE_LIMITED) {
         ran->overload++;
@@ -250,6 +253,24 @@ static void leave_dlq(struct wh_lm *m, unsigned n)
     memmove(&m->dlq[at], &m->dlq[at + 1], (--m->n_dlq - at) * sizeof m->dlq[0]);
 }
 
+/* A job that ended had its key until then: does another one have it now? */
+static bool is_key_taken(const struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_job *j = &m->job[n];
+
+    return j->key >= 0 && j->unique != WH_LM_BY_TTL && m->key_holder[j->key] >= 0 &&
+           m->key_holder[j->key] != (int)n;
+}
+
+static void take_key(struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_job *j = &m->job[n];
+
+    if (j->key >= 0 && j->unique != WH_LM_BY_TTL) {
+        m->key_holder[j->key] = (int)n;
+    }
+}
+
 /* What the entry of a dead job does not have is lost. */
 static void revive(struct wh_lm *m, unsigned n)
 {
@@ -258,14 +279,16 @@ static void revive(struct wh_lm *m, unsigned n)
                              .type = j->type,
                              .group = j->group,
                              .delay_ms = -1,
-                             .key = -1,
+                             .key = j->key,
+                             .ttl = j->ttl,
+                             .unique = j->unique,
                              .payload = j->payload};
 
     leave_dlq(m, n);
     j->attempts = j->recoveries = 0;
     j->cancel = j->by_deadline = false;
     j->expires_ms = 0;
-    j->key = -1;
+    take_key(m, n);
     j->bytes = j->patient = wh_lm_record_size(&bare, false);
     wh_lm_push(m, n, false);
     m->stat[WH_LM_REPLAYED]++;
@@ -283,6 +306,9 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
     case WH_LM_COMPLETED:
         return "WHSTATE";
     case WH_LM_DEAD:
+        if (is_key_taken(m, n)) {
+            return "WHSTATE";
+        }
         revive(m, n);
         break;
     case WH_LM_DELAYED:
@@ -290,6 +316,10 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
         break;
     case WH_LM_CANCELLED:
     case WH_LM_EXPIRED:
+        if (is_key_taken(m, n)) {
+            return "WHSTATE";
+        }
+        take_key(m, n);
         j->attempts = j->recoveries = 0;
         m->expiry[n] = -1;
         j->expires_ms = 0;
@@ -310,12 +340,21 @@ static void walk(struct wh_lm *m, struct wh_lm_walk *w,
                  void (*act)(struct wh_lm *, unsigned))
 {
     unsigned todo[WH_LM_JOBS];
+    bool used[WH_LM_KEYS] = {false}; /* by those before */
 
-    w->seen = w->matched = 0;
+    w->seen = w->matched = w->taken = 0;
     for (unsigned i = w->from; i < m->n_dlq && w->seen < w->limit; i++, w->seen++) {
         const struct wh_lm_job *j = &m->job[m->dlq[i]];
         if ((w->org < 0 || j->org == (unsigned)w->org) &&
             (w->category < 0 || j->category == (unsigned)w->category)) {
+            bool needs_key = act == revive && j->key >= 0 && j->unique != WH_LM_BY_TTL;
+            if (needs_key && (used[j->key] || is_key_taken(m, m->dlq[i]))) {
+                w->taken++;
+                continue;
+            }
+            if (needs_key) {
+                used[j->key] = true;
+            }
             todo[w->matched++] = m->dlq[i];
         }
     }

@@ -102,8 +102,9 @@ struct wh_lm_job {
     unsigned category, bytes, payload; /* bytes: of its record */
     unsigned patient;                  /* bytes of its record without a deadline */
     int key;
+    bool ttl; /* says how long the key is taken */
     enum wh_lm_unique unique;
-    long long enqueued_at, due, finished_at, expires_ms;
+    long long claimed_at, enqueued_at, due, finished_at, expires_ms;
 };
 
 /* Where an id that is ready stands, also that of a job which ended there. A list runs by rank,
@@ -183,7 +184,7 @@ struct wh_lm_walk {
     unsigned from, limit; /* position in the DLQ, not the id */
     int org, category;    /* -1: any */
     bool dry;
-    unsigned seen, matched; /* filled in */
+    unsigned seen, matched, taken; /* filled in; taken: another job has their key */
 };
 
 void wh_lm_init(struct wh_lm *m, long long now);

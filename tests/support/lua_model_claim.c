@@ -340,6 +340,7 @@ static void run(struct judge *g, unsigned n)
     j->state = WH_LM_RUN;
     j->worker = g->c->worker;
     j->run_fence = j->fence + 1;
+    j->claimed_at = g->m->now;
     g->m->stat[WH_LM_CLAIMED]++;
     if (j->unique == WH_LM_BY_QUEUED) {
         wh_lm_release_key(g->m, n);

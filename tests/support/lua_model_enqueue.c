@@ -187,6 +187,7 @@ static void describe(struct wh_lm *m, unsigned n, const struct wh_lm_new *s,
     j->type = s->type;
     j->group = s->group;
     j->key = s->key;
+    j->ttl = s->ttl;
     j->unique = s->unique;
     j->expires_ms = s->expires_ms;
     j->by_deadline = by_deadline;
@@ -222,8 +223,13 @@ static void replace(struct wh_lm *m, const struct wh_lm_new *s)
     unsigned n = (unsigned)s->old;
     struct wh_lm_job *j = &m->job[n];
 
-    describe(m, n, s, j->by_deadline);
-    m->expiry[n] = s->expires_ms > 0 ? j->enqueued_at + s->expires_ms : -1;
+    struct wh_lm_new from_now = *s;
+
+    if (s->expires_ms > 0) { /* a record counts from its enqueue */
+        from_now.expires_ms += m->now - j->enqueued_at;
+    }
+    describe(m, n, &from_now, j->by_deadline);
+    m->expiry[n] = s->expires_ms > 0 ? m->now + s->expires_ms : -1;
     if (m->stand[n].in && m->stand[n].kind == WH_LM_SOONEST) {
         m->stand[n].in = false;
         wh_lm_push(m, n, false);

@@ -10,6 +10,9 @@
 
 const char *const wh_lm_types[WH_LM_TYPES] = {"mail", "pdf", "sms", "csv"};
 
+/* Of a type, however long one of its jobs is told to wait. */
+static const double WAIT_MAX_MS = 900000;
+
 /* As Redis keeps it. */
 static double thousandths(double v)
 {
@@ -54,7 +57,7 @@ static double bucket_room(const struct wh_lm_session *x, const struct wh_lm_buck
 {
     double pace = b->rate.pace;
 
-    return floor((pace * b->rate.burst - (b->tat - x->now)) / pace + 1e-9);
+    return fmax(floor((pace * b->rate.burst - (b->tat - x->now)) / pace + 1e-9), 0);
 }
 
 static void narrow_rate(struct wh_lm_session *x, struct wh_lm_room *r,
@@ -98,6 +101,12 @@ static double rate_of(const struct wh_lm_limits *l, unsigned type)
     return rate > 0 ? fmin(fmax(rate, a->min), a->max) : a->max;
 }
 
+static struct wh_lm_rate adaptive_bucket(double per_s)
+{
+    return (struct wh_lm_rate){.pace = 1000 / per_s,
+                               .burst = fmax(1, floor(per_s / 10))};
+}
+
 static void load_type(struct wh_lm_session *x, unsigned type)
 {
     struct wh_lm_rate rate = pick_rate(x->l->rate_type, type, WH_LM_TYPES);
@@ -107,10 +116,9 @@ static void load_type(struct wh_lm_session *x, unsigned type)
     }
     struct wh_lm_bucket *a = &x->adapt[type];
     if (x->l->adaptive[type].max > 0 && !a->loaded) {
-        double per_s = rate_of(x->l, type);
         *a = (struct wh_lm_bucket){
             .loaded = true,
-            .rate = {.pace = 1000 / per_s, .burst = fmax(1, floor(per_s / 10))},
+            .rate = adaptive_bucket(rate_of(x->l, type)),
             .tat = fmax(x->l->state[type].tat, x->now),
         };
     }
@@ -188,7 +196,7 @@ static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state,
     b->state = state;
     b->at = at;
     b->probes = b->good = b->bad = b->good0 = b->bad0 = 0;
-    b->window = now;
+    b->window = b->since = now;
 }
 
 static void narrow_breaker(struct wh_lm_session *x, struct wh_lm_room *r, unsigned type)
@@ -199,7 +207,7 @@ static void narrow_breaker(struct wh_lm_session *x, struct wh_lm_room *r, unsign
     if (c == NULL || b->state == WH_LM_CLOSED) {
         return;
     }
-    double n = c->probes - b->probes;
+    double n = fmax(c->probes - b->probes, 0);
     if (b->state == WH_LM_OPEN) {
         n = x->now < b->at ? 0 : c->probes;
     } else if (b->probes >= c->probes && x->now >= b->at) {
@@ -246,8 +254,8 @@ static void note(struct wh_lm_breaker *b, double now,
         return;
     }
     if (b->state == WH_LM_HALF_OPEN) {
-        b->good += ran->bad > 0 ? 0 : ran->good;
-        if (ran->bad > 0) {
+        b->good += ran->fresh_bad > 0 ? 0 : ran->fresh_good;
+        if (ran->fresh_bad > 0) {
             turn(b, now, WH_LM_OPEN, now + c->cooldown);
         } else if (b->good >= c->probes) {
             turn(b, now, WH_LM_CLOSED, 0);
@@ -255,8 +263,8 @@ static void note(struct wh_lm_breaker *b, double now,
         return;
     }
     slide(b, now, c->window);
-    b->good += ran->good;
-    b->bad += ran->bad;
+    b->good += ran->fresh_good;
+    b->bad += ran->fresh_bad;
     double old = 1 - (now - b->window) / c->window;
     double failed = b->bad + b->bad0 * old, all = failed + b->good + b->good0 * old;
     if (all >= c->volume && failed * 100 >= c->percent * all && failed > 0) {
@@ -276,12 +284,16 @@ static void adapt(struct wh_lm_limits *l, double now, unsigned type,
             rate /= 2;
             b->halved_at = now;
         }
-        b->tat = fmax(b->tat, now + ran->wait_ms);
     } else if (ran->good > 0) {
         rate += a->step * fmin(fmax(now - b->rate_at, 0), 1000) / 1000;
     }
     b->rate = fmin(fmax(rate, a->min), a->max);
     b->rate_at = now;
+    if (ran->wait_ms > 0) { /* until the burst is used up as well */
+        struct wh_lm_rate r = adaptive_bucket(b->rate);
+        b->tat = fmax(b->tat,
+                      now + fmin(ran->wait_ms, WAIT_MAX_MS) + r.pace * (r.burst - 1));
+    }
 }
 
 static void round_state(struct wh_lm_breaker *b)
@@ -294,7 +306,7 @@ void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
                       const struct wh_lm_ran *ran)
 {
     const struct wh_lm_breaker_setting *c = setting_of(l, type);
-    bool judged = c != NULL && ran->good + ran->bad > 0;
+    bool judged = c != NULL && ran->fresh_good + ran->fresh_bad > 0;
 
     if (judged) {
         note(&l->state[type], now, c, ran);

@@ -36,13 +36,16 @@ enum wh_lm_switch { WH_LM_CLOSED, WH_LM_OPEN, WH_LM_HALF_OPEN };
 
 struct wh_lm_breaker {
     enum wh_lm_switch state;
-    double at, window, good, bad, good0, bad0, probes, rate, rate_at, halved_at, tat;
+    double at, window, since, good, bad, good0, bad0, probes;
+    double rate, rate_at, halved_at, tat;
 };
 
 /* What ended of one type in one call. */
 struct wh_lm_ran {
     bool any;
-    double good, bad, overload, wait_ms;
+    double good, overload, wait_ms;
+    /* claimed since the breaker last changed */
+    double fresh_good, fresh_bad;
 };
 
 /* Theoretical arrival times of the buckets of rates; 0: none. */

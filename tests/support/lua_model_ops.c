@@ -252,6 +252,10 @@ void wh_lmr_dlq(struct wh_lmr *run)
     (replay ? wh_lm_replay : wh_lm_purge)(&run->m, &w);
     assert_int_equal(r->element[1]->integer, w.seen);
     assert_int_equal(r->element[2]->integer, w.matched);
+    assert_int_equal(r->elements, w.taken > 0 ? 4 : 3);
+    if (w.taken > 0) {
+        assert_int_equal(r->element[3]->integer, w.taken);
+    }
     freeReplyObject(r);
 }
 

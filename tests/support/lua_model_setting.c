@@ -95,6 +95,36 @@ static double *cap_at(struct wh_lm_limits *l, const struct scope *s)
     return &l->cap_queue;
 }
 
+/* What a type's breaker knew goes with it, unless that of all types follows. */
+static void set_breaker(struct wh_lm_limits *l, unsigned type,
+                        struct wh_lm_breaker_setting to)
+{
+    bool ends = type < WH_LM_TYPES && l->breaker[type].probes > 0 && to.probes <= 0 &&
+                l->breaker[WH_LM_TYPES].probes <= 0;
+
+    l->breaker[type] = to;
+    if (ends) {
+        const struct wh_lm_breaker *was = &l->state[type];
+        l->state[type] = (struct wh_lm_breaker){.rate = was->rate,
+                                                .rate_at = was->rate_at,
+                                                .halved_at = was->halved_at,
+                                                .tat = was->tat};
+    }
+}
+
+/* One that changes starts over. */
+static void set_adaptive(struct wh_lm_limits *l, unsigned type,
+                         struct wh_lm_adaptive to)
+{
+    struct wh_lm_adaptive *a = &l->adaptive[type];
+    struct wh_lm_breaker *b = &l->state[type];
+
+    if (memcmp(a, &to, sizeof to) != 0) {
+        b->rate = b->rate_at = b->halved_at = b->tat = 0;
+    }
+    *a = to;
+}
+
 static void apply(struct wh_lm_limits *l, const char *what, const struct scope *s,
                   const char *value)
 {
@@ -114,10 +144,10 @@ static void apply(struct wh_lm_limits *l, const char *what, const struct scope *
     } else if (strcmp(what, "bytes") == 0) {
         *(s->kind == ORG ? &l->bytes_org[s->org] : &l->bytes_queue) = (long long)v[0];
     } else if (strcmp(what, "breaker") == 0) {
-        l->breaker[s->type] =
-            (struct wh_lm_breaker_setting){v[0], v[1], v[2], v[3], v[4]};
+        set_breaker(l, s->type,
+                    (struct wh_lm_breaker_setting){v[0], v[1], v[2], v[3], v[4]});
     } else if (strcmp(what, "adaptive") == 0) {
-        l->adaptive[s->type] = (struct wh_lm_adaptive){v[0], v[1], v[2]};
+        set_adaptive(l, s->type, (struct wh_lm_adaptive){v[0], v[1], v[2]});
     }
 }
 

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_kept(enum wh_lm_state s)
-{
-    return s == WH_LM_COMPLETED || s == WH_LM_CANCELLED || s == WH_LM_EXPIRED;
-}
-
 /* The job with the lowest (time, id) of those that pick takes; -1 none. */
 typedef long long (*time_of)(const struct wh_lm *m, unsigned n);
 
@@ -38,9 +33,24 @@ static long long expiry_time(const struct wh_lm *m, unsigned n)
     return m->expiry[n];
 }
 
-static long long kept_time(const struct wh_lm *m, unsigned n)
+static long long completed_time(const struct wh_lm *m, unsigned n)
 {
-    return is_kept(m->job[n].state) ? m->job[n].finished_at : -1;
+    return m->job[n].state == WH_LM_COMPLETED ? m->job[n].finished_at : -1;
+}
+
+/* Of what was cancelled or expired. */
+static int oldest_other(const struct wh_lm *m)
+{
+    int best = -1;
+
+    for (int n = WH_LM_JOBS - 1; n >= 0; n--) { /* of equal times the highest id */
+        const struct wh_lm_job *j = &m->job[n];
+        if ((j->state == WH_LM_CANCELLED || j->state == WH_LM_EXPIRED) &&
+            (best < 0 || j->finished_at < m->job[best].finished_at)) {
+            best = n;
+        }
+    }
+    return best;
 }
 
 unsigned wh_lm_promote(struct wh_lm *m, unsigned batch)
@@ -80,14 +90,16 @@ unsigned wh_lm_expire(struct wh_lm *m, unsigned batch)
     return count;
 }
 
-static unsigned trim(struct wh_lm *m, unsigned batch, bool by_age)
+/* Completed jobs and the others are counted on their own. */
+static unsigned trim_kind(struct wh_lm *m, unsigned batch, bool by_age, bool completed)
 {
-    long long kept = wh_lm_count(m, WH_LM_COMPLETED) + wh_lm_count(m, WH_LM_CANCELLED) +
-                     wh_lm_count(m, WH_LM_EXPIRED);
+    long long kept =
+        completed ? wh_lm_count(m, WH_LM_COMPLETED)
+                  : wh_lm_count(m, WH_LM_CANCELLED) + wh_lm_count(m, WH_LM_EXPIRED);
     unsigned count = 0;
 
     for (; count < batch; count++) {
-        int n = earliest(m, kept_time);
+        int n = completed ? earliest(m, completed_time) : oldest_other(m);
         if (n < 0 || (by_age && m->job[n].finished_at >= m->now - m->keep_ms) ||
             (!by_age && kept - count <= m->keep_count)) {
             break;
@@ -95,6 +107,13 @@ static unsigned trim(struct wh_lm *m, unsigned batch, bool by_age)
         wh_lm_drop(m, (unsigned)n);
     }
     return count;
+}
+
+static unsigned trim(struct wh_lm *m, unsigned batch, bool by_age)
+{
+    unsigned count = trim_kind(m, batch, by_age, true);
+
+    return count + trim_kind(m, batch - count, by_age, false);
 }
 
 unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch)

@@ -22,7 +22,7 @@ static wh_registry *registry;
 static wh_dispatch *dispatch;
 static wh_slots *slots;
 static unsigned changes, notes, lines;
-static const char *payload; /* of what is claimed */
+static const char *payload, *meta; /* of what is claimed; 3 numbers or NULL */
 
 static void on_change(void *arg)
 {
@@ -54,6 +54,7 @@ static int set_up(void **state)
 
     n_fakes = changes = notes = lines = 0;
     payload = "payload";
+    meta = NULL;
     assert_int_equal(wh_partitions_init(&parts,
                                         &(wh_partitions_setup){.region = "eu",
                                                                .queues = &queue,
@@ -102,8 +103,10 @@ static void claim_spec(char id, const wh_job_spec *spec)
     wh_buf_add(&record, at, sizeof at);
     assert_int_equal(wh_codec_pack_head(&stored, &record), WH_OK);
     wh_buf_adds(&record, payload);
-    wh_codec_claim claim = {
-        .token = {token, 17}, .record = {record.data, record.len}, .now_ms = 5000};
+    wh_codec_claim claim = {.token = {token, 17},
+                            .record = {record.data, record.len},
+                            .meta = {meta, meta == NULL ? 0 : 4},
+                            .now_ms = 5000};
     assert_true(wh_dispatch_claims(dispatch, part,
                                    &(wh_store_cycle){.claims = &claim, .n_claims = 1}));
     wh_buf_fini(&record);
@@ -313,6 +316,20 @@ static void test_refused_submit_waits_for_capacity(void **state)
     assert_int_equal(fakes[0].jobs[0]->id[0], 'a');
 }
 
+static void test_what_has_run_does_not_expire(void **state)
+{
+    (void)state;
+    const wh_job_spec late = {.type = "mail", .expires_ms = 4000}; /* until 5000 */
+    meta = "\x93\x01\x00\x01"; /* one attempt, so it started in time */
+    claim_spec('a', &late);
+    meta = "\x93\x00\x01\x01"; /* one recovery */
+    claim_spec('b', &late);
+    assert_int_equal(part->pending.count, 0);
+    meta = "\x93\x00\x00\x01"; /* a claim, given back */
+    claim_spec('c', &late);
+    assert_int_equal(pending_outcome(), WH_STORE_EXPIRED);
+}
+
 static void test_never_run(void **state)
 {
     (void)state;
@@ -346,6 +363,7 @@ static void test_drain(void **state)
     wh_dispatch_pump(dispatch);
     wh_dispatch_drain(dispatch);
     assert_int_equal(pending_outcome(), WH_STORE_RELEASE); /* b never started */
+    assert_string_equal(part->pending.first->finish.category, "not_started");
     confirm_all();
     assert_int_equal(wh_dispatch_room(dispatch), 0);
     claim('c', "mail"); /* its cycle was under way */
@@ -355,6 +373,7 @@ static void test_drain(void **state)
     assert_int_equal(fakes[0].why, WH_CANCEL_STOPPING);
     report(&fakes[0], 0, (wh_result){.status = WH_RESULT_CANCELLED});
     assert_int_equal(pending_outcome(), WH_STORE_RELEASE);
+    assert_null(part->pending.first->finish.category);
 }
 
 static void test_release_everything(void **state)
@@ -469,6 +488,7 @@ int main(void)
         TEST(test_returned_jobs_go_again),
         TEST(test_refused_submit_waits_for_capacity),
         TEST(test_never_run),
+        TEST(test_what_has_run_does_not_expire),
         TEST(test_payloads_must_fit),
         TEST(test_checks_take_turns),
         TEST(test_drain),

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/worker/worker_case.h"
 
+#include <stdlib.h>
+
 static int set_up(void **state)
 {
     (void)state;
@@ -75,6 +77,49 @@ static void test_hold(void **state)
     assert_int_equal(case_counter("claimed"), 0);
     wh_fetch_hold(w.fetch, false);
     WH_WAIT_FOR(w.loop, fakes[0].n == 1);
+}
+
+static long long number_of(const redisReply *r)
+{
+    return r->type == REDIS_REPLY_INTEGER ? r->integer : strtoll(r->str, NULL, 10);
+}
+
+/* The Redis time of the last claim, from what the only claim says of itself. */
+static long long claimed_at(void)
+{
+    redisReply *r = wh_redis_fixture_cmd(w.redis, "HVALS " KEY ":run:%s", w.p->worker);
+    long long at = r->elements == 1 ? number_of(r->element[0]) : 0;
+
+    freeReplyObject(r);
+    return at;
+}
+
+/* A rate of 20 a second: the next job is claimed when it is due, not some time later. On a busy machine some
+ * may come late, but hardly most of them. */
+static void test_comes_when_a_rate_admits_more(void **state)
+{
+    (void)state;
+    enum { JOBS = 16, PACE_MS = 50 };
+    long long last = 0;
+    int prompt = 0;
+
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "FCALL wh1_limit 1 " KEY
+                                                  " rate:queue 20/1000/1"));
+    for (int i = 0; i < JOBS; i++) {
+        case_enqueue("x");
+    }
+    wh_fetch_ring(w.fetch, w.p);
+    for (int i = 0; i < JOBS; i++) {
+        WH_WAIT_FOR(w.loop, fakes[0].n == 1);
+        long long at = claimed_at();
+        assert_true(at >= last + (last > 0 ? PACE_MS : 0));
+        prompt += last > 0 && at < last + PACE_MS + 15;
+        last = at;
+        case_report(0, (wh_result){.status = WH_RESULT_OK});
+        WH_WAIT_FOR(w.loop,
+                    wh_fetch_in_flight(w.fetch) == 0 && w.p->pending.count == 0);
+    }
+    assert_true(prompt >= JOBS / 4);
 }
 
 /* One finish that Redis refuses: the others are confirmed, it ends as dead. */
@@ -195,6 +240,7 @@ int main(void)
         TEST(test_never_more_than_there_is_room_for),
         TEST(test_no_claims_after_stop),
         TEST(test_hold),
+        TEST(test_comes_when_a_rate_admits_more),
         TEST(test_refused_finish_is_isolated),
         TEST(test_resync_gives_back_the_unknown),
         TEST(test_resync_tells_what_is_gone),

@@ -4,10 +4,20 @@
  */
 #include "tests/unit/worker/worker_case.h"
 
+#include <stdlib.h>
+
 static int set_up(void **state)
 {
     (void)state;
     case_start(1000);
+    return 0;
+}
+
+/* A heartbeat each 15 s. */
+static int set_up_slow(void **state)
+{
+    (void)state;
+    case_start(60000);
     return 0;
 }
 
@@ -163,13 +173,62 @@ static void test_info(void **state)
     WH_WAIT_FOR(w.loop, said("{\"q\":1}"));
 }
 
+static long long heartbeats(void)
+{
+    redisReply *r = wh_redis_fixture_cmd(w.redis, "INFO commandstats");
+    const char *at = strstr(r->str, "cmdstat_fcall:calls=");
+    long long n =
+        at == NULL ? 0 : strtoll(at + strlen("cmdstat_fcall:calls="), NULL, 10);
+
+    freeReplyObject(r);
+    return n;
+}
+
+static void say(const char *json)
+{
+    assert_int_equal(wh_heartbeat_set_info(w.heartbeat, json, "{}"), WH_OK);
+    wh_heartbeat_say(w.heartbeat);
+}
+
+/* News goes at once although the next heartbeat is 15 s away; a second one waits for its second, and of
+ * many only the last goes. Without news nothing is sent. */
+static void test_say(void **state)
+{
+    (void)state;
+    int64_t began = wh_clock_mono_ms();
+
+    wh_heartbeat_now(w.heartbeat, w.p); /* nothing is due any more */
+    wh_fetch_ring(w.fetch, w.p);
+    WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "ZCARD " KEY ":idle") == 1 &&
+                            wh_fetch_in_flight(w.fetch) == 0);
+    wh_heartbeat_say(w.heartbeat);
+    long long before = heartbeats();
+    say("{\"a\":1}");
+    WH_WAIT_FOR(w.loop, said("{\"a\":1}"));
+    wh_heartbeat_say(w.heartbeat);
+    for (int i = 0; i < 10; i++) {
+        say("{\"a\":2}");
+    }
+    say("{\"a\":3}");
+    WH_WAIT_FOR(w.loop, said("{\"a\":3}"));
+    if (wh_clock_mono_ms() - began < 4000) { /* else fetch asked by itself in between */
+        assert_int_equal(heartbeats() - before, 2);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, case_stop)
     const struct CMUnitTest tests[] = {
-        TEST(test_kept),          TEST(test_guard), TEST(test_cancel_command),
-        TEST(test_quiet_command), TEST(test_notes), TEST(test_held_mismatch),
-        TEST(test_bye),           TEST(test_info),
+        TEST(test_kept),
+        TEST(test_guard),
+        TEST(test_cancel_command),
+        TEST(test_quiet_command),
+        TEST(test_notes),
+        TEST(test_held_mismatch),
+        TEST(test_bye),
+        TEST(test_info),
+        cmocka_unit_test_setup_teardown(test_say, set_up_slow, case_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,8 @@ static void test_forms(void **state)
          "50/20/30000/10000/3", "50%/20/30s/10s/3"},
         {"adaptive:type/mail=0.5/100/5", "adaptive:type/mail", "0.5/100/5",
          "0.5/100/5"},
+        {"priority:queue=0", "priority:queue", "0", "0"},
+        {"priority:type/mail=9", "priority:type/mail", "9", "9"},
     };
 
     (void)state;
@@ -84,6 +86,10 @@ static void test_refusals(void **state)
         {"breaker:type/a=50%/20/30s/10s", "the value is PERCENT%/VOLUME"},
         {"breaker:type/a=50%/20/10ms/10s/3", "no good window"},
         {"adaptive:type/a=1/x/2", "no good highest rate"},
+        {"priority:queue=10", "no good priority; the value is a number from 0 to 9"},
+        {"priority:type/a=-1", "no good priority"},
+        {"priority:type/*=1", "priority is for queue, type/NAME"},
+        {"priority:org/a=1", "priority is for queue, type/NAME"},
         {"adaptive:type/a=1/1e3/2", "no good highest rate"},
     };
 

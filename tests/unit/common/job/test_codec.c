@@ -258,6 +258,47 @@ static void test_unpack_token(void **state)
     }
 }
 
+#define M(meta) meta, sizeof(meta) - 1
+
+/* Attempts, recoveries, the category of the last error, the mark of a start. */
+static void test_has_run(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *meta;
+        size_t n;
+        bool has_run;
+    } rows[] = {
+        {M("\x93\x00\x00\x05"), false},
+        {M("\x93\x01\x00\x01"), true},
+        {M("\x93\x00\x01\x01"), true},
+        {M("\x97\x01\x00\x01\xc2\xc2\x07\xa5"
+           "crash"),
+         true},
+        {M("\x97\x01\x00\x01\xc2\xc2\x07\xaano_handler"), false},
+        {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
+           "\xc2\xc2\x01"),
+         true},
+        {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
+           "\xc2\xc2\xc2"),
+         false},
+        {M("\xdc\x00\x12\x01\x00\x02\xc2\xc2\x07\xaano_"
+           "handler\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\x01"),
+         true},
+    };
+
+    for (size_t i = 0; i < LEN(rows); i++) {
+        wh_codec_claim claim = {.token = SLICE(ID "1"),
+                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05"),
+                                .meta = {rows[i].meta, rows[i].n}};
+        wh_job *job = NULL;
+
+        assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
+        assert_int_equal(job->has_run, rows[i].has_run);
+        wh_job_free(job);
+    }
+}
+
 /* --------------------------------------------------------------- scan, memory */
 
 static void test_scan(void **state)
@@ -331,7 +372,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_unpack_meta),
         cmocka_unit_test(test_unpack_record), cmocka_unit_test(test_unpack_cuts),
         cmocka_unit_test(test_unpack_token),  cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_memory_fails),  cmocka_unit_test(test_has_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
