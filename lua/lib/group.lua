@@ -87,19 +87,25 @@ function group.resume_all(k)
     end
 end
 
--- A waiting job went otherwise than by a claim: its group may wait for its type in vain.
+-- Another job is the first of a group now: it may wait for its type in vain. Returns whether it runs again.
+function group.unhold(k, org, level, name)
+    if redis.pcall('ZSCORE', ring_of(k, org, level), name) ~= 'inf' then
+        return false
+    end
+    for _, word in ipairs(levels.of(k, org).asides) do
+        if redis.pcall('ZREM', held_key(k, org, word), level .. '/' .. name) == 1 then
+            return group.revive(k, org, level, name)
+        end
+    end
+    return false
+end
+
+-- A waiting job went otherwise than by a claim.
 function group.look_again(k, now, head)
     local o = head[4]
-    if not o or not o.g then
-        return
-    end
-    local level = string.format('%d', head[3])
-    for _, word in ipairs({ head[1], levels.rest }) do
-        local was_held = redis.pcall('ZREM', held_key(k, head[2], word), level .. '/' .. o.g) == 1
-        if was_held and group.revive(k, head[2], level, o.g) then
-            fair.enter(k, { head[2] })
-            bell.ring(k, now)
-        end
+    if o and o.g and group.unhold(k, head[2], string.format('%d', head[3]), o.g) then
+        fair.enter(k, { head[2] })
+        bell.ring(k, now)
     end
 end
 

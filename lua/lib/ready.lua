@@ -25,6 +25,9 @@ function ready.push(k, raw, rec, head, at_head)
         redis.call(at_head and 'LPUSH' or 'RPUSH', p.key, raw)
     end
     mark(k, p)
+    if p.ring and at_head then
+        group.unhold(k, p.org, p.level, p.group)
+    end
     fair.enter(k, { p.org })
 end
 

@@ -74,6 +74,7 @@ void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
     j->state = WH_LM_READY;
     *s = (struct wh_lm_stand){.in = true,
                               .fresh = true,
+                              .unsure = wh_lm_holds_types(&m->limits),
                               .org = j->org,
                               .level = j->level,
                               .aside = wh_lm_aside_rank(j)};

@@ -112,7 +112,8 @@ enum wh_lm_kind { WH_LM_LIST, WH_LM_SOONEST, WH_LM_ASIDE };
 
 struct wh_lm_stand {
     bool in;
-    bool fresh; /* since the last claim: it may stand aside with others of its type */
+    bool fresh;  /* since the last claim: */
+    bool unsure; /* it may stand aside with others of its type */
     enum wh_lm_kind kind;
     unsigned org, level, group, type; /* what the kind needs; else 0 */
     long long rank;
@@ -230,6 +231,8 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e);
 void wh_lm_settle_ended(struct wh_lm *m);
 unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch);
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
+/* Does any setting hold back types? */
+bool wh_lm_holds_types(const struct wh_lm_limits *l);
 /* Its rank where jobs of its type stand aside. */
 long long wh_lm_aside_rank(const struct wh_lm_job *j);
 void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status);

@@ -238,8 +238,7 @@ static bool is_type_held(const struct wh_lm_limits *l, unsigned t)
     return l->cap_type[t] > 0 || l->rate_type[t].pace > 0 || l->breaker[t].probes > 0;
 }
 
-/* Does any setting hold back types? */
-static bool any_type_held(const struct wh_lm_limits *l)
+bool wh_lm_holds_types(const struct wh_lm_limits *l)
 {
     bool any = is_type_held(l, WH_LM_TYPES);
 
@@ -370,9 +369,7 @@ static const char *check_places(struct judge *g)
             wrong = check_move(g, n);
         }
         wrong = wrong != NULL ? wrong : check_prefix(g, n);
-        bool may_have_stood_aside =
-            g->m->stand[n].fresh && any_type_held(&g->m->limits);
-        if (wrong == NULL && g->claimed[n] && !may_have_stood_aside) {
+        if (wrong == NULL && g->claimed[n] && !g->m->stand[n].unsure) {
             wrong = check_order(g, n);
         }
     }
@@ -402,7 +399,7 @@ static void adopt(struct judge *g)
     for (unsigned i = g->snap->n_ids; i > 0; i--) {
         unsigned n = g->snap->ids[i - 1];
         struct wh_lm_stand old = m->stand[n];
-        m->stand[n].fresh = false;
+        m->stand[n].fresh = m->stand[n].unsure = false;
         if (wh_lm_same_place(&old, &g->snap->stand[n])) {
             continue;
         }
