@@ -201,7 +201,7 @@ void wh_fetch_registered(wh_fetch *f, wh_partition *p)
     lane->maybe_ready = true;
     lane->failures = 0;
     lane->not_before_us = 0;
-    lane->vain = 0;
+    lane->vain = WH_FETCH_VAIN_FIRST;
     lane->is_due_next = false;
     lane->ask_at_us = wh_fetch_ask_later(wh_clock_mono_us());
     wh_fetch_wake_at(f, lane->ask_at_us);

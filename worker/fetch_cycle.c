@@ -114,18 +114,16 @@ static int64_t earlier_us(wh_fetch_lane *lane, int64_t now_us, int64_t redis_ms)
 }
 
 /* Something falls due soon: a rate admits a job, a delayed one is ready. All idle workers hear of it, and
- * where no scheduler runs nobody rings. The one that got a job last comes at that time; who
- * comes in vain stays away for up to twice as long the next time, so that few come at once. */
+ * where no scheduler runs nobody rings. The one that got a job so the last time comes at that time; who
+ * came in vain stays away for up to twice as long the next time, so that few come at once. */
 static void learn_due(wh_fetch_cycle *c, const wh_store_cycle *r)
 {
     wh_fetch_lane *lane = c->lane;
     int64_t now = wh_clock_mono_us();
     int64_t earlier = earlier_us(lane, now, r->now_ms);
 
-    if (r->n_claims > 0) {
-        lane->vain = 0;
-    } else if (c->is_timed && lane->vain < VAIN_MAX) {
-        lane->vain++;
+    if (c->is_timed) {
+        lane->vain = r->n_claims > 0 ? 0 : lane->vain + (lane->vain < VAIN_MAX);
     }
     lane->is_due_next = r->next_due_ms >= 0 && r->next_due_ms < NEAR_DUE_MS;
     if (!lane->is_due_next) {

@@ -35,11 +35,14 @@ args.register('wh1_cancel', function(KEYS, ARGV)
     if worker then
         return request(k, raw, m, worker)
     end
-    local keep, head = done.keep_of(k), record.decode(rec)
+    local keep, head, now = done.keep_of(k), record.decode(rec), clock.now()
     redis.call('ZREM', k.delayed, raw)
     queued.change(k, head[2], -1, -#rec, status == 'pending' and 1 or 0)
     unique.release(k, raw, head)
-    done.finish(k, clock.now(), raw, m, 'cancelled', status == 'pending', keep)
+    done.finish(k, now, raw, m, 'cancelled', status == 'pending', keep)
+    if status == 'pending' then
+        group.look_again(k, now, head)
+    end
     event.add(k, 'cancelled', raw, head)
     event.count(k, 'cancelled', 1)
     return 'cancelled'

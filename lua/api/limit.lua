@@ -2,7 +2,8 @@
 -- Limits, pauses, quotas, breakers of a partition (docs/protocol.md section 10), changed at run time.
 --   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
 --   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others
--- Errors WHBADARG WHBADDATA. O(pairs · log parked); counting what is in flight: O(claims).
+-- Errors WHBADARG WHBADDATA. O(pairs · log parked); counting what is in flight: O(claims); of caps of groups:
+-- O(held groups).
 local USAGE = 'WHBADARG usage: setting value ...'
 
 -- All claims that there are.
@@ -33,6 +34,9 @@ end
 -- Who was kept out by a setting is looked at again.
 local function recheck(k, kind, scope)
     local org = string.match(scope, '^org/([^/*]+)')
+    if kind == 'group' or kind == 'org_group' then
+        group.resume_all(k)
+    end
     if kind == 'org' and org then
         parked.recheck(k, 'org/' .. org)
     elseif kind == 'type' and not string.find(scope, '*', 1, true) then

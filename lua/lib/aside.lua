@@ -1,40 +1,65 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Jobs set aside because their type may not run now: per org and type (`kind` here), by level and enqueue
--- time. They are not looked at again until the type admits one.
-local aside = {}
+-- Jobs set aside because their type may not run now: per org and type (`kind` here), in the order in which they
+-- run. They are not looked at again until the type admits one; those of an org's types beyond the first 32 (kind
+-- `*`), some at each visit.
+local aside = { some = 8 }
 
 function aside.key(k, org, kind)
     return k.aside_ .. org .. ':' .. kind
 end
 
--- Higher levels first, then the older ones. Exact: below 2^53.
-local function score(rec, head)
-    return (9 - head[3]) * 1e14 + record.enqueued_at(rec)
+-- Higher levels first; by deadline, where the partition is in that order; else the older ones. Exact: below 2^53.
+function aside.score(rec, level, options)
+    local enqueued = record.enqueued_at(rec)
+    if options and options.eo then
+        return (9 - level) * 1e14 + enqueued + (options.xp or LIMIT.delay)
+    end
+    return (9 - level) * 1e14 + 5e13 + enqueued
 end
 
 -- flat: {id, record, …} of one org and type.
-function aside.put(k, org, kind, flat)
-    local add = { 'ZADD', aside.key(k, org, kind) }
+function aside.put(k, now, org, kind, flat)
+    local word = levels.add_aside(k, org, kind)
+    local key = aside.key(k, org, word)
+    local add = { 'ZADD', key }
     for i = 1, #flat, 2 do
-        add[#add + 1] = string.format('%.0f', score(flat[i + 1], record.decode(flat[i + 1])))
-        add[#add + 1] = flat[i]
+        local head = record.decode(flat[i + 1])
+        local score = aside.score(flat[i + 1], head[3], head[4])
+        if word == levels.rest then -- they take turns
+            score = (9 - head[3]) * 1e14 + 5e13 + now
+        end
+        add[#add + 1], add[#add + 2] = string.format('%.0f', score), flat[i]
     end
     local reply = redis.pcall(unpack(add))
     if type(reply) == 'table' and reply.err then
-        redis.call('DEL', aside.key(k, org, kind)) -- not ours: what it held was never a job of the org
+        redis.call('DEL', key) -- not ours: what it held was never a job of the org
         redis.call(unpack(add))
     end
-    levels.add_aside(k, org, kind)
 end
 
--- Takes up to n, appends them to st.ids with their source.
-function aside.take(k, org, kind, n, st, source)
+local function pop_ids(k, org, kind, n, st, source)
     local popped = redis.pcall('ZPOPMIN', aside.key(k, org, kind), n)
     local count = popped.err and 0 or #popped / 2
     for i = 1, 2 * count, 2 do
         st.ids[#st.ids + 1], st.src[#st.src + 1] = popped[i], source
     end
-    if count < n then
+    return count
+end
+
+-- Takes up to n: ids, which it appends to st.ids with their source, and capped groups, which are in the ring of their
+-- level again; now the ones first, now the others. Returns how many ids.
+function aside.take(k, org, kind, n, st, source)
+    local count, groups = 0, 0
+    if st.now % 2 == 0 then
+        groups = group.resume(k, org, kind, n)
+    end
+    if groups < n then
+        count = pop_ids(k, org, kind, n - groups, st, source)
+    end
+    if groups == 0 and count < n then
+        groups = group.resume(k, org, kind, n - count)
+    end
+    if count + groups < n then
         levels.drop_aside(k, org, kind)
     end
     return count

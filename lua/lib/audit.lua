@@ -38,7 +38,7 @@ local function will_be_visited(k, org)
     if redis.call('ZSCORE', k.ring, org) or redis.call('ZSCORE', k.parked, 'org/' .. org) then
         return true
     end
-    for _, kind in ipairs(levels.of(k, org).asides) do
+    for _, kind in ipairs(levels.of(k, org).asides) do -- of the rest: it is parked
         if redis.call('ZSCORE', k.waiting_ .. kind, org) and redis.call('ZSCORE', k.parked, 'type/' .. kind) then
             return true
         end
@@ -49,8 +49,13 @@ end
 local function ready_lists(a, k)
     for _, org in ipairs(ready_orgs(k)) do
         local visited = will_be_visited(k, org)
-        ready.each(k, org, function(key, command, _, group_member)
-            local is_sure = visited or (group_member and redis.call('ZSCORE', k.parked, group_member))
+        ready.each(k, org, function(key, command, _, g)
+            local is_sure = visited
+            if g and redis.call('ZSCORE', k.parked, group.parked(org, g.level, g.name)) then
+                is_sure = true
+            elseif g and not group.comes_back(k, org, g.level, g.name) then
+                is_sure = false
+            end
             for _, raw in ipairs(redis.call(command, key, 0, -1)) do
                 meet(a, raw, 'ready')
                 a.listed[raw], a.forgotten[raw] = org, not is_sure

@@ -2,7 +2,7 @@
 -- Claims: takes ids in fair order and makes them fields of P:run:<worker>. Bounded: at most `want`
 -- jobs, 200 + want visits of orgs, 1,000 jobs set aside; what is left is for the next call.
 -- Without settings of limits (st.x is nil) nothing below looks for any.
-local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
+local claim = { visits = 200, window = 100, asides = 1000, scan = 200, rest_ms = 1000 }
 
 -- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
 local function cost_of(k, st, kind)
@@ -25,14 +25,18 @@ local function plain_value(k, st, s, kind)
     return s.value
 end
 
--- The jobs of capped groups keep their order: the group waits. A second at most, since nobody else tells
--- when the type is free.
+-- The jobs of capped groups keep their order: the group waits, for a finish of its own or for the type of its
+-- first job.
 local function put_groups_back(k, st)
     for i = #st.back, 1, -1 do
         local job = st.back[i]
         ready.push(k, job.raw, job.rec, job.head, true)
-        local p, latest = place.of(k, job.head), st.x.now + 1000
-        group.park(k, st.x.now, p.org, p.level, job.name, math.min(tonumber(job.at) or latest, latest))
+        local p = place.of(k, job.head)
+        if job.why == 'type' then
+            group.hold(k, st.now, p.org, p.level, job.name, job.kind)
+        elseif job.why == 'group' then
+            group.park(k, st.now, p.org, p.level, job.name, 'inf')
+        end
     end
 end
 
@@ -40,11 +44,12 @@ local function line_of(s, job)
     return s.org .. '/' .. job.head[3] .. '/' .. job.name
 end
 
--- A job that may not run now goes where it waits without being in the way.
-local function put_back(st, s, job, at)
+-- A job that may not run now goes where it waits without being in the way. why: what holds it, 'type', 'group'
+-- or 'order' (one of its group before it).
+local function put_back(st, s, job, why)
     if job.name ~= '' and limit.group_cap(st.x.L, s.org, job.name) then
-        job.at = at
-        st.back[#st.back + 1], st.held[line_of(s, job)] = job, true
+        job.why = why
+        st.back[#st.back + 1], st.held[line_of(s, job)], s.holds = job, true, true
         return
     end
     s.put = s.put or {}
@@ -57,21 +62,35 @@ local function put_back(st, s, job, at)
     st.asides = st.asides + 1
 end
 
--- May this job be claimed? Takes its part of the limits if so.
+-- May this job be claimed? Takes its part of the limits if so. What was set aside was popped for room that there is:
+-- no other job takes it.
 local function is_admitted(st, s, job)
-    local room, at = limit.pair_room(st.x, s.org, job.kind)
-    if room > 0 and job.name ~= '' then
-        room, at = limit.group_room(st.x, s.org, job.name), 'inf'
-        if st.held[line_of(s, job)] then -- one that stood before it was put back
-            room = 0
+    local kept = st.taken[job.kind] or 0
+    if job.was_aside and kept > 0 then
+        kept = kept - 1
+        st.taken[job.kind] = kept
+    end
+    local why = nil
+    if limit.pair_room(st.x, s.org, job.kind) <= 0 or (kept > 0 and limit.type_room(st.x, job.kind) <= kept) then
+        why = 'type'
+    end
+    if job.name ~= '' then
+        if st.held[line_of(s, job)] then
+            why = 'order'
+        elseif not why and limit.group_room(st.x, s.org, job.name) <= 0 then
+            why = 'group'
         end
     end
-    if room > 0 then
-        limit.spend(st.x, s.org, job.kind, job.name)
-        return true
+    if why then
+        put_back(st, s, job, why)
+        return false
     end
-    put_back(st, s, job, at)
-    return false
+    limit.spend(st.x, s.org, job.kind, job.name)
+    if limit.holds_type(st.x.L, job.kind) then
+        s.given = s.given or {}
+        s.given[job.kind] = (s.given[job.kind] or 0) + 1
+    end
+    return true
 end
 
 local function take(st, s, raw, rec, m, packed, value)
@@ -84,10 +103,10 @@ local function take(st, s, raw, rec, m, packed, value)
 end
 
 -- A job with options, or in a partition with limits.
-local function accept_special(k, st, s, raw, rec, m, packed)
-    local head = record.decode(rec)
+local function accept_special(k, st, source, raw, rec, m, packed)
+    local head, s = record.decode(rec), source.share or source
     local o = head[4] or {}
-    local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '' }
+    local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', was_aside = source.is_aside }
     if st.x and not is_admitted(st, s, job) then
         return
     end
@@ -107,8 +126,8 @@ end
 local function accept(k, st)
     local recs, metas, src = redis.call('HMGET', k.jobs, unpack(st.ids)), meta.many(k, st.ids), st.src
     for i, raw in ipairs(st.ids) do
-        local rec, packed, s = recs[i], metas and metas[i], src[i]
-        s = s.share or s
+        local rec, packed, source = recs[i], metas and metas[i], src[i]
+        local s = source.share or source
         local m = packed and meta.unpack(packed)
         if rec == '' or (m and m[M.status]) then
             done.unqueue(k, raw, rec, m)
@@ -116,7 +135,7 @@ local function accept(k, st)
         elseif record.is_record(rec) then
             local kind, has_options = record.peek(rec)
             if has_options or st.x then
-                accept_special(k, st, s, raw, rec, m, packed)
+                accept_special(k, st, source, raw, rec, m, packed)
             else
                 take(st, s, raw, rec, m, packed, plain_value(k, st, s, kind))
             end
@@ -167,24 +186,43 @@ local function skip_blocked(k, st, s)
             end
         end
         if #keep > 0 then
-            aside.put(k, s.org, kind, keep)
+            aside.put(k, st.now, s.org, kind, keep)
         end
     end
     redis.call('LPOP', key, count)
     st.asides = st.asides + count
 end
 
+-- How many set-aside jobs of a type an org may take; when more; whether the type or the org holds them. One that
+-- comes back before those that wait for the type got their turn waits too.
+local function aside_room(k, st, s, kind)
+    local room, at, holder = limit.pair_room(st.x, s.org, kind)
+    if room > 0 and limit.holds_type(st.x.L, kind) and parked.is_others_turn(k, kind, s.org) then
+        return 0, st.now + wake.again_ms, 'type'
+    end
+    return room, at, holder
+end
+
+-- How many of them in this pass: of what the type admits the part that the org has of the pass, so that those behind
+-- it in the pass get theirs.
+local function part_of(k, st, s, kind)
+    local room, all = aside_room(k, st, s, kind), limit.type_room(st.x, kind)
+    if room <= 0 or all == math.huge then
+        return room
+    end
+    return math.min(room, all - (st.taken[kind] or 0), math.ceil(all * s.n / st.need))
+end
+
 -- Takes from what was set aside as much as the types admit now.
 local function take_asides(k, st, s, n)
-    local got = 0
+    local got, source = 0, { share = s, is_aside = true }
     for _, kind in ipairs(s.view.asides) do
-        local room, taken = limit.pair_room(st.x, s.org, kind), st.taken[kind] or 0
-        if taken > 0 then -- by orgs before it in this pass
-            room = math.min(room, limit.type_room(st.x, kind) - taken)
-        end
-        if room > 0 and got < n then
-            local count = aside.take(k, s.org, kind, math.min(n - got, room), st, s)
-            got, st.taken[kind] = got + count, taken + count
+        if got < n and kind == levels.rest then
+            got = got + aside.take(k, s.org, kind, math.min(n - got, aside.some), st, s)
+        elseif got < n then
+            local most = part_of(k, st, s, kind)
+            local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source) or 0
+            got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
         end
     end
     return got
@@ -226,14 +264,21 @@ end
 -- in the ring, when one admits something after all: what it gave were ids of finished jobs.
 local function wait_for_types(k, st, s)
     local kinds = levels.of(k, s.org).asides
+    local until_ms, held_by = {}, {}
     for _, kind in ipairs(kinds) do
-        if limit.pair_room(st.x, s.org, kind) > 0 then
-            return false
+        if kind ~= levels.rest then
+            local room, at, holder = aside_room(k, st, s, kind)
+            if room > 0 then
+                return false
+            end
+            until_ms[kind], held_by[kind] = at, holder
         end
     end
     for _, kind in ipairs(kinds) do
-        local _, at, holder = limit.pair_room(st.x, s.org, kind)
-        if holder == 'org' then
+        local at, holder = until_ms[kind], held_by[kind]
+        if kind == levels.rest then
+            parked.add(k, st.x.now, 'org/' .. s.org, st.x.now + claim.rest_ms)
+        elseif holder == 'org' then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
             parked.wait(k, kind, s.org)
@@ -278,12 +323,24 @@ local function skip(st, org)
     end
 end
 
--- After the pops: what was set aside is stored, virtual times move, and who has nothing left leaves.
+-- Of one org with limits: what may not run goes aside, and what its types admitted is charged.
+local function settle_types(k, st, s)
+    for i = 1, s.put and #s.put or 0 do
+        aside.put(k, st.now, s.org, s.put[i], s.put[s.put[i]])
+    end
+    if s.given then
+        for kind, n in pairs(s.given) do
+            parked.charge(k, kind, s.org, n, s.w)
+        end
+    end
+end
+
+-- After the pops: virtual times move, and who has nothing left leaves.
 local function settle(k, st, shares)
     local move, leave = { 'ZADD', k.ring, 'XX' }, {}
     for _, s in ipairs(shares) do
-        for i = 1, s.put and #s.put or 0 do
-            aside.put(k, s.org, s.put[i], s.put[s.put[i]])
+        if st.x then
+            settle_types(k, st, s)
         end
         st.need = st.need - s.valid
         tally.claimed(st.t, s.org, s.valid, s.bytes)
@@ -293,7 +350,7 @@ local function settle(k, st, shares)
             redis.call('HDEL', k.levels, s.org)
         end
         local leaves = is_done or s.got < s.wanted
-        if leaves and st.x and not s.is_parked and (s.put or #s.view.asides > 0) then
+        if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then
             leaves = wait_for_types(k, st, s)
         end
         if leaves then

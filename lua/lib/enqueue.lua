@@ -95,6 +95,19 @@ local function place_of(k, head, o)
     return head.place
 end
 
+-- Where jobs of the type stand aside already, this one does too, in its order.
+local function aside_of(k, plan, head, o, p)
+    local org = head.org
+    if p.kind == 'groups' and limit.group_cap(plan.held_by, org, o.g) then
+        return p
+    end
+    plan.views[org] = plan.views[org] or levels.of(k, org)
+    if not plan.views[org].is_aside[head.type] then
+        return p
+    end
+    return { kind = 'aside', key = aside.key(k, org, head.type), org = org, level = head.level }
+end
+
 local function add_to_plan(k, now, plan, job, settings)
     local head, raw = job.head, job.raw
     local bytes, o = bytes_of(head, settings.by_deadline)
@@ -109,7 +122,11 @@ local function add_to_plan(k, now, plan, job, settings)
         plan.delayed[#plan.delayed + 1], plan.delayed[#plan.delayed + 2] = due, raw
         plan.earliest = math.min(plan.earliest or due, due)
     else
-        ready.add(ready.command(plan.ready, place_of(k, head, o)), raw, rec, o)
+        local p = place_of(k, head, o)
+        if plan.held_by then
+            p = aside_of(k, plan, head, o, p)
+        end
+        ready.add(ready.command(plan.ready, p), p, raw, rec, o)
     end
     if o.xp then
         plan.expiry[#plan.expiry + 1], plan.expiry[#plan.expiry + 2] = now + o.xp, raw
@@ -122,7 +139,8 @@ end
 local function make_plan(k, now, jobs, settings)
     local plan = {
         stamp = record.stamp(now), ready = ready.plan(), set = { 'HSET', k.jobs }, delayed = {}, expiry = {},
-        keys = {}, queued = {}, created = 0,
+        keys = {}, queued = {}, created = 0, held_by = settings.limits and settings.limits.by_type and settings.limits,
+        views = {},
     }
     for _, job in ipairs(jobs) do
         if not job.existing then
@@ -135,10 +153,7 @@ end
 -- Writes everything; the lists first, since only they can still fail and be taken back.
 local function write_plan(k, now, plan, settings)
     local begins = not settings.counted and queued.may_begin(k)
-    local any = #plan.ready.commands > 0
-    if any then
-        ready.push_all(k, plan.ready)
-    end
+    local any = #plan.ready.commands > 0 and ready.push_all(k, plan.ready)
     if begins then
         queued.begin(k)
     end

@@ -67,6 +67,13 @@ function fair.floor(ring)
     return lowest and lowest ~= 'inf' and lowest or '0'
 end
 
+-- The virtual time of now: the lowest in the ring; while it is empty and somebody waits outside, what was reached;
+-- else a new round begins at 0. As text.
+local function now_of(k)
+    local lowest = redis.call('ZRANGE', k.ring, 0, 0, 'WITHSCORES')[2]
+    return lowest or redis.call('ZSCORE', k.left, '') or '0'
+end
+
 -- ms in the unit of virtual times.
 function fair.units(ms)
     return ms * 1e6
@@ -80,7 +87,7 @@ end
 -- Orgs that have something to run enter the ring: at its lowest virtual time, or where they left it
 -- when that is higher. Those that are in it stay where they are.
 function fair.enter(k, orgs)
-    local floor, add = fair.floor(k.ring), { 'ZADD', k.ring, 'NX' }
+    local floor, add = now_of(k), { 'ZADD', k.ring, 'NX' }
     keys.widen_set(k.ring, #orgs)
     local left = floor ~= '0' and redis.call('EXISTS', k.left) == 1 and redis.call('ZMSCORE', k.left, unpack(orgs))
     local lowest = tonumber(floor)
@@ -91,8 +98,16 @@ function fair.enter(k, orgs)
     redis.call(unpack(add))
 end
 
--- Orgs leave the ring: flat {virtual time, org, …} goes to P:left. When nobody is left in the ring
--- nobody is owed anything: a new round begins.
+local function reached(flat)
+    local v = 0
+    for i = 1, #flat, 2 do
+        v = math.max(v, tonumber(flat[i]))
+    end
+    return string.format('%d', v)
+end
+
+-- Orgs leave the ring: flat {virtual time, org, …} goes to P:left. When nobody is left in the ring and nobody is
+-- parked, nobody is owed anything: a new round begins. Member '': what was reached when the ring ran empty.
 function fair.leave(k, flat)
     local orgs = {}
     for i = 2, #flat, 2 do
@@ -102,6 +117,8 @@ function fair.leave(k, flat)
     if redis.call('EXISTS', k.ring) == 1 then
         keys.widen_set(k.left, #orgs)
         redis.call('ZADD', k.left, unpack(flat))
+    elseif redis.call('EXISTS', k.parked) == 1 then
+        redis.call('ZADD', k.left, 'GT', reached(flat), '') -- where they come back
     else
         redis.call('DEL', k.left)
     end
@@ -123,8 +140,8 @@ function fair.correct(k, orgs, ms)
     if #put > 3 then
         redis.call(unpack(put))
     end
-    if #out > 0 and redis.call('EXISTS', k.ring) == 1 then
-        local floor, add = tonumber(fair.floor(k.ring)), { 'ZADD', k.left }
+    if #out > 0 and redis.call('EXISTS', k.ring, k.left) > 0 then
+        local floor, add = tonumber(now_of(k)), { 'ZADD', k.left }
         for i, v in ipairs(redis.call('ZMSCORE', k.left, unpack(out))) do
             add[#add + 1] = fair.after(math.max(tonumber(v or 0), floor), extra[out[i]])
             add[#add + 1] = out[i]

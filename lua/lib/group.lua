@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Groups: rings inside one level of one org, served by the same fair queueing. The jobs without a
--- group are the group '' there. A group at its cap is parked: it stays in the ring, at 'inf'.
+-- group are the group '' there. A group at its cap is parked, one with a cap whose next job's type may not run is
+-- held: it stays in the ring, at 'inf'.
 local group = { window = 100, rounds = 10 }
 
 local function ring_of(k, org, level)
@@ -26,6 +27,102 @@ end
 function group.park(k, now, org, level, name, at)
     redis.call('ZADD', ring_of(k, org, level), 'inf', name)
     parked.add(k, now, group.parked(org, level, name), at)
+end
+
+local function held_key(k, org, word)
+    return k.held_ .. org .. ':' .. word
+end
+
+-- The next job of a capped group may not run: the group keeps its order and waits for the type, as set-aside jobs
+-- do.
+function group.hold(k, now, org, level, name, kind)
+    redis.call('ZADD', ring_of(k, org, level), 'inf', name)
+    local key = held_key(k, org, levels.add_aside(k, org, kind))
+    if type(redis.pcall('ZADD', key, 'NX', string.format('%.0f', now), level .. '/' .. name)) ~= 'number' then
+        redis.call('DEL', key) -- not ours
+        redis.call('ZADD', key, string.format('%.0f', now), level .. '/' .. name)
+    end
+end
+
+-- A group that was parked or held runs again, if it has jobs.
+function group.revive(k, org, level, name)
+    local ring = ring_of(k, org, level)
+    if type(redis.pcall('ZREM', ring, name)) ~= 'number' then
+        return false
+    end
+    if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 0 then
+        return false
+    end
+    redis.call('ZADD', ring, fair.floor(ring), name)
+    levels.add(k, org, string.char(97 + tonumber(level)))
+    return true
+end
+
+-- The type of up to n held groups admits something: they run again. Returns how many.
+function group.resume(k, org, word, n)
+    local popped = redis.pcall('ZPOPMIN', held_key(k, org, word), n)
+    if popped.err then
+        return 0
+    end
+    for i = 1, #popped, 2 do
+        local level, name = string.match(popped[i], '^(%d)/(.*)$')
+        if level then
+            group.revive(k, org, level, name)
+        end
+    end
+    return #popped / 2
+end
+
+-- Caps of groups changed: all held ones are looked at again. O(orgs with set-aside jobs + held groups).
+function group.resume_all(k)
+    local flat = redis.call('HGETALL', k.levels)
+    for i = 1, #flat, 2 do
+        local any = false
+        for _, word in ipairs(levels.view(flat[i + 1]).asides) do
+            any = group.resume(k, flat[i], word, 10000) > 0 or any
+        end
+        if any then
+            fair.enter(k, { flat[i] })
+        end
+    end
+end
+
+-- Another job is the first of a group now: it may wait for its type in vain. Returns whether it runs again.
+function group.unhold(k, org, level, name)
+    if redis.pcall('ZSCORE', ring_of(k, org, level), name) ~= 'inf' then
+        return false
+    end
+    for _, word in ipairs(levels.of(k, org).asides) do
+        if redis.pcall('ZREM', held_key(k, org, word), level .. '/' .. name) == 1 then
+            return group.revive(k, org, level, name)
+        end
+    end
+    return false
+end
+
+-- A waiting job went otherwise than by a claim.
+function group.look_again(k, now, head)
+    local o = head[4]
+    if o and o.g and group.unhold(k, head[2], string.format('%d', head[3]), o.g) then
+        fair.enter(k, { head[2] })
+        bell.ring(k, now)
+    end
+end
+
+-- Is a group that stands at 'inf' parked, or held for a type of the org?
+function group.comes_back(k, org, level, name)
+    if redis.call('ZSCORE', ring_of(k, org, level), name) ~= 'inf' then
+        return true
+    end
+    if redis.call('ZSCORE', k.parked, group.parked(org, level, name)) then
+        return true
+    end
+    for _, word in ipairs(levels.of(k, org).asides) do
+        if redis.call('ZSCORE', held_key(k, org, word), level .. '/' .. name) then
+            return true
+        end
+    end
+    return false
 end
 
 -- Those of the ring that are not parked or full already, with the jobs without a group.

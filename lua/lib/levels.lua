@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- P:levels: where an org has jobs besides its list of level 5. Marks: a digit is the list of that
 -- level; a letter a to j says that level 0 to 9 has groups, A to J that it has jobs by deadline;
--- then types set aside, each behind a comma. A mark may outlive what it stands for until
--- the next visit; what exists always has its mark.
-local levels = { default = '5', cache = {}, n = 0 }
+-- then types set aside, each behind a comma; `*` stands for those beyond the first 32. A mark may
+-- outlive what it stands for until the next visit; what exists always has its mark.
+local levels = { default = '5', cache = {}, n = 0, most = 32, rest = '*' }
 
 local function parse(text)
     local marks, words = string.match(text, '^([^,]*),?(.*)$')
-    local v = { order = {}, asides = {} }
+    local v = { order = {}, asides = {}, is_aside = {} }
     for level = 9, 0, -1 do
         local digit = string.char(48 + level)
         if string.find(marks, string.char(65 + level), 1, true) then
@@ -20,12 +20,13 @@ local function parse(text)
         end
     end
     for word in string.gmatch(words, '[^,]+') do
-        v.asides[#v.asides + 1] = word
+        v.asides[#v.asides + 1], v.is_aside[word] = word, true
     end
     return v
 end
 
--- What a value of P:levels says: order (places in the order in which they run), asides. Read only.
+-- What a value of P:levels says: order (places in the order in which they run), asides (array), is_aside (set). Read
+-- only.
 function levels.view(text)
     text = text or ''
     local v = levels.cache[text]
@@ -34,7 +35,9 @@ function levels.view(text)
         if levels.n >= 5000 then -- a bound on memory
             levels.cache, levels.n = {}, 0
         end
-        levels.cache[text], levels.n = v, levels.n + 1
+        if #text <= 256 then
+            levels.cache[text], levels.n = v, levels.n + 1
+        end
     end
     return v
 end
@@ -94,13 +97,23 @@ function levels.drop(k, org, mark)
     end)
 end
 
-function levels.add_aside(k, org, type)
+-- Returns the word under which jobs of the type stand aside: the type, or `*` when the org has too many of them.
+function levels.add_aside(k, org, kind)
+    local word = kind
     rewrite(k, org, function(marks, words)
-        if string.find(words .. ',', ',' .. type .. ',', 1, true) then
+        if string.find(words .. ',', ',' .. kind .. ',', 1, true) then
             return marks, words
         end
-        return marks, words .. ',' .. type
+        local _, n = string.gsub(words, ',', '')
+        if n >= levels.most then
+            word = levels.rest
+        end
+        if string.find(words .. ',', ',' .. word .. ',', 1, true) then
+            return marks, words
+        end
+        return marks, words .. ',' .. word
     end)
+    return word
 end
 
 function levels.drop_aside(k, org, type)

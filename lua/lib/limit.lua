@@ -288,6 +288,12 @@ function limit.type_room(x, kind)
     return r.room, r.at, r.reason
 end
 
+-- May a type be held back in all orgs?
+function limit.holds_type(L, kind)
+    return L.pause['type/' .. kind] or pick(L.active, 'type', kind) or pick(L.breaker, 'type', kind)
+        or pick(L.rate, 'type', kind) or L.adaptive['type/' .. kind]
+end
+
 -- The adaptive rate of a type as a rate whose bucket lives in the breaker's state.
 function limit.adaptive(x, kind)
     local c = x.L.adaptive['type/' .. kind]
@@ -307,12 +313,6 @@ end
 function limit.is_adaptive(x, kind)
     local own, set = x.buckets['/' .. kind], x.buckets[':' .. kind]
     return own and (not set or bucket_room(x, own) < bucket_room(x, set)) or false
-end
-
--- Milliseconds between two jobs that the type's rates admit; 1,000 when none is set.
-function limit.type_pace(x, kind)
-    local rate = pick(x.L.rate, 'type', kind) or limit.adaptive(x, kind)
-    return rate and rate.pace or 1000
 end
 
 -- A type in one org: also returns whether it is the type ('type') or the pair ('org') that holds it.

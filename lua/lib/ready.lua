@@ -25,6 +25,9 @@ function ready.push(k, raw, rec, head, at_head)
         redis.call(at_head and 'LPUSH' or 'RPUSH', p.key, raw)
     end
     mark(k, p)
+    if p.ring and at_head then
+        group.unhold(k, p.org, p.level, p.group)
+    end
     fair.enter(k, { p.org })
 end
 
@@ -45,17 +48,19 @@ end
 function ready.command(plan, p)
     local c = plan.by_key[p.key]
     if not c then
-        c = { p.kind == 'soonest' and 'ZADD' or 'RPUSH', p.key }
+        c = { (p.kind == 'soonest' or p.kind == 'aside') and 'ZADD' or 'RPUSH', p.key }
         local n = #plan.commands + 1
         plan.by_key[p.key], plan.commands[n], plan.places[n] = c, c, p
     end
     return c
 end
 
--- Adds a job to a command.
-function ready.add(c, raw, rec, options)
-    if c[1] == 'ZADD' then
+-- Adds a job to the command of a place.
+function ready.add(c, p, raw, rec, options)
+    if p.kind == 'soonest' then
         c[#c + 1] = deadline(rec, options)
+    elseif p.kind == 'aside' then
+        c[#c + 1] = aside.score(rec, tonumber(p.level), options)
     end
     c[#c + 1] = raw
 end
@@ -83,7 +88,8 @@ local function take_back(c)
 end
 
 -- Pushes what was gathered. All or nothing: a key of a wrong type fails before anything else was
--- written, and what was pushed is taken back.
+-- written, and what was pushed is taken back. Returns whether there is something to run now: where jobs stand
+-- aside already, their org waits.
 function ready.push_all(k, plan)
     local commands, places = plan.commands, plan.places
     for i, c in ipairs(commands) do
@@ -97,15 +103,21 @@ function ready.push_all(k, plan)
     end
     local orgs, last = {}, 0
     for _, p in ipairs(places) do
-        if p.mark ~= levels.default then
-            mark(k, p)
-        end
-        if p.org ~= orgs[last] then -- one that comes again later does no harm
-            last = last + 1
-            orgs[last] = p.org
+        if p.kind ~= 'aside' then
+            if p.mark ~= levels.default then
+                mark(k, p)
+            end
+            if p.org ~= orgs[last] then -- one that comes again later does no harm
+                last = last + 1
+                orgs[last] = p.org
+            end
         end
     end
+    if last == 0 then
+        return false
+    end
     fair.enter(k, orgs)
+    return true
 end
 
 -- Takes up to n ids of an org, in the order in which they run; returns how many. source: what the
@@ -137,8 +149,8 @@ function ready.take(k, s, n, st)
     return got
 end
 
--- Calls fn(key, command to read a part of it, its length, name of a group in P:parked) for each place
--- of an org with ready jobs.
+-- Calls fn(key, command to read a part of it, its length, {level, name} of a group) for each place of an
+-- org with ready jobs.
 function ready.each(k, org, fn)
     for _, e in ipairs(levels.of(k, org).order) do
         if e.kind == 'soonest' then
@@ -150,7 +162,7 @@ function ready.each(k, org, fn)
             if e.kind == 'groups' then
                 for _, g in ipairs(group.all(k, org, e.level)) do
                     local length = redis.call('LLEN', key .. ':' .. g)
-                    fn(key .. ':' .. g, 'LRANGE', length, group.parked(org, e.level, g))
+                    fn(key .. ':' .. g, 'LRANGE', length, { level = e.level, name = g })
                 end
             end
         end

@@ -19,7 +19,7 @@ local function due_places(k, now, ids)
                 sound[p.key] = place.is_sound(p)
             end
             if sound[p.key] then
-                ready.add(ready.command(plan, p), raw, recs[i], head[4])
+                ready.add(ready.command(plan, p), p, raw, recs[i], head[4])
                 n = n + 1
             else
                 later[#later + 1], later[#later + 2] = now + timed.postpone, raw
@@ -87,6 +87,9 @@ function timed.expire(k, now, batch, keep)
                 queued.change(k, head[2], -1, -#recs[i], delayed and 0 or 1)
                 unique.release(k, raw, head)
                 done.finish(k, now, raw, m, 'expired', not delayed, keep)
+                if not delayed then
+                    group.look_again(k, now, head)
+                end
                 event.add(k, 'expired', raw, head)
                 n = n + 1
             end

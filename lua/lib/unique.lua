@@ -111,6 +111,9 @@ function unique.supersede(k, now, old, keep)
     queued.change(k, old.head[2], -1, -#rec, old.due and 0 or 1)
     unique.release(k, old.raw, record.decode(rec)) -- another key than this one, if its id was used before
     done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
+    if not old.due then
+        group.look_again(k, now, old.head)
+    end
     event.add(k, 'cancelled', old.raw, old.head)
     event.count(k, 'cancelled', 1)
 end

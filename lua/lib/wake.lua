@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Brings back what was parked: because its time came, a finish made room, or a setting changed.
-local wake = {}
+local wake = { again_ms = 50 }
 
 -- May the org have anything to run? Delayed jobs count too: then it is visited in vain once.
 local function has_jobs(k, org)
@@ -9,20 +9,14 @@ local function has_jobs(k, org)
 end
 
 local function wake_group(k, org, level, name)
-    local ring = k.groups_ .. org .. ':' .. level
-    if type(redis.pcall('ZREM', ring, name)) ~= 'number' then
-        return false
-    end
-    if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 1 then
-        redis.call('ZADD', ring, fair.floor(ring), name)
-        levels.add(k, org, string.char(97 + tonumber(level)))
+    if group.revive(k, org, level, name) then
         fair.enter(k, { org })
         return true
     end
     return false
 end
 
--- The type admits something again: as many of the orgs that wait for it as it admits jobs.
+-- The type admits something again: those of the orgs that wait for it whose turn it is.
 local function wake_type(k, x, kind)
     local room, at = limit.type_room(x, kind)
     local key = k.waiting_ .. kind
@@ -32,14 +26,13 @@ local function wake_type(k, x, kind)
         end
         return false
     end
-    local orgs = parked.take_waiting(k, kind, math.min(room, 100))
+    local orgs = parked.take_waiting(k, kind, room)
     if #orgs == 0 then
         return false
     end
     fair.enter(k, orgs)
     if redis.call('EXISTS', key) == 1 then -- those that were woken may not need all of the room
-        local pace = math.min(limit.type_pace(x, kind), 1000)
-        parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or pace))
+        parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or wake.again_ms))
     end
     return true
 end

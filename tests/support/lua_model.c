@@ -54,15 +54,30 @@ void wh_lm_drop(struct wh_lm *m, unsigned n)
     j->state = m->stand[n].in ? WH_LM_TOMB : WH_LM_NONE;
 }
 
+/* A job without a time to expire may still stand by deadline: when it starts over. */
+static const long long never = 315360000000;
+
+long long wh_lm_aside_rank(const struct wh_lm_job *j)
+{
+    long long within = j->expires_ms > 0 ? j->expires_ms : never;
+
+    return (9 - (long long)j->level) * 100000000000000 + j->enqueued_at +
+           (j->by_deadline ? within : 50000000000000);
+}
+
 /* Deadlines and ages stand as they are; a list's ranks are made here. */
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
 {
-    static const long long never = 315360000000;
     struct wh_lm_job *j = &m->job[n];
     struct wh_lm_stand *s = &m->stand[n];
 
     j->state = WH_LM_READY;
-    *s = (struct wh_lm_stand){.in = true, .org = j->org, .level = j->level};
+    *s = (struct wh_lm_stand){.in = true,
+                              .fresh = true,
+                              .unsure = wh_lm_holds_types(&m->limits),
+                              .org = j->org,
+                              .level = j->level,
+                              .aside = wh_lm_aside_rank(j)};
     if (j->by_deadline) {
         s->kind = WH_LM_SOONEST;
         s->rank = j->enqueued_at + (j->expires_ms > 0 ? j->expires_ms : never);

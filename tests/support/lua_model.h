@@ -113,9 +113,12 @@ enum wh_lm_kind { WH_LM_LIST, WH_LM_SOONEST, WH_LM_ASIDE };
 
 struct wh_lm_stand {
     bool in;
+    bool fresh;  /* since the last claim: */
+    bool unsure; /* it may stand aside with others of its type */
     enum wh_lm_kind kind;
     unsigned org, level, group, type; /* what the kind needs; else 0 */
     long long rank;
+    long long aside; /* fresh: its rank there */
 };
 
 /* What Redis holds after a call: the places, and what is parked (until when, 0: not). */
@@ -126,6 +129,7 @@ struct wh_lm_snap {
     double parked_queue, parked_org[WH_LM_ORGS], parked_type[WH_LM_TYPES];
     double parked_group[WH_LM_ORGS][WH_LM_LEVELS][WH_LM_GROUPS];
     bool waiting[WH_LM_ORGS][WH_LM_TYPES];
+    bool held_group[WH_LM_ORGS][WH_LM_LEVELS][WH_LM_GROUPS];
     struct wh_lm_tats tat;
     unsigned ring;
 };
@@ -145,6 +149,7 @@ struct wh_lm {
     long long now, keep_count, keep_ms;
     long long first, last; /* ranks in use */
     bool paused, by_deadline;
+    bool held[WH_LM_ORGS]; /* it had held groups after the last claim */
     struct wh_lm_job job[WH_LM_JOBS];
     struct wh_lm_stand stand[WH_LM_JOBS];
     long long expiry[WH_LM_JOBS]; /* -1 none; outlives the job, as the index does */
@@ -227,6 +232,10 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e);
 void wh_lm_settle_ended(struct wh_lm *m);
 unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch);
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
+/* Does any setting hold back types? */
+bool wh_lm_holds_types(const struct wh_lm_limits *l);
+/* Its rank where jobs of its type stand aside. */
+long long wh_lm_aside_rank(const struct wh_lm_job *j);
 void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status);
 void wh_lm_release_key(struct wh_lm *m, unsigned n);
 unsigned wh_lm_record_size(const struct wh_lm_new *s, bool by_deadline);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Nobody tells when a type is free again for a group that waits for it: a second at most. */
+/* What is parked with a time comes back within a second. */
 enum { PATIENCE = 1001, TEXT_MAX = 400 };
 
 struct judge {
@@ -214,12 +214,17 @@ static const char *check_move(struct judge *g, unsigned n)
     if (wh_lm_same_place(old, new)) {
         return NULL;
     }
+    if (old->fresh && new->kind == WH_LM_ASIDE &&new->org == old->org) {
+        return NULL; /* it went there at once */
+    }
     if (j->state != WH_LM_READY || new->org != j->org) {
         return is_wrong(g, n, "stands in another list than before");
     }
     if (new->kind == WH_LM_ASIDE) {
         bool moved = new->type == j->type && old->kind != WH_LM_ASIDE;
-        return moved && is_blocked(g, n) ? NULL : is_wrong(g, n, "set aside in vain");
+        return moved && (is_blocked(g, n) || g->kept_by_type[j->type])
+                   ? NULL
+                   : is_wrong(g, n, "set aside in vain");
     }
     bool back = old->kind == WH_LM_ASIDE && new->kind == WH_LM_LIST && j->group > 0 &&
                 new->group == j->group &&new->level == j->level;
@@ -228,12 +233,36 @@ static const char *check_move(struct judge *g, unsigned n)
                : is_wrong(g, n, "went to a wrong list");
 }
 
+static bool is_type_held(const struct wh_lm_limits *l, unsigned t)
+{
+    return l->cap_type[t] > 0 || l->rate_type[t].pace > 0 || l->breaker[t].probes > 0;
+}
+
+bool wh_lm_holds_types(const struct wh_lm_limits *l)
+{
+    bool any = is_type_held(l, WH_LM_TYPES);
+
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        any |= is_type_held(l, t) || l->pause_type[t] || l->adaptive[t].max > 0;
+        for (unsigned o = 0; o <= WH_LM_ORGS; o++) {
+            any |= l->rate_pair[o][t].pace > 0;
+        }
+    }
+    return any;
+}
+
 /* From a place the first ones are taken. A claim never passes over one that stays. */
 static const char *check_prefix(struct judge *g, unsigned n)
 {
     const struct wh_lm *m = g->m;
     const struct wh_lm_stand *s = &m->stand[n];
     bool may_return = !g->claimed[n] && (s->kind == WH_LM_ASIDE || s->group > 0);
+
+    bool went_aside = g->snap->stand[n].in && g->snap->stand[n].kind == WH_LM_ASIDE;
+
+    if (s->unsure || (s->fresh && went_aside)) { /* it may have stood aside */
+        return NULL;
+    }
 
     if (!s->in || wh_lm_same_place(s, &g->snap->stand[n]) || may_return) {
         return NULL;
@@ -265,6 +294,14 @@ static double parked_group(const struct judge *g, unsigned n)
                : 0;
 }
 
+static bool is_group_held(const struct judge *g, unsigned n)
+{
+    const struct wh_lm_stand *s = &g->m->stand[n];
+
+    return s->kind == WH_LM_LIST && s->group > 0 &&
+           g->snap->held_group[s->org][s->level][s->group];
+}
+
 static bool comes_back(const struct judge *g, double at)
 {
     return at > 0 && at <= (double)g->m->now + PATIENCE;
@@ -281,18 +318,23 @@ static void find_kept_room(struct judge *g)
         if (popped && s->kind == WH_LM_ASIDE) {
             g->kept_by_type[s->type] = true;
         }
-        if ((popped && s->group > 0) || comes_back(g, parked_group(g, n))) {
+        if ((popped && s->group > 0) || comes_back(g, parked_group(g, n)) ||
+            is_group_held(g, n)) {
             g->kept_by_group[s->org][s->group] = true;
         }
     }
 }
 
-static bool is_kept_out(const struct judge *g, unsigned n)
+static bool is_kept_out(struct judge *g, unsigned n)
 {
     const struct wh_lm_stand *s = &g->m->stand[n];
 
-    return s->kind == WH_LM_ASIDE ? g->kept_by_type[s->type]
-                                  : g->kept_by_group[s->org][s->group];
+    if (s->kind != WH_LM_ASIDE) {
+        return g->kept_by_group[s->org][s->group];
+    }
+    /* Of a type that several orgs share its org may have had its part. */
+    return g->kept_by_type[s->type] ||
+           wh_lm_pair_room(&g->x, s->org, s->type).n < WH_LM_MUCH;
 }
 
 /* Nothing of its org that could run as well may stand in a place that comes first. */
@@ -302,9 +344,11 @@ static const char *check_order(struct judge *g, unsigned n)
 
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
+        /* Set-aside jobs and held groups take turns. */
+        bool in_turn = m->stand[i].kind == WH_LM_ASIDE && m->held[j->org];
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
-            class_of(&m->stand[i]) >= class_of(&m->stand[n]) || is_kept_out(g, i) ||
-            !wh_lm_may_run_in_org(m, &g->x, i)) {
+            in_turn || class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
+            is_kept_out(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
         return are_wrong(g, n, "claimed before one that comes first and may run:", i);
@@ -324,7 +368,7 @@ static const char *check_places(struct judge *g)
             wrong = check_move(g, n);
         }
         wrong = wrong != NULL ? wrong : check_prefix(g, n);
-        if (wrong == NULL && g->claimed[n]) {
+        if (wrong == NULL && g->claimed[n] && !g->m->stand[n].unsure) {
             wrong = check_order(g, n);
         }
     }
@@ -354,13 +398,14 @@ static void adopt(struct judge *g)
 
     for (unsigned i = g->snap->n_ids; i > 0; i--) {
         unsigned n = g->snap->ids[i - 1];
-        if (wh_lm_same_place(&m->stand[n], &g->snap->stand[n])) {
+        struct wh_lm_stand old = m->stand[n];
+        m->stand[n].fresh = m->stand[n].unsure = false;
+        if (wh_lm_same_place(&old, &g->snap->stand[n])) {
             continue;
         }
         m->stand[n] = g->snap->stand[n];
         if (m->stand[n].kind == WH_LM_ASIDE) {
-            m->stand[n].rank = (9 - (long long)m->job[n].level) * 100000000000000 +
-                               m->job[n].enqueued_at;
+            m->stand[n].rank = old.fresh ? old.aside : wh_lm_aside_rank(&m->job[n]);
         } else {
             m->stand[n].rank = --m->first;
         }
@@ -371,6 +416,16 @@ static void adopt(struct judge *g)
             if (m->job[n].state == WH_LM_TOMB) {
                 m->job[n].state = WH_LM_NONE;
             }
+        }
+    }
+}
+
+static void adopt_held(struct judge *g)
+{
+    memset(g->m->held, 0, sizeof g->m->held);
+    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        for (unsigned i = 0; i < WH_LM_LEVELS * WH_LM_GROUPS; i++) {
+            g->m->held[o] |= (&g->snap->held_group[o][0][0])[i];
         }
     }
 }
@@ -400,8 +455,8 @@ static bool is_excused(const struct judge *g, unsigned n)
         return true;
     }
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-        if (g->m->stand[n].kind == WH_LM_ASIDE && s->waiting[org][t] &&
-            comes_back(g, s->parked_type[t])) {
+        if ((g->m->stand[n].kind == WH_LM_ASIDE || is_group_held(g, n)) &&
+            s->waiting[org][t] && comes_back(g, s->parked_type[t])) {
             return true;
         }
     }
@@ -463,6 +518,7 @@ const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
         return wrong;
     }
     adopt(&g);
+    adopt_held(&g);
     for (unsigned i = 0; i < c->n_claimed; i++) {
         run(&g, c->claimed[i]);
     }

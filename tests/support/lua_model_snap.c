@@ -15,7 +15,7 @@
 
 static const char script[] =
     "local P, out = ARGV[1], {} "
-    "for _, k in ipairs(redis.call('KEYS', P .. '[rsapw]*')) do "
+    "for _, k in ipairs(redis.call('KEYS', P .. '[rsapwh]*')) do "
     "local what, name, ids = string.match(k, '^([a-z]+):?(.*)$', #P + 1) "
     "if what == 'ready' then ids = redis.call('LRANGE', k, 0, -1) "
     "elseif what == 'soonest' or what == 'aside' then "
@@ -27,6 +27,9 @@ static const char script[] =
     "elseif what == 'waiting' then "
     "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
     "out[#out + 1] = 'waiting ' .. o .. ' ' .. name end "
+    "elseif what == 'held' then "
+    "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
+    "out[#out + 1] = 'held ' .. string.match(name, '^[^:]*') .. ' ' .. o end "
     "elseif what == 'parked' then local f = redis.call('ZRANGE', k, 0, -1, "
     "'WITHSCORES') "
     "for i = 1, #f, 2 do out[#out + 1] = 'parked ' .. f[i] .. ' ' .. f[i + 1] end end "
@@ -128,7 +131,7 @@ static void add_rate(struct wh_lm_snap *s, const char *line)
 
 static void parse(struct wh_lm_snap *s, char *text)
 {
-    unsigned org;
+    unsigned org, level, group;
     char type[16], *save = NULL;
 
     memset(s, 0, sizeof *s);
@@ -139,6 +142,8 @@ static void parse(struct wh_lm_snap *s, char *text)
         }
         if (sscanf(line, "waiting o%u %15s", &org, type) == 2) {
             s->waiting[org][type_of(type)] = true;
+        } else if (sscanf(line, "held o%u %u/g%u", &org, &level, &group) == 3) {
+            s->held_group[org][level][group] = true;
         } else if (strncmp(line, "rate ", 5) == 0) {
             add_rate(s, line);
         } else {
