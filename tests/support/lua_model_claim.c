@@ -345,7 +345,8 @@ static const char *check_order(struct judge *g, unsigned n)
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
         /* Set-aside jobs and held groups take turns. */
-        bool in_turn = m->stand[i].kind == WH_LM_ASIDE && m->held[j->org];
+        bool in_turn =
+            m->stand[i].unsure || (m->stand[i].kind == WH_LM_ASIDE && m->held[j->org]);
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
             in_turn || class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
             is_kept_out(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {
