@@ -101,11 +101,11 @@ function breaker.forget(k, L, what, kind)
     local names = what == 'adaptive' and breaker.pace or breaker.switch
     if what == 'adaptive' or not setting then
         local reply = redis.pcall('HDEL', key, unpack(names))
-        if type(reply) == 'table' and reply.err or not (setting or L.adaptive['type/' .. kind]) then
+        if type(reply) == 'table' and reply.err then
             redis.call('DEL', key)
         end
     end
-    if not setting then
+    if what == 'breaker' and not setting then
         redis.call('ZREM', k.broken, kind)
     end
 end

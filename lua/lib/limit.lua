@@ -201,8 +201,9 @@ local function bucket(x, name, rate)
     return b
 end
 
+-- A time in ms since 1970 is exact to about 0.0002.
 local function bucket_room(x, b)
-    return math.max(math.floor((b.rate.pace * b.rate.burst - (b.tat - x.now)) / b.rate.pace + 1e-9), 0)
+    return math.max(math.floor((b.rate.pace * b.rate.burst - (b.tat - x.now)) / b.rate.pace + 0.001), 0)
 end
 
 -- When it admits one more.

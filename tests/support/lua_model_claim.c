@@ -108,45 +108,6 @@ bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n)
            wh_lm_org_room(x, m->job[n].org).n > 0 && wh_lm_may_run_in_org(m, x, n);
 }
 
-/* The workers of this model say nothing of themselves: only what Redis knows holds a job. */
-static const char *reason_of_workers(const struct wh_lm *m)
-{
-    unsigned live = 0, lost = 0, quiet = 0;
-
-    for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
-        bool is_live = wh_lm_live(m, w);
-
-        live += is_live;
-        lost += m->worker[w].known && !is_live;
-        quiet += is_live && m->worker[w].quiet;
-    }
-    return live == 0       ? lost > 0 ? "workers_lost" : "no_worker"
-           : live == quiet ? "workers_quiet"
-                           : "ready";
-}
-
-const char *wh_lm_reason(struct wh_lm *m, unsigned n)
-{
-    const struct wh_lm_job *j = &m->job[n];
-    struct wh_lm_session x = wh_lm_session(m);
-    struct wh_lm_room rooms[] = {
-        wh_lm_queue_room(&x),
-        wh_lm_org_room(&x, j->org),
-        wh_lm_pair_room(&x, j->org, j->type),
-        wh_lm_group_room(&x, j->org, j->group),
-    };
-
-    if (m->paused) {
-        return "queue_paused";
-    }
-    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
-        if (rooms[i].n <= 0) {
-            return rooms[i].reason;
-        }
-    }
-    return reason_of_workers(m);
-}
-
 /* --------------------------------------------------------------- limits */
 
 /* In the order of the reply: each one had to be admitted by what those before it left. */
@@ -231,24 +192,6 @@ static const char *check_move(struct judge *g, unsigned n)
     return back && wh_lm_group_capped(&g->m->limits, j->org, j->group)
                ? NULL
                : is_wrong(g, n, "went to a wrong list");
-}
-
-static bool is_type_held(const struct wh_lm_limits *l, unsigned t)
-{
-    return l->cap_type[t] > 0 || l->rate_type[t].pace > 0 || l->breaker[t].probes > 0;
-}
-
-bool wh_lm_holds_types(const struct wh_lm_limits *l)
-{
-    bool any = is_type_held(l, WH_LM_TYPES);
-
-    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-        any |= is_type_held(l, t) || l->pause_type[t] || l->adaptive[t].max > 0;
-        for (unsigned o = 0; o <= WH_LM_ORGS; o++) {
-            any |= l->rate_pair[o][t].pace > 0;
-        }
-    }
-    return any;
 }
 
 /* From a place the first ones are taken. A claim never passes over one that stays. */
@@ -345,7 +288,8 @@ static const char *check_order(struct judge *g, unsigned n)
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
         /* Set-aside jobs and held groups take turns. */
-        bool in_turn = m->stand[i].kind == WH_LM_ASIDE && m->held[j->org];
+        bool in_turn =
+            m->stand[i].unsure || (m->stand[i].kind == WH_LM_ASIDE && m->held[j->org]);
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
             in_turn || class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
             is_kept_out(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {

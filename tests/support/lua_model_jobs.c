@@ -302,3 +302,42 @@ void wh_lmr_enqueue_batch(struct wh_lmr *run)
     freeReplyObject(r);
     wh_lmr_check_job(run, specs[0].n);
 }
+
+/* The workers of this model say nothing of themselves: only what Redis knows holds a job. */
+static const char *reason_of_workers(const struct wh_lm *m)
+{
+    unsigned live = 0, lost = 0, quiet = 0;
+
+    for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
+        bool is_live = wh_lm_live(m, w);
+
+        live += is_live;
+        lost += m->worker[w].known && !is_live;
+        quiet += is_live && m->worker[w].quiet;
+    }
+    return live == 0       ? lost > 0 ? "workers_lost" : "no_worker"
+           : live == quiet ? "workers_quiet"
+                           : "ready";
+}
+
+const char *wh_lm_reason(struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_job *j = &m->job[n];
+    struct wh_lm_session x = wh_lm_session(m);
+    struct wh_lm_room rooms[] = {
+        wh_lm_queue_room(&x),
+        wh_lm_org_room(&x, j->org),
+        wh_lm_pair_room(&x, j->org, j->type),
+        wh_lm_group_room(&x, j->org, j->group),
+    };
+
+    if (m->paused) {
+        return "queue_paused";
+    }
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+        if (rooms[i].n <= 0) {
+            return rooms[i].reason;
+        }
+    }
+    return reason_of_workers(m);
+}

@@ -57,7 +57,7 @@ static double bucket_room(const struct wh_lm_session *x, const struct wh_lm_buck
 {
     double pace = b->rate.pace;
 
-    return fmax(floor((pace * b->rate.burst - (b->tat - x->now)) / pace + 1e-9), 0);
+    return fmax(floor((pace * b->rate.burst - (b->tat - x->now)) / pace + 0.001), 0);
 }
 
 static void narrow_rate(struct wh_lm_session *x, struct wh_lm_room *r,

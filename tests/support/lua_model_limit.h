@@ -67,6 +67,7 @@ struct wh_lm_limits {
     /* the settings as text, and how many there are */
     char name[WH_LM_SETTINGS][WH_LM_SETTING_LEN];
     unsigned n;
+    bool touched[WH_LM_TYPES]; /* breakers that this call changed */
     /* state */
     struct wh_lm_tats tat;
     double changed_at; /* a setting, last */
@@ -100,6 +101,10 @@ struct wh_lm_room {
 /* An empty value removes; true: it is a setting. */
 bool wh_lm_set_limit(struct wh_lm_limits *l, double now, const char *setting,
                      const char *value);
+/* Does any setting hold back types? */
+bool wh_lm_holds_types(const struct wh_lm_limits *l);
+/* After the settings of one call. */
+void wh_lm_settle_limits(struct wh_lm_limits *l);
 struct wh_lm_room wh_lm_queue_room(struct wh_lm_session *x);
 struct wh_lm_room wh_lm_org_room(struct wh_lm_session *x, unsigned org);
 struct wh_lm_room wh_lm_pair_room(struct wh_lm_session *x, unsigned org, unsigned type);

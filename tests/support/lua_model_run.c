@@ -145,7 +145,8 @@ void wh_lmr_is_array(const redisReply *r)
 /* ---------------------------------------------------------------- calls */
 
 /* SHA-1 over the contents in a fixed order, whatever order a table happens to have. Of the
- * events only their number; not what a repeated call may do again (wake, count). */
+ * events only their number; not what a repeated call may do again (wake, count). What ends by
+ * Redis' own clock must not end between two looks. */
 static void digest(const struct wh_lmr *run, char out[41])
 {
     static const char script[] =
@@ -155,6 +156,7 @@ static void digest(const struct wh_lmr *run, char out[41])
         "local all = redis.call('KEYS', P .. '*') table.sort(all) "
         "for _, k in ipairs(all) do local name, v = string.sub(k, #P + 1), {} "
         "local what = string.match(name, '^%a+') "
+        "if what == 'ratelimit' or what == 'breaker' then redis.call('PERSIST', k) end "
         "local type = redis.call('TYPE', k).ok "
         "if what == 'bell' or what == 'idle' or what == 'stats' or "
         "(what == 'events' and ARGV[2] == '1') then type = 'none' end "

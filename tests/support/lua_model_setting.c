@@ -95,20 +95,28 @@ static double *cap_at(struct wh_lm_limits *l, const struct scope *s)
     return &l->cap_queue;
 }
 
-/* What a type's breaker knew goes with it, unless that of all types follows. */
 static void set_breaker(struct wh_lm_limits *l, unsigned type,
                         struct wh_lm_breaker_setting to)
 {
-    bool ends = type < WH_LM_TYPES && l->breaker[type].probes > 0 && to.probes <= 0 &&
-                l->breaker[WH_LM_TYPES].probes <= 0;
-
+    if (type < WH_LM_TYPES && memcmp(&l->breaker[type], &to, sizeof to) != 0) {
+        l->touched[type] = true;
+    }
     l->breaker[type] = to;
-    if (ends) {
-        const struct wh_lm_breaker *was = &l->state[type];
-        l->state[type] = (struct wh_lm_breaker){.rate = was->rate,
-                                                .rate_at = was->rate_at,
-                                                .halved_at = was->halved_at,
-                                                .tat = was->tat};
+}
+
+/* What a type's breaker knew goes with it, unless that of all types follows. */
+void wh_lm_settle_limits(struct wh_lm_limits *l)
+{
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        const struct wh_lm_breaker *was = &l->state[t];
+        if (l->touched[t] && l->breaker[t].probes <= 0 &&
+            l->breaker[WH_LM_TYPES].probes <= 0) {
+            l->state[t] = (struct wh_lm_breaker){.rate = was->rate,
+                                                 .rate_at = was->rate_at,
+                                                 .halved_at = was->halved_at,
+                                                 .tat = was->tat};
+        }
+        l->touched[t] = false;
     }
 }
 
@@ -181,4 +189,22 @@ bool wh_lm_set_limit(struct wh_lm_limits *l, double now, const char *setting,
     remember(l, setting, value[0] != '\0');
     l->changed_at = now;
     return true;
+}
+
+static bool is_type_held(const struct wh_lm_limits *l, unsigned t)
+{
+    return l->cap_type[t] > 0 || l->rate_type[t].pace > 0 || l->breaker[t].probes > 0;
+}
+
+bool wh_lm_holds_types(const struct wh_lm_limits *l)
+{
+    bool any = is_type_held(l, WH_LM_TYPES);
+
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        any |= is_type_held(l, t) || l->pause_type[t] || l->adaptive[t].max > 0;
+        for (unsigned o = 0; o <= WH_LM_ORGS; o++) {
+            any |= l->rate_pair[o][t].pace > 0;
+        }
+    }
+    return any;
 }

@@ -2,7 +2,7 @@
 /*
  * Where every ready id stands after a call, and what is parked: read in the same transaction
  * as the call, from the keys themselves. The rates' keys are made to end by the library's
- * clock, not by that of Redis.
+ * clock, not by that of Redis; those of breakers never, what they say ages by itself.
  */
 #include "tests/support/lua_model_run.h"
 
@@ -15,6 +15,8 @@
 
 static const char script[] =
     "local P, out = ARGV[1], {} "
+    "for _, k in ipairs(redis.call('KEYS', P .. 'breaker:*')) do "
+    "redis.call('PERSIST', k) end "
     "for _, k in ipairs(redis.call('KEYS', P .. '[rsapwh]*')) do "
     "local what, name, ids = string.match(k, '^([a-z]+):?(.*)$', #P + 1) "
     "if what == 'ready' then ids = redis.call('LRANGE', k, 0, -1) "

@@ -196,6 +196,7 @@ void wh_lmr_limit(struct wh_lmr *run)
         }
         add_setting(run, &a, &s, text, sizeof text);
     }
+    wh_lm_settle_limits(&run->m.limits);
     wh_lmr_note(run, "limit%s", text);
     run->no_events = true;
     redisReply *r = wh_lmr_call(run, "wh1_limit", &a, true);
