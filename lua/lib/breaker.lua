@@ -101,7 +101,8 @@ function breaker.forget(k, L, what, kind)
     local names = what == 'adaptive' and breaker.pace or breaker.switch
     if what == 'adaptive' or not setting then
         local reply = redis.pcall('HDEL', key, unpack(names))
-        if type(reply) == 'table' and reply.err then
+        local is_last = what == 'breaker' and not L.adaptive['type/' .. kind]
+        if type(reply) == 'table' and reply.err or is_last then
             redis.call('DEL', key)
         end
     end

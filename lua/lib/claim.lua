@@ -197,7 +197,8 @@ end
 -- comes back before those that wait for the type got their turn waits too.
 local function aside_room(k, st, s, kind)
     local room, at, holder = limit.pair_room(st.x, s.org, kind)
-    if room > 0 and limit.holds_type(st.x.L, kind) and parked.is_others_turn(k, kind, s.org) then
+    local is_shared = room > 0 and room < math.huge and limit.holds_type(st.x.L, kind)
+    if is_shared and parked.is_others_turn(k, kind, s.org) then
         return 0, st.now + wake.again_ms, 'type'
     end
     return room, at, holder

@@ -124,7 +124,8 @@ end
 local ARRAY = { [0x93] = 3, [0x94] = 4, [0xdc] = 16, [0xdd] = 32 }
 
 -- Checked heads of the wire by their bytes: producers send the same few again and again.
--- Bounded; what a head says never changes (enqueue.lua also keeps its place in it).
+-- Bounded, also because the garbage collector walks all of them. What a head says never changes (enqueue.lua
+-- also keeps its place in it).
 local heads, n_heads = {}, 0
 
 -- A head from the wire: one msgpack array and nothing behind it. The result is shared: read only. One without
@@ -149,7 +150,7 @@ function record.parse_head(bytes)
         h.level, h.bytes, h.head, h.at = nil, nil, head, {}
     end
     if #bytes <= 128 and not h.options.k then
-        if n_heads >= 5000 then
+        if n_heads >= 1500 then
             heads, n_heads = {}, 0
         end
         heads[bytes], n_heads = h, n_heads + 1

@@ -26,7 +26,7 @@ local function parse_rest(rest)
         org = org or '', kind = kind ~= '' and kind or nil, charge = tonumber(charge or '') or 0,
         group = name or '', marks = marks or '',
     }
-    if n_parsed >= 5000 then
+    if n_parsed >= 1500 then
         parsed, n_parsed = {}, 0
     end
     parsed[rest], n_parsed = p, n_parsed + 1
