@@ -82,6 +82,9 @@ local function check_option(name, value)
     end
 end
 
+-- The options of a head that has none: one table for all, read only.
+local NONE = {}
+
 -- Checks a decoded head; returns what enqueue needs of it.
 function record.check(head)
     if type(head) ~= 'table' or not args.is_name(head[1]) then
@@ -97,7 +100,7 @@ function record.check(head)
     if #head > 4 or head[5] ~= nil or (head[4] ~= nil and type(head[4]) ~= 'table') then
         args.fail('WHBADARG head: it has 3 or 4 elements, the fourth a map')
     end
-    local options = head[4] or {}
+    local options = head[4] or NONE
     for name, value in pairs(options) do
         check_option(name, value)
     end
