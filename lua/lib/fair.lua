@@ -5,7 +5,7 @@
 -- to which `need` jobs raise the lowest ones (water-filling), and each member below it takes its
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
-local fair = { members = 32, grain = 100 }
+local fair = { members = 16, grain = 100 }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of

@@ -82,30 +82,33 @@ end
 
 -- Adds the changes to what is known. Where nothing is, the change becomes the value.
 local function apply(k, changes, known, touched)
-    local missing, sum = {}, { 0, 0, 0, false }
+    local missing, list, n = {}, {}, 0
+    local sum = { 0, 0, 0, false }
     for org, c in pairs(changes) do
         sum[1], sum[2], sum[3] = sum[1] + c[1], sum[2] + c[2], sum[3] + c[3]
         if known[org] then
             add_to(known[org], c, touched, org)
         else
-            missing[#missing + 1] = org
+            n = n + 1
+            missing[n], list[n] = org, c
         end
     end
-    local all = known[queued.all]
-    if all then
-        add_to(all, sum, touched, queued.all)
-    elseif #missing > 0 then
-        missing[#missing + 1], changes[queued.all] = queued.all, sum
+    if known[queued.all] then
+        add_to(known[queued.all], sum, touched, queued.all)
+    elseif n > 0 then
+        missing[n + 1], list[n + 1] = queued.all, sum
     end
     for from = 1, #missing, 1000 do
         local values = redis.call('HMGET', k.queued, unpack(missing, from, math.min(from + 999, #missing)))
         for i, value in ipairs(values) do
-            local org = missing[from + i - 1]
-            local c = changes[org]
-            local jobs, bytes, stale = queued.parse(value)
-            c[1], c[2], c[3] = c[1] + jobs, c[2] + bytes, c[3] + stale
-            known[org] = c
+            local at = from + i - 1
+            local org, c = missing[at], list[at]
+            if value then
+                local jobs, bytes, stale = queued.parse(value)
+                c[1], c[2], c[3] = c[1] + jobs, c[2] + bytes, c[3] + stale
+            end
             touch(c, touched, org)
+            known[org] = c
         end
     end
 end

@@ -39,9 +39,10 @@ function ready.move(k, raw, rec, old_head)
     end
 end
 
--- What is to be put into places: one command each, by the place's key.
+-- What is to be put into places: one command each, by the place's key; marked: places that need more than
+-- that; orgs: who has something to run then (the same org twice does no harm).
 function ready.plan()
-    return { commands = {}, places = {}, by_key = {} }
+    return { commands = {}, by_key = {}, marked = {}, orgs = {} }
 end
 
 -- The command that fills a place.
@@ -49,8 +50,16 @@ function ready.command(plan, p)
     local c = plan.by_key[p.key]
     if not c then
         c = { (p.kind == 'soonest' or p.kind == 'aside') and 'ZADD' or 'RPUSH', p.key }
-        local n = #plan.commands + 1
-        plan.by_key[p.key], plan.commands[n], plan.places[n] = c, c, p
+        plan.by_key[p.key], plan.commands[#plan.commands + 1] = c, c
+        if p.kind ~= 'aside' then -- where jobs stand aside already, their org waits
+            local orgs = plan.orgs
+            if orgs[#orgs] ~= p.org then
+                orgs[#orgs + 1] = p.org
+            end
+            if p.mark ~= levels.default then
+                plan.marked[#plan.marked + 1] = p
+            end
+        end
     end
     return c
 end
@@ -63,16 +72,6 @@ function ready.add(c, p, raw, rec, options)
         c[#c + 1] = aside.score(rec, tonumber(p.level), options)
     end
     c[#c + 1] = raw
-end
-
-local function push_some(c, p)
-    if p.ring then
-        local reply = redis.pcall('ZCARD', p.ring)
-        if type(reply) == 'table' then
-            return reply
-        end
-    end
-    return redis.pcall(unpack(c))
 end
 
 local function take_back(c)
@@ -88,35 +87,29 @@ local function take_back(c)
 end
 
 -- Pushes what was gathered. All or nothing: a key of a wrong type fails before anything else was
--- written, and what was pushed is taken back. Returns whether there is something to run now: where jobs stand
--- aside already, their org waits.
+-- written, and what was pushed is taken back. Returns whether there is something to run now.
 function ready.push_all(k, plan)
-    local commands, places = plan.commands, plan.places
-    for i, c in ipairs(commands) do
-        local reply = push_some(c, places[i])
+    for _, p in ipairs(plan.marked) do
+        if p.ring and type(redis.pcall('ZCARD', p.ring)) == 'table' then
+            args.fail(args.WRONG_TYPE)
+        end
+    end
+    for i, c in ipairs(plan.commands) do
+        local reply = redis.pcall(unpack(c))
         if type(reply) == 'table' and reply.err then
             for j = 1, i - 1 do
-                take_back(commands[j])
+                take_back(plan.commands[j])
             end
             args.fail(args.WRONG_TYPE)
         end
     end
-    local orgs, last = {}, 0
-    for _, p in ipairs(places) do
-        if p.kind ~= 'aside' then
-            if p.mark ~= levels.default then
-                mark(k, p)
-            end
-            if p.org ~= orgs[last] then -- one that comes again later does no harm
-                last = last + 1
-                orgs[last] = p.org
-            end
-        end
+    for _, p in ipairs(plan.marked) do
+        mark(k, p)
     end
-    if last == 0 then
+    if #plan.orgs == 0 then
         return false
     end
-    fair.enter(k, orgs)
+    fair.enter(k, plan.orgs)
     return true
 end
 

@@ -373,7 +373,7 @@ static long long visits(const char *expected_ms)
 static void short_jobs_are_taken_in_grains(void **state)
 {
     (void)state;
-    assert_int_equal(visits("1"), 25);
+    assert_int_equal(visits("1"), 15);
     assert_int_equal(visits("40"), 50);
     assert_int_equal(visits("1000"), 100);
     wh_lc_audit();
