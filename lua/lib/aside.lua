@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Jobs set aside because their type may not run now: per org and type (`kind` here), in the order in which they
 -- run. They are not looked at again until the type admits one; those of an org's types beyond the first 32 (kind
--- `*`), some at each visit.
-local aside = { some = 8 }
+-- `*`), some of them four times a second.
+local aside = { some = 100, rest_ms = 250 }
 
 function aside.key(k, org, kind)
     return k.aside_ .. org .. ':' .. kind
@@ -18,17 +18,14 @@ function aside.score(rec, level, options)
 end
 
 -- flat: {id, record, …} of one org and type.
-function aside.put(k, now, org, kind, flat)
+function aside.put(k, org, kind, flat)
     local word = levels.add_aside(k, org, kind)
     local key = aside.key(k, org, word)
     local add = { 'ZADD', key }
     for i = 1, #flat, 2 do
         local head = record.decode(flat[i + 1])
-        local score = aside.score(flat[i + 1], head[3], head[4])
-        if word == levels.rest then -- they take turns
-            score = (9 - head[3]) * 1e14 + 5e13 + now
-        end
-        add[#add + 1], add[#add + 2] = string.format('%.0f', score), flat[i]
+        add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4]))
+        add[#add + 1] = flat[i]
     end
     local reply = redis.pcall(unpack(add))
     if type(reply) == 'table' and reply.err then
@@ -44,6 +41,21 @@ local function pop_ids(k, org, kind, n, st, source)
         st.ids[#st.ids + 1], st.src[#st.src + 1] = popped[i], source
     end
     return count
+end
+
+-- Is it time to look at some of those that stand under `*`?
+function aside.may_look(k, org, now)
+    local key = k.turns_ .. levels.rest
+    local last = redis.pcall('ZSCORE', key, org)
+    if type(last) == 'string' and tonumber(last) + aside.rest_ms > now then
+        return false
+    end
+    if type(last) == 'table' and last.err then
+        redis.call('DEL', key) -- not ours
+    end
+    redis.call('ZADD', key, string.format('%.0f', now), org)
+    redis.call('PEXPIRE', key, 3600000)
+    return true
 end
 
 -- Takes up to n: ids, which it appends to st.ids with their source, and capped groups, which are in the ring of their

@@ -2,7 +2,7 @@
 -- Claims: takes ids in fair order and makes them fields of P:run:<worker>. Bounded: at most `want`
 -- jobs, 200 + want visits of orgs, 1,000 jobs set aside; what is left is for the next call.
 -- Without settings of limits (st.x is nil) nothing below looks for any.
-local claim = { visits = 200, window = 100, asides = 1000, scan = 200, rest_ms = 1000 }
+local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 
 -- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
 local function cost_of(k, st, kind)
@@ -186,7 +186,7 @@ local function skip_blocked(k, st, s)
             end
         end
         if #keep > 0 then
-            aside.put(k, st.now, s.org, kind, keep)
+            aside.put(k, s.org, kind, keep)
         end
     end
     redis.call('LPOP', key, count)
@@ -214,13 +214,42 @@ local function part_of(k, st, s, kind)
     return math.min(room, all - (st.taken[kind] or 0), math.ceil(all * s.n / st.need))
 end
 
+-- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
+local function take_rest(k, st, s, n)
+    local key = aside.key(k, s.org, levels.rest)
+    local groups, size = group.resume(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
+    if type(size) ~= 'number' or size == 0 then
+        if groups == 0 then
+            levels.drop_aside(k, s.org, levels.rest)
+        end
+        return 0
+    end
+    local from = size > aside.some and math.floor(st.now / aside.rest_ms) * aside.some % size or 0
+    local ids = redis.call('ZRANGE', key, from, from + aside.some - 1)
+    local recs, drop, picked = redis.call('HMGET', k.jobs, unpack(ids)), { 'ZREM', key }, {}
+    for i, raw in ipairs(ids) do
+        local kind, room = record.is_record(recs[i]) and record.peek(recs[i]), 1
+        if kind then
+            room = limit.pair_room(st.x, s.org, kind) - (st.taken[kind] or 0) - (picked[kind] or 0)
+        end
+        if room > 0 and #drop < n + 2 then
+            drop[#drop + 1], st.ids[#st.ids + 1], st.src[#st.src + 1] = raw, raw, s
+            picked[kind or ''] = (picked[kind or ''] or 0) + 1
+        end
+    end
+    if #drop > 2 then
+        redis.call(unpack(drop))
+    end
+    return #drop - 2
+end
+
 -- Takes from what was set aside as much as the types admit now.
 local function take_asides(k, st, s, n)
     local got, source = 0, { share = s, is_aside = true }
     for _, kind in ipairs(s.view.asides) do
-        if got < n and kind == levels.rest then
-            got = got + aside.take(k, s.org, kind, math.min(n - got, aside.some), st, s)
-        elseif got < n then
+        if got < n and kind == levels.rest and aside.may_look(k, s.org, st.now) then
+            got = got + take_rest(k, st, s, n - got)
+        elseif got < n and kind ~= levels.rest then
             local most = part_of(k, st, s, kind)
             local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source) or 0
             got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
@@ -278,7 +307,7 @@ local function wait_for_types(k, st, s)
     for _, kind in ipairs(kinds) do
         local at, holder = until_ms[kind], held_by[kind]
         if kind == levels.rest then
-            parked.add(k, st.x.now, 'org/' .. s.org, st.x.now + claim.rest_ms)
+            parked.add(k, st.x.now, 'org/' .. s.org, st.x.now + aside.rest_ms)
         elseif holder == 'org' then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
@@ -325,9 +354,9 @@ local function skip(st, org)
 end
 
 -- Of one org with limits: what may not run goes aside, and what its types admitted is charged.
-local function settle_types(k, st, s)
+local function settle_types(k, s)
     for i = 1, s.put and #s.put or 0 do
-        aside.put(k, st.now, s.org, s.put[i], s.put[s.put[i]])
+        aside.put(k, s.org, s.put[i], s.put[s.put[i]])
     end
     if s.given then
         for kind, n in pairs(s.given) do
@@ -341,7 +370,7 @@ local function settle(k, st, shares)
     local move, leave = { 'ZADD', k.ring, 'XX' }, {}
     for _, s in ipairs(shares) do
         if st.x then
-            settle_types(k, st, s)
+            settle_types(k, s)
         end
         st.need = st.need - s.valid
         tally.claimed(st.t, s.org, s.valid, s.bytes)

@@ -269,7 +269,7 @@ static void many_types_of_one_org(void **state)
         wh_lc_advance(100);
     }
     print_message("%lld commands in 100 claims\n", wh_ll_calls(NULL));
-    assert_in_range(wh_ll_calls(NULL), 1, 10000);
+    assert_in_range(wh_ll_calls(NULL), 1, 12000);
     wh_ll_set("rate:type/*", "");
     while (wh_ll_take("w", 500, &c), c.n > 0) {
         got += c.n;
