@@ -73,6 +73,7 @@ function aside.take(k, org, kind, n, st, source)
     end
     if count + groups < n then
         levels.drop_aside(k, org, kind)
+        parked.call_next(k, st.now, kind)
     end
     return count
 end

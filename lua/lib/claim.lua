@@ -276,6 +276,9 @@ local function pop(k, st, s)
         local room, at = limit.org_room(st.x, s.org)
         if room <= 0 then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
+            for _, kind in ipairs(s.view.asides) do
+                parked.call_next(k, st.now, kind)
+            end
             s.wanted, s.is_parked = 1, true
             return
         end

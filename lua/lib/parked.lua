@@ -54,6 +54,13 @@ function parked.is_others_turn(k, kind, org)
     return turns_of(k, kind, org) > tonumber(first[2])
 end
 
+-- An org that was called has no job of the type, or may not run any: the next one is called soon.
+function parked.call_next(k, now, kind)
+    if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
+        parked.add(k, now, 'type/' .. kind, now)
+    end
+end
+
 -- n jobs of the type were given to an org of this weight. Where nobody waits, nobody counts.
 function parked.charge(k, kind, org, n, weight)
     local key = k.turns_ .. kind

@@ -279,6 +279,54 @@ static void many_types_of_one_org(void **state)
     wh_lc_audit();
 }
 
+/* Rounds of 2 ms until an org gets a job of the type that 100 others waited for before it. */
+static unsigned rounds_until_served(void)
+{
+    struct wh_ll_claims c;
+    unsigned rounds = 0;
+
+    do {
+        wh_ll_take("w", 4, &c);
+        wh_lc_advance(2);
+        rounds++;
+    } while (c.n == 0 && rounds < 5000);
+    return rounds;
+}
+
+/* They wait, and then have nothing to run: cancelled, or paused. */
+static void turns_in_vain_are_short(void **state)
+{
+    (void)state;
+    for (unsigned pauses = 0; pauses < 2; pauses++) {
+        wh_lc_reset(NULL);
+        freeReplyObject(wh_lc_call("wh1_heartbeat", "w 3600000 new %s", ""));
+        wh_ll_set("active:type/t", "1");
+        wh_ll_put(1000, "t", "ORG first");
+        wh_lc_claim("w", 1, "1000");
+        for (unsigned o = 0; o < 100; o++) {
+            char options[32];
+
+            snprintf(options, sizeof options, "ORG o%03u", o);
+            wh_ll_put(1 + o, "t", options);
+        }
+        wh_ll_put(500, "t", "ORG zz");
+        wh_lc_claim("w", 200, "");
+        for (unsigned o = 0; o < 100; o++) {
+            char setting[32];
+
+            snprintf(setting, sizeof setting, "pause:org/o%03u", o);
+            if (pauses > 0) {
+                wh_ll_set(setting, "1");
+            } else {
+                wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1 + o));
+            }
+        }
+        wh_lc_done("w", 1000, 1, true);
+        assert_in_range(rounds_until_served(), 1, 220);
+        wh_lc_audit();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +337,7 @@ int main(void)
         WH_LC_TEST(a_group_does_not_wait_with_a_job_that_is_gone),
         WH_LC_TEST(order_survives_a_limit),
         WH_LC_TEST(many_types_of_one_org),
+        WH_LC_TEST(turns_in_vain_are_short),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
