@@ -35,9 +35,7 @@ end
 function ready.move(k, raw, rec, old_head)
     local p = place.of(k, old_head)
     if p.kind == 'soonest' then
-        local head = record.decode(rec)
-        redis.call('ZADD', p.key, 'XX', deadline(rec, head[4]), raw)
-        redis.pcall('ZADD', aside.key(k, p.org, head[1]), 'XX', aside.score(rec, head[3], head[4]), raw)
+        redis.call('ZADD', p.key, 'XX', deadline(rec, record.decode(rec)[4]), raw)
     end
 end
 
