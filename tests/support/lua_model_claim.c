@@ -272,12 +272,15 @@ static bool is_kept_out(struct judge *g, unsigned n)
 {
     const struct wh_lm_stand *s = &g->m->stand[n];
 
-    if (s->kind != WH_LM_ASIDE) {
-        return g->kept_by_group[s->org][s->group];
+    bool is_shared =
+        wh_lm_pair_room(&g->x, g->m->job[n].org, g->m->job[n].type).n < WH_LM_MUCH;
+
+    if (s->kind != WH_LM_ASIDE) { /* or room was kept for those of others set aside */
+        return g->kept_by_group[s->org][s->group] ||
+               (is_shared && g->snap->stand[n].kind == WH_LM_ASIDE);
     }
     /* Of a type that several orgs share its org may have had its part. */
-    return g->kept_by_type[s->type] ||
-           wh_lm_pair_room(&g->x, s->org, s->type).n < WH_LM_MUCH;
+    return g->kept_by_type[s->type] || is_shared;
 }
 
 /* Nothing of its org that could run as well may stand in a place that comes first. */
