@@ -73,7 +73,7 @@ function aside.take(k, org, kind, n, st, source)
     end
     if count + groups < n then
         levels.drop_aside(k, org, kind)
-        parked.give_up(k, st.now, kind, org)
+        parked.call_next(k, st.now, kind)
     end
     return count
 end

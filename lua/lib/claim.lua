@@ -277,7 +277,7 @@ local function pop(k, st, s)
         if room <= 0 then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
             for _, kind in ipairs(s.view.asides) do
-                parked.give_up(k, st.now, kind, s.org)
+                parked.call_next(k, st.now, kind)
             end
             s.wanted, s.is_parked = 1, true
             return
@@ -312,7 +312,6 @@ local function wait_for_types(k, st, s)
         if kind == levels.rest then
             parked.add(k, st.x.now, 'org/' .. s.org, st.x.now + aside.rest_ms)
         elseif holder == 'org' then
-            parked.wait_no_more(k, kind, s.org)
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
             parked.wait(k, kind, s.org)
@@ -365,7 +364,6 @@ local function settle_types(k, s)
     if s.given then
         for kind, n in pairs(s.given) do
             parked.charge(k, kind, s.org, n, s.w)
-            parked.wait_no_more(k, kind, s.org)
         end
     end
 end
@@ -383,9 +381,6 @@ local function settle(k, st, shares)
         local is_done = st.t.counted and queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
-            for _, kind in ipairs(s.view.asides) do
-                parked.wait_no_more(k, kind, s.org)
-            end
         end
         local leaves = is_done or s.got < s.wanted
         if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then

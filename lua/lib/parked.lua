@@ -45,25 +45,17 @@ function parked.wait(k, kind, org)
     end
 end
 
--- Does another org wait whose turn comes before this one's? Then it is called.
+-- Does another org wait whose turn comes before this one's?
 function parked.is_others_turn(k, kind, org)
-    local flat = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, 1, 'WITHSCORES')
-    local at = not flat.err and flat[1] == org and 3 or 1
-    if flat.err or not flat[at] or turns_of(k, kind, org) <= tonumber(flat[at + 1]) then
+    local first = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, 0, 'WITHSCORES')
+    if first.err or not first[2] or first[1] == org then
         return false
     end
-    fair.enter(k, { flat[at] })
-    return true
-end
-
--- The org got its turn, or has nothing to run of the type now.
-function parked.wait_no_more(k, kind, org)
-    redis.pcall('ZREM', k.waiting_ .. kind, org)
+    return turns_of(k, kind, org) > tonumber(first[2])
 end
 
 -- An org that was called has no job of the type, or may not run any: the next one is called soon.
-function parked.give_up(k, now, kind, org)
-    parked.wait_no_more(k, kind, org)
+function parked.call_next(k, now, kind)
     if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
         parked.add(k, now, 'type/' .. kind, now)
     end
@@ -77,8 +69,8 @@ function parked.charge(k, kind, org, n, weight)
     end
 end
 
--- Those whose turn it is when a type admits so many jobs, at most 100. They wait until they got it.
-function parked.called(k, kind, room)
+-- Those whose turn it is when a type admits so many jobs, at most 100, wait no more.
+function parked.take_waiting(k, kind, room)
     local key, turns = k.waiting_ .. kind, k.turns_ .. kind
     local flat = redis.pcall('ZRANGE', key, 0, 99, 'WITHSCORES')
     if flat.err or #flat == 0 then
@@ -94,6 +86,7 @@ function parked.called(k, kind, room)
         tags[#tags + 1], tags[#tags + 2] = s.v, s.org
         latest = math.max(latest, s.v)
     end
+    redis.call('ZREM', key, unpack(woken))
     tags[#tags + 1], tags[#tags + 2] = latest, ''
     if type(redis.pcall('ZCARD', turns)) ~= 'number' then
         redis.call('DEL', turns)

@@ -26,7 +26,7 @@ local function wake_type(k, x, kind)
         end
         return false
     end
-    local orgs = parked.called(k, kind, room)
+    local orgs = parked.take_waiting(k, kind, room)
     if #orgs == 0 then
         return false
     end
