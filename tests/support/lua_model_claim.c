@@ -271,16 +271,16 @@ static void find_kept_room(struct judge *g)
 static bool is_kept_out(struct judge *g, unsigned n)
 {
     const struct wh_lm_stand *s = &g->m->stand[n];
+    const struct wh_lm_job *j = &g->m->job[n];
 
-    bool is_shared =
-        wh_lm_pair_room(&g->x, g->m->job[n].org, g->m->job[n].type).n < WH_LM_MUCH;
-
-    if (s->kind != WH_LM_ASIDE) { /* or room was kept for those of others set aside */
-        return g->kept_by_group[s->org][s->group] ||
-               (is_shared && g->snap->stand[n].kind == WH_LM_ASIDE);
+    /* Of a type that several orgs share its org may have had its part, and room may be kept for
+     * those set aside; a capped group may have been held for the type of another job. */
+    if (wh_lm_pair_room(&g->x, j->org, j->type).n < WH_LM_MUCH ||
+        wh_lm_group_capped(&g->m->limits, j->org, j->group)) {
+        return true;
     }
-    /* Of a type that several orgs share its org may have had its part. */
-    return g->kept_by_type[s->type] || is_shared;
+    return s->kind == WH_LM_ASIDE ? g->kept_by_type[s->type]
+                                  : g->kept_by_group[s->org][s->group];
 }
 
 /* Nothing of its org that could run as well may stand in a place that comes first. */
