@@ -39,7 +39,14 @@ foreach(part ${parts})
     list(LENGTH newlines count)
     math(EXPR first "${line} + 1")
     string(APPEND map "${first} ${count} lua/${part}\n")
-    if(part MATCHES "^api/")
+    # Of a unit of lib/ the others use nothing but its table (and constants in capitals, if it has any): what else it
+    # defines need not be among the 200 local names of a chunk either.
+    get_filename_component(unit "${part}" NAME_WE)
+    if(part MATCHES "^(lib|test)/" AND body MATCHES "\nlocal ${unit} = " AND NOT body MATCHES "\nlocal [A-Z]")
+        string(REPLACE "\nlocal ${unit} = " "\n${unit} = " body "${body}")
+        string(APPEND text "local ${unit} do -- @file lua/${part}\n${body}end\n")
+        math(EXPR line "${line} + 2 + ${count}")
+    elseif(part MATCHES "^api/")
         # Nobody uses what an api file defines: it need not be among the 200 local names of a chunk.
         string(APPEND text "do -- @file lua/${part}\n${body}end\n")
         math(EXPR line "${line} + 2 + ${count}")

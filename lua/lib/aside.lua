@@ -18,6 +18,7 @@ function aside.score(rec, level, options)
 end
 
 -- flat: {id, record, …} of one org and type.
+-- The org waits for the type then, with others that do.
 function aside.put(k, org, kind, flat)
     local word = levels.add_aside(k, org, kind)
     local key = aside.key(k, org, word)
@@ -31,6 +32,9 @@ function aside.put(k, org, kind, flat)
     if type(reply) == 'table' and reply.err then
         redis.call('DEL', key) -- not ours: what it held was never a job of the org
         redis.call(unpack(add))
+    end
+    if word ~= levels.rest then
+        turns.join(k, kind, org)
     end
 end
 
@@ -73,7 +77,7 @@ function aside.take(k, org, kind, n, st, source)
     end
     if count + groups < n then
         levels.drop_aside(k, org, kind)
-        parked.call_next(k, st.now, kind)
+        turns.leave(k, st.now, kind, org)
     end
     return count
 end

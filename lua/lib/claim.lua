@@ -8,8 +8,7 @@ local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 local function cost_of(k, st, kind)
     local cost = st.costs[kind]
     if not cost then
-        cost = tonumber(redis.call('HGET', k.types, kind) or '') or st.cost
-        cost = math.max(math.floor(cost * 10 + 0.5) / 10, 0.1)
+        cost = fair.cost(k, kind, st.cost)
         st.costs[kind], st.cost_texts[kind] = cost, ' ' .. cost
     end
     return cost
@@ -62,16 +61,39 @@ local function put_back(st, s, job, why)
     st.asides = st.asides + 1
 end
 
--- May this job be claimed? Takes its part of the limits if so. What was set aside was popped for room that there is:
--- no other job takes it.
-local function is_admitted(st, s, job)
-    local kept = st.taken[job.kind] or 0
-    if job.was_aside and kept > 0 then
-        kept = kept - 1
-        st.taken[job.kind] = kept
+-- Who gets how much of a type in this pass (turns.open); false: nobody waits for it.
+local function turns_of(k, st, kind)
+    local t = st.turns[kind]
+    if t == nil then
+        local room = limit.holds_type(st.x.L, kind) and limit.type_room(st.x, kind) or math.huge
+        t = turns.open(k, st.now, kind, room, cost_of(k, st, kind))
+        st.turns[kind] = t
     end
-    local why = nil
-    if limit.pair_room(st.x, s.org, job.kind) <= 0 or (kept > 0 and limit.type_room(st.x, job.kind) <= kept) then
+    return t
+end
+
+-- May the type give the org a job more? kept: how many were popped for room that there is: no other job takes it.
+local function is_its_turn(k, st, s, kind, kept)
+    if limit.pair_room(st.x, s.org, kind) <= 0 or (kept > 0 and limit.type_room(st.x, kind) <= kept) then
+        return false
+    end
+    local t = turns_of(k, st, kind)
+    if t then
+        if turns.left(k, kind, t, s.org) <= 0 then
+            return false
+        end
+        turns.use(t, s.org, 1)
+    end
+    return true
+end
+
+-- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
+local function is_admitted(k, st, s, job)
+    local kept, why = st.taken[job.kind] or 0, nil
+    if job.was_aside and kept > 0 then
+        st.taken[job.kind] = kept - 1
+        why = limit.pair_room(st.x, s.org, job.kind) <= 0 and 'type' or nil
+    elseif not is_its_turn(k, st, s, job.kind, kept) then
         why = 'type'
     end
     if job.name ~= '' then
@@ -107,7 +129,7 @@ local function accept_special(k, st, source, raw, rec, m, packed)
     local head, s = record.decode(rec), source.share or source
     local o = head[4] or {}
     local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', was_aside = source.is_aside }
-    if st.x and not is_admitted(st, s, job) then
+    if st.x and not is_admitted(k, st, s, job) then
         return
     end
     local value = plain_value(k, st, s, job.kind)
@@ -193,25 +215,26 @@ local function skip_blocked(k, st, s)
     st.asides = st.asides + count
 end
 
--- How many set-aside jobs of a type an org may take; when more; whether the type or the org holds them. One that
--- comes back before those that wait for the type got their turn waits too.
+-- How many set-aside jobs of a type an org may take; when more; whether the type or the org holds them. One whose
+-- turn it is not waits too.
 local function aside_room(k, st, s, kind)
     local room, at, holder = limit.pair_room(st.x, s.org, kind)
-    local is_shared = room > 0 and room < math.huge and limit.holds_type(st.x.L, kind)
-    if is_shared and parked.is_others_turn(k, kind, s.org) then
-        return 0, st.now + wake.again_ms, 'type'
+    if room <= 0 and holder == 'org' then -- it is not the type that it waits for
+        turns.leave(k, st.now, kind, s.org)
+        return room, at, holder
+    end
+    if turns.join(k, kind, s.org) then
+        st.turns[kind] = nil
+    end
+    local t = room > 0 and turns_of(k, st, kind)
+    if t then
+        local part = math.min(turns.left(k, kind, t, s.org), t.room - (st.taken[kind] or 0))
+        if part <= 0 then
+            return 0, st.now + wake.again_ms, 'type'
+        end
+        return math.min(room, part), at, holder
     end
     return room, at, holder
-end
-
--- How many of them in this pass: of what the type admits the part that the org has of the pass, so that those behind
--- it in the pass get theirs.
-local function part_of(k, st, s, kind)
-    local room, all = aside_room(k, st, s, kind), limit.type_room(st.x, kind)
-    if room <= 0 or all == math.huge then
-        return room
-    end
-    return math.min(room, all - (st.taken[kind] or 0), math.ceil(all * s.n / st.need))
 end
 
 -- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
@@ -250,9 +273,12 @@ local function take_asides(k, st, s, n)
         if got < n and kind == levels.rest and aside.may_look(k, s.org, st.now) then
             got = got + take_rest(k, st, s, n - got)
         elseif got < n and kind ~= levels.rest then
-            local most = part_of(k, st, s, kind)
+            local most = aside_room(k, st, s, kind)
             local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source) or 0
             got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
+            if st.turns[kind] then
+                turns.use(st.turns[kind], s.org, count)
+            end
         end
     end
     return got
@@ -277,7 +303,7 @@ local function pop(k, st, s)
         if room <= 0 then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
             for _, kind in ipairs(s.view.asides) do
-                parked.call_next(k, st.now, kind)
+                turns.leave(k, st.now, kind, s.org)
             end
             s.wanted, s.is_parked = 1, true
             return
@@ -314,7 +340,6 @@ local function wait_for_types(k, st, s)
         elseif holder == 'org' then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
         else
-            parked.wait(k, kind, s.org)
             parked.add(k, st.x.now, 'type/' .. kind, at)
         end
     end
@@ -356,31 +381,37 @@ local function skip(st, org)
     end
 end
 
--- Of one org with limits: what may not run goes aside, and what its types admitted is charged.
-local function settle_types(k, s)
-    for i = 1, s.put and #s.put or 0 do
-        aside.put(k, s.org, s.put[i], s.put[s.put[i]])
-    end
-    if s.given then
-        for kind, n in pairs(s.given) do
-            parked.charge(k, kind, s.org, n, s.w)
+-- What may not run goes aside, and then what types admitted is charged.
+local function settle_types(k, st, shares)
+    for _, s in ipairs(shares) do
+        for i = 1, s.put and #s.put or 0 do
+            aside.put(k, s.org, s.put[i], s.put[s.put[i]])
         end
     end
+    for _, s in ipairs(shares) do
+        for kind, n in pairs(s.given or {}) do
+            turns.charge(k, kind, s.org, n * cost_of(k, st, kind) / s.w)
+        end
+    end
+    st.turns, st.taken = {}, {}
 end
 
 -- After the pops: virtual times move, and who has nothing left leaves.
 local function settle(k, st, shares)
     local move, leave = { 'ZADD', k.ring, 'XX' }, {}
+    if st.x then
+        settle_types(k, st, shares)
+    end
     for _, s in ipairs(shares) do
-        if st.x then
-            settle_types(k, s)
-        end
         st.need = st.need - s.valid
         tally.claimed(st.t, s.org, s.valid, s.bytes)
         local v = fair.after(s.v, s.spent / s.w)
         local is_done = st.t.counted and queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
+            for _, kind in ipairs(s.view.asides) do
+                turns.leave(k, st.now, kind, s.org)
+            end
         end
         local leaves = is_done or s.got < s.wanted
         if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then
@@ -412,7 +443,7 @@ local function pass(k, st)
     if not shares then
         return false
     end
-    st.ids, st.src, st.back, st.held, st.taken = {}, {}, {}, {}, {}
+    st.ids, st.src, st.back, st.held, st.taken, st.turns = {}, {}, {}, {}, {}, {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1
         pop(k, st, s)

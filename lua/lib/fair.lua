@@ -74,6 +74,13 @@ local function now_of(k)
     return lowest or redis.call('ZSCORE', k.left, '') or '0'
 end
 
+-- What a claim of a type is charged, in ms: its expected run time, rounded as the value of the claim says it.
+-- other: that of a type without any.
+function fair.cost(k, kind, other)
+    local mean = tonumber(redis.call('HGET', k.types, kind) or '') or other or 1
+    return math.max(math.floor(mean * 10 + 0.5) / 10, 0.1)
+end
+
 -- ms in the unit of virtual times.
 function fair.units(ms)
     return ms * 1e6

@@ -37,7 +37,11 @@ end
 -- do.
 function group.hold(k, now, org, level, name, kind)
     redis.call('ZADD', ring_of(k, org, level), 'inf', name)
-    local key = held_key(k, org, levels.add_aside(k, org, kind))
+    local word = levels.add_aside(k, org, kind)
+    local key = held_key(k, org, word)
+    if word ~= levels.rest then
+        turns.join(k, kind, org)
+    end
     if type(redis.pcall('ZADD', key, 'NX', string.format('%.0f', now), level .. '/' .. name)) ~= 'number' then
         redis.call('DEL', key) -- not ours
         redis.call('ZADD', key, string.format('%.0f', now), level .. '/' .. name)

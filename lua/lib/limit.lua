@@ -289,6 +289,11 @@ function limit.type_room(x, kind)
     return r.room, r.at, r.reason
 end
 
+-- The cap of a type, or nil.
+function limit.type_cap(L, kind)
+    return pick(L.active, 'type', kind)
+end
+
 -- May a type be held back in all orgs?
 function limit.holds_type(L, kind)
     return L.pause['type/' .. kind] or pick(L.active, 'type', kind) or pick(L.breaker, 'type', kind)

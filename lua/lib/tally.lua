@@ -114,6 +114,26 @@ function tally.claimed(t, org, n, bytes)
     end
 end
 
+-- A cap of a type leaves worker time, and so measured time counts in its turns; a rate leaves jobs.
+local function correct_turns(k, t, now)
+    local owed = {}
+    for _, h in pairs(t.ended) do
+        local p = h.p
+        if p.kind and limit.type_cap(t.L, p.kind) then
+            owed[p.kind] = owed[p.kind] or {}
+            owed[p.kind][p.org] = (owed[p.kind][p.org] or 0) + math.max(h.ran * now - h.at, 0) - h.n * p.charge
+        end
+    end
+    for kind, orgs in pairs(owed) do
+        if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
+            for org, ms in pairs(orgs) do
+                local weights = fair.weights(k, { org })
+                turns.correct(k, kind, org, ms / (weights and weights[org] or 1))
+            end
+        end
+    end
+end
+
 -- Sums by type and by org: list of types, orgs, what each org owes in ms, its claims.
 local function sum_up(t, now)
     local kinds, list, orgs, owed, count = {}, {}, {}, {}, {}
@@ -244,6 +264,9 @@ function tally.settle_ended(k, now, t)
     learn(k, list)
     correct(k, orgs, owed, count)
     if t.L then
+        if t.L.active_type then
+            correct_turns(k, t, now)
+        end
         local x = limit.open(k, now, t.L, t.active)
         judge(k, t, x, list)
         free(k, t, x)

@@ -19,22 +19,17 @@ end
 -- The type admits something again: those of the orgs that wait for it whose turn it is.
 local function wake_type(k, x, kind)
     local room, at = limit.type_room(x, kind)
-    local key = k.waiting_ .. kind
     if room <= 0 then
-        if redis.call('EXISTS', key) == 1 then
+        if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
             parked.add(k, x.now, 'type/' .. kind, at)
         end
         return false
     end
-    local orgs = parked.take_waiting(k, kind, room)
-    if #orgs == 0 then
-        return false
+    local n, more = turns.call(k, x.now, kind, room, fair.cost(k, kind))
+    if more then -- those that were called may not need all of the room
+        parked.add(k, x.now, 'type/' .. kind, x.now + (room == math.huge and 0 or wake.again_ms))
     end
-    fair.enter(k, orgs)
-    if redis.call('EXISTS', key) == 1 then -- those that were woken may not need all of the room
-        parked.add(k, x.now, 'type/' .. kind, x.now + (room > 100 and 0 or wake.again_ms))
-    end
-    return true
+    return n > 0
 end
 
 local function wake_one(k, x, member)

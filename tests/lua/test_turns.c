@@ -142,6 +142,37 @@ static void weights_count_beside_other_work(void **state)
     each_limit(weights, (const unsigned[]){50, 13, 25, 13}, "zz");
 }
 
+/* One of them has other work too, and so never leaves the ring: nobody starves beside it. */
+static void nobody_starves_beside_an_org_with_other_work(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof limits / sizeof limits[0]; i++) {
+        const char *const *limit = limits[i / 2];
+        unsigned busy = i % 2 == 0 ? 0 : ORGS - 1;
+
+        for (unsigned want = 1; want <= 64; want *= 8) {
+            struct fleet f = {
+                .orgs = ORGS, .want = want, .steps = 2, .other = names[busy]};
+            unsigned sum = 0;
+
+            wh_lc_reset(NULL);
+            wh_ll_set(limit[0], limit[1]);
+            start(&f);
+            run(&f, 650);
+            for (unsigned o = 0; o < ORGS; o++) {
+                sum += f.got[o];
+            }
+            for (unsigned o = 0; o < ORGS; o++) {
+                if (o != busy && 100 * f.got[o] < 19 * sum) {
+                    fail_msg("%s %s: org %u got %u of %u", limit[0], limit[1], o,
+                             f.got[o], sum);
+                }
+            }
+            wh_lc_audit();
+        }
+    }
+}
+
 /* Commands of 20 claims of another org's jobs, a tenth of a second apart. */
 static long long price_of_others(unsigned first)
 {
@@ -333,6 +364,7 @@ int main(void)
         WH_LC_TEST(equal_orgs_get_equal_parts),
         WH_LC_TEST(weights_count),
         WH_LC_TEST(weights_count_beside_other_work),
+        WH_LC_TEST(nobody_starves_beside_an_org_with_other_work),
         WH_LC_TEST(held_groups_cost_nothing),
         WH_LC_TEST(a_group_does_not_wait_with_a_job_that_is_gone),
         WH_LC_TEST(order_survives_a_limit),
