@@ -159,6 +159,26 @@ static bool is_blocked(struct judge *g, unsigned n)
     return wh_lm_pair_room(&g->x, j->org, j->type).n <= 0;
 }
 
+/* Another org waits for the type, or did when the call began: it may be its turn. */
+static bool is_others_turn(struct judge *g, unsigned n)
+{
+    const struct wh_lm_job *j = &g->m->job[n];
+    bool waits = false;
+
+    if (wh_lm_pair_room(&g->x, j->org, j->type).n >= WH_LM_MUCH) {
+        return false;
+    }
+    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        waits = waits || (o != j->org && g->snap->waiting[o][j->type]);
+    }
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        const struct wh_lm_stand *s = &g->m->stand[i];
+        waits = waits || (s->in && s->kind == WH_LM_ASIDE && s->org != j->org &&
+                          s->type == j->type);
+    }
+    return waits;
+}
+
 /* Where may a job that was not claimed stand now? Where it stood, or where blocked ones go. */
 static const char *check_move(struct judge *g, unsigned n)
 {
@@ -183,7 +203,8 @@ static const char *check_move(struct judge *g, unsigned n)
     }
     if (new->kind == WH_LM_ASIDE) {
         bool moved = new->type == j->type && old->kind != WH_LM_ASIDE;
-        return moved && (is_blocked(g, n) || g->kept_by_type[j->type])
+        return moved && (is_blocked(g, n) || g->kept_by_type[j->type] ||
+                         is_others_turn(g, n))
                    ? NULL
                    : is_wrong(g, n, "set aside in vain");
     }
