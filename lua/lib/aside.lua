@@ -38,13 +38,19 @@ function aside.put(k, org, kind, flat)
     end
 end
 
-local function pop_ids(k, org, kind, n, st, source)
-    local popped = redis.pcall('ZPOPMIN', aside.key(k, org, kind), n)
-    local count = popped.err and 0 or #popped / 2
-    for i = 1, 2 * count, 2 do
-        st.ids[#st.ids + 1], st.src[#st.src + 1] = popped[i], source
+-- Up to n ids of at least this level (nil: of any).
+local function pop_ids(k, org, kind, n, st, source, level)
+    local key = aside.key(k, org, kind)
+    local most = level and string.format('(%.0f', (10 - level) * 1e14) or '+inf'
+    local ids = redis.pcall('ZRANGE', key, '-inf', most, 'BYSCORE', 'LIMIT', 0, n)
+    if ids.err or #ids == 0 then
+        return 0
     end
-    return count
+    redis.call('ZREM', key, unpack(ids))
+    for _, raw in ipairs(ids) do
+        st.ids[#st.ids + 1], st.src[#st.src + 1] = raw, source
+    end
+    return #ids
 end
 
 -- Is it time to look at some of those that stand under `*`?
@@ -62,22 +68,23 @@ function aside.may_look(k, org, now)
     return true
 end
 
--- Takes up to n: ids, which it appends to st.ids with their source, and capped groups, which are in the ring of their
--- level again; now the ones first, now the others. Returns how many ids.
-function aside.take(k, org, kind, n, st, source)
+-- Takes up to n: ids of at least this level (nil: of any), which it appends to st.ids with their source, and capped
+-- groups, which are in the ring of their level again; now the ones first, now the others. Returns how many ids.
+function aside.take(k, org, kind, n, st, source, level)
     local count, groups = 0, 0
     if st.now % 2 == 0 then
         groups = group.resume(k, org, kind, n)
     end
     if groups < n then
-        count = pop_ids(k, org, kind, n - groups, st, source)
+        count = pop_ids(k, org, kind, n - groups, st, source, level)
     end
     if groups == 0 and count < n then
         groups = group.resume(k, org, kind, n - count)
     end
-    if count + groups < n then
+    if count + groups < n and not level then
         levels.drop_aside(k, org, kind)
         turns.leave(k, st.now, kind, org)
+        st.vacant[kind] = true
     end
     return count
 end

@@ -266,15 +266,13 @@ local function take_rest(k, st, s, n)
     return #drop - 2
 end
 
--- Takes from what was set aside as much as the types admit now.
-local function take_asides(k, st, s, n)
+-- Takes from what was set aside, of at least this level (nil: of any), as much as the types admit now.
+local function take_asides(k, st, s, n, level)
     local got, source = 0, { share = s, is_aside = true }
     for _, kind in ipairs(s.view.asides) do
-        if got < n and kind == levels.rest and aside.may_look(k, s.org, st.now) then
-            got = got + take_rest(k, st, s, n - got)
-        elseif got < n and kind ~= levels.rest then
+        if got < n and kind ~= levels.rest then
             local most = aside_room(k, st, s, kind)
-            local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source) or 0
+            local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source, level) or 0
             got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
             if st.turns[kind] then
                 turns.use(st.turns[kind], s.org, count)
@@ -285,14 +283,47 @@ local function take_asides(k, st, s, n)
 end
 
 -- Without settings nothing is held back any more.
-local function take_all_asides(k, st, s, n)
+local function take_all_asides(k, st, s, n, level)
     local got = 0
     for _, kind in ipairs(s.view.asides) do
         if got < n then
-            got = got + aside.take(k, s.org, kind, n - got, st, s)
+            got = got + aside.take(k, s.org, kind, n - got, st, s, level)
         end
     end
     return got
+end
+
+-- Of an org with jobs set aside: by level, those first that were set aside.
+local function take_by_level(k, st, s, n)
+    local take_some, got, last = st.x and take_asides or take_all_asides, 0, nil
+    if st.x and s.view.is_aside[levels.rest] and aside.may_look(k, s.org, st.now) then
+        got = take_rest(k, st, s, n)
+    end
+    for _, e in ipairs(s.view.order) do
+        if got < n and e.level ~= last then
+            last = e.level
+            got = got + take_some(k, st, s, n - got, tonumber(last))
+            got = got + ready.take(k, s, n - got, st, last)
+        end
+    end
+    return got < n and got + take_some(k, st, s, n - got) or got
+end
+
+-- The org waits for none of its types now.
+local function leave_all(k, st, s)
+    for _, kind in ipairs(s.view.asides) do
+        turns.leave(k, st.now, kind, s.org)
+        st.vacant[kind] = true
+    end
+end
+
+-- Where one waited in vain, the next ones come into the ring, for the next pass.
+local function call_next(k, st)
+    for kind in pairs(st.vacant) do
+        if st.x and kind ~= levels.rest and limit.type_room(st.x, kind) > 0 then
+            turns_of(k, st, kind)
+        end
+    end
 end
 
 -- Pops the ids of a share: s.got of s.wanted. An org that got less has nothing more to run now.
@@ -302,20 +333,13 @@ local function pop(k, st, s)
         local room, at = limit.org_room(st.x, s.org)
         if room <= 0 then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
-            for _, kind in ipairs(s.view.asides) do
-                turns.leave(k, st.now, kind, s.org)
-            end
+            leave_all(k, st, s)
             s.wanted, s.is_parked = 1, true
             return
         end
         n = math.min(n, room)
     end
-    if #s.view.asides > 0 then
-        s.got = st.x and take_asides(k, st, s, n) or take_all_asides(k, st, s, n)
-    end
-    if s.got < n then
-        s.got = s.got + ready.take(k, s, n - s.got, st)
-    end
+    s.got = #s.view.asides > 0 and take_by_level(k, st, s, n) or ready.take(k, s, n, st)
     s.wanted = s.again and s.got or n
 end
 
@@ -409,9 +433,7 @@ local function settle(k, st, shares)
         local is_done = st.t.counted and queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
-            for _, kind in ipairs(s.view.asides) do
-                turns.leave(k, st.now, kind, s.org)
-            end
+            leave_all(k, st, s)
         end
         local leaves = is_done or s.got < s.wanted
         if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then
@@ -435,6 +457,7 @@ local function settle(k, st, shares)
     if #leave > 0 then
         fair.leave(k, leave)
     end
+    call_next(k, st)
 end
 
 -- One pass over the orgs with the lowest virtual times. Returns false when there are none.
@@ -443,7 +466,7 @@ local function pass(k, st)
     if not shares then
         return false
     end
-    st.ids, st.src, st.back, st.held, st.taken, st.turns = {}, {}, {}, {}, {}, {}
+    st.ids, st.src, st.back, st.held, st.taken, st.turns, st.vacant = {}, {}, {}, {}, {}, {}, {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1
         pop(k, st, s)

@@ -31,11 +31,18 @@ function ready.push(k, raw, rec, head, at_head)
     fair.enter(k, { p.org })
 end
 
--- A waiting job's record changed: by deadline its place has changed too.
+-- A waiting job's record changed: by deadline its place has changed too, there or where it stands aside.
 function ready.move(k, raw, rec, old_head)
     local p = place.of(k, old_head)
-    if p.kind == 'soonest' then
-        redis.call('ZADD', p.key, 'XX', deadline(rec, record.decode(rec)[4]), raw)
+    if p.kind ~= 'soonest' then
+        return
+    end
+    local head = record.decode(rec)
+    redis.call('ZADD', p.key, 'XX', deadline(rec, head[4]), raw)
+    local view = levels.of(k, p.org)
+    local word = view.is_aside[old_head[1]] and old_head[1] or view.is_aside[levels.rest] and levels.rest
+    if word then
+        redis.pcall('ZADD', aside.key(k, p.org, word), 'XX', aside.score(rec, head[3], head[4]), raw)
     end
 end
 
@@ -113,30 +120,33 @@ function ready.push_all(k, plan)
     return true
 end
 
--- Takes up to n ids of an org, in the order in which they run; returns how many. source: what the
--- caller wants to know of each id. Marks of what ran empty go.
-function ready.take(k, s, n, st)
-    local got = 0
-    for _, e in ipairs(s.view.order) do
-        local want, count = n - got
-        if e.kind == 'list' then
-            count = place.pop(keys.ready(k, s.org, e.level), want, st, s)
-        elseif e.kind == 'soonest' then
-            count = place.pop_soonest(k, s.org, e.level, want, st, s)
-        else
-            count = group.take(k, s, e, want, st)
-        end
-        got = got + count
-        if count < want and e.mark ~= levels.default then
-            if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
-                levels.drop(k, s.org, e.mark)
-                if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
-                    levels.add(k, s.org, e.level)
-                end
+-- Takes up to n ids of one place of an org; e: its entry in the org's view. Its mark goes when it ran empty.
+local function take_place(k, s, e, n, st)
+    local count
+    if e.kind == 'list' then
+        count = place.pop(keys.ready(k, s.org, e.level), n, st, s)
+    elseif e.kind == 'soonest' then
+        count = place.pop_soonest(k, s.org, e.level, n, st, s)
+    else
+        count = group.take(k, s, e, n, st)
+    end
+    if count < n and e.mark ~= levels.default then
+        if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
+            levels.drop(k, s.org, e.mark)
+            if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
+                levels.add(k, s.org, e.level)
             end
         end
-        if got == n then
-            break
+    end
+    return count
+end
+
+-- Takes up to n ids of an org, in the order in which they run, of one level (nil: of all); returns how many.
+function ready.take(k, s, n, st, level)
+    local got = 0
+    for _, e in ipairs(s.view.order) do
+        if got < n and (not level or e.level == level) then
+            got = got + take_place(k, s, e, n - got, st)
         end
     end
     return got

@@ -152,31 +152,12 @@ static bool adopt_cuts(struct wh_lm *m, const struct wh_lm_cycle *c,
 
 /* --------------------------------------------------------------- places */
 
-static bool is_blocked(struct judge *g, unsigned n)
+/* Orgs share what a held type admits: it may have been another's turn. */
+static bool is_shared(struct judge *g, unsigned n)
 {
     const struct wh_lm_job *j = &g->m->job[n];
 
-    return wh_lm_pair_room(&g->x, j->org, j->type).n <= 0;
-}
-
-/* Another org waits for the type, or did when the call began: it may be its turn. */
-static bool is_others_turn(struct judge *g, unsigned n)
-{
-    const struct wh_lm_job *j = &g->m->job[n];
-    bool waits = false;
-
-    if (wh_lm_pair_room(&g->x, j->org, j->type).n >= WH_LM_MUCH) {
-        return false;
-    }
-    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
-        waits = waits || (o != j->org && g->snap->waiting[o][j->type]);
-    }
-    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
-        const struct wh_lm_stand *s = &g->m->stand[i];
-        waits = waits || (s->in && s->kind == WH_LM_ASIDE && s->org != j->org &&
-                          s->type == j->type);
-    }
-    return waits;
+    return wh_lm_pair_room(&g->x, j->org, j->type).n < WH_LM_MUCH;
 }
 
 /* Where may a job that was not claimed stand now? Where it stood, or where blocked ones go. */
@@ -203,8 +184,7 @@ static const char *check_move(struct judge *g, unsigned n)
     }
     if (new->kind == WH_LM_ASIDE) {
         bool moved = new->type == j->type && old->kind != WH_LM_ASIDE;
-        return moved && (is_blocked(g, n) || g->kept_by_type[j->type] ||
-                         is_others_turn(g, n))
+        return moved && (is_shared(g, n) || g->kept_by_type[j->type])
                    ? NULL
                    : is_wrong(g, n, "set aside in vain");
     }
@@ -240,13 +220,13 @@ static const char *check_prefix(struct judge *g, unsigned n)
     return NULL;
 }
 
-/* Set-aside ones first, then by level; inside a level those with a deadline. */
-static unsigned class_of(const struct wh_lm_stand *s)
+/* By level; inside a level set-aside ones first, then those with a deadline. */
+static unsigned class_of(const struct wh_lm *m, unsigned n)
 {
-    if (s->kind == WH_LM_ASIDE) {
-        return 0;
-    }
-    return 1 + 2 * (9 - s->level) + (s->kind == WH_LM_SOONEST ? 0 : 1);
+    static const unsigned kinds[] = {
+        [WH_LM_ASIDE] = 0, [WH_LM_SOONEST] = 1, [WH_LM_LIST] = 2};
+
+    return 3 * (9 - m->job[n].level) + kinds[m->stand[n].kind];
 }
 
 static double parked_group(const struct judge *g, unsigned n)
@@ -311,11 +291,12 @@ static const char *check_order(struct judge *g, unsigned n)
 
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
-        /* Set-aside jobs and held groups take turns. */
-        bool in_turn =
-            m->stand[i].unsure || (m->stand[i].kind == WH_LM_ASIDE && m->held[j->org]);
+        /* Set-aside jobs take turns with held groups, and with those of other types. */
+        bool in_turn = m->stand[i].unsure ||
+                       (m->stand[i].kind == WH_LM_ASIDE &&
+                        (m->held[j->org] || m->stand[n].kind == WH_LM_ASIDE));
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
-            in_turn || class_of(&m->stand[i]) >= class_of(&m->stand[n]) ||
+            in_turn || class_of(m, i) >= class_of(m, n) ||
             is_kept_out(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
