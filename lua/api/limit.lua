@@ -34,7 +34,9 @@ end
 -- Who was kept out by a setting is looked at again.
 local function recheck(k, kind, scope)
     local org = string.match(scope, '^org/([^/*]+)')
-    if kind == 'group' or kind == 'org_group' then
+    if kind == 'org_group' then
+        group.resume_one(k, string.match(scope, '^org/([^/]+)/group/(.+)$'))
+    elseif kind == 'group' then
         group.resume_all(k)
     end
     if kind == 'org' and org then

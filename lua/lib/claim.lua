@@ -49,6 +49,7 @@ local function put_back(st, s, job, why)
     if job.name ~= '' and limit.group_cap(st.x.L, s.org, job.name) then
         job.why = why
         st.back[#st.back + 1], st.held[line_of(s, job)], s.holds = job, true, true
+        st.asides = st.asides + 3 -- as dear as that many
         return
     end
     s.put = s.put or {}
@@ -219,13 +220,16 @@ end
 -- turn it is not waits too.
 local function aside_room(k, st, s, kind)
     local room, at, holder = limit.pair_room(st.x, s.org, kind)
-    if room <= 0 and holder == 'org' then -- it is not the type that it waits for
-        turns.leave(k, st.now, kind, s.org)
+    if room <= 0 then
+        if holder == 'org' then -- it is not the type that it waits for
+            turns.leave(k, st.now, kind, s.org)
+        end
         return room, at, holder
     end
     if turns.join(k, kind, s.org) then
         st.turns[kind] = nil
     end
+    room = room - (s.popped and s.popped[kind] or 0)
     local t = room > 0 and turns_of(k, st, kind)
     if t then
         local part = math.min(turns.left(k, kind, t, s.org), t.room - (st.taken[kind] or 0))
@@ -274,6 +278,8 @@ local function take_asides(k, st, s, n, level)
             local most = aside_room(k, st, s, kind)
             local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source, level) or 0
             got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
+            s.popped = s.popped or {}
+            s.popped[kind] = (s.popped[kind] or 0) + count
             if st.turns[kind] then
                 turns.use(st.turns[kind], s.org, count)
             end
@@ -357,16 +363,19 @@ local function wait_for_types(k, st, s)
             until_ms[kind], held_by[kind] = at, holder
         end
     end
+    local list = {}
     for _, kind in ipairs(kinds) do
-        local at, holder = until_ms[kind], held_by[kind]
+        local at, member = until_ms[kind], 'type/' .. kind
         if kind == levels.rest then
-            parked.add(k, st.x.now, 'org/' .. s.org, st.x.now + aside.rest_ms)
-        elseif holder == 'org' then
-            parked.add(k, st.x.now, 'org/' .. s.org, at)
+            at, member = st.now + aside.rest_ms, 'org/' .. s.org
+        elseif held_by[kind] == 'org' then
+            member = 'org/' .. s.org
         else
-            parked.add(k, st.x.now, 'type/' .. kind, at)
+            turns.join(k, kind, s.org)
         end
+        list[#list + 1] = { member = member, at = at }
     end
+    parked.add_all(k, st.now, list)
     return true
 end
 
@@ -418,6 +427,19 @@ local function settle_types(k, st, shares)
         end
     end
     st.turns, st.taken = {}, {}
+    for _, s in ipairs(shares) do
+        s.popped = nil
+    end
+end
+
+-- The org stays in the ring, though some of its jobs may not run now.
+local function pass_blocked(k, st, s)
+    if s.put then
+        skip_blocked(k, st, s)
+    end
+    if (s.put or s.holds) and s.valid == 0 and st.asides >= claim.asides then
+        skip(st, s.org)
+    end
 end
 
 -- After the pops: virtual times move, and who has nothing left leaves.
@@ -443,12 +465,7 @@ local function settle(k, st, shares)
             leave[#leave + 1], leave[#leave + 2] = v, s.org
         else
             move[#move + 1], move[#move + 2] = v, s.org
-            if s.put then
-                skip_blocked(k, st, s)
-                if s.valid == 0 and st.asides >= claim.asides then
-                    skip(st, s.org)
-                end
-            end
+            pass_blocked(k, st, s)
         end
     end
     if #move > 3 then

@@ -77,7 +77,18 @@ function group.resume(k, org, word, n)
     return #popped / 2
 end
 
--- Caps of groups changed: all held ones are looked at again. O(orgs with set-aside jobs + held groups).
+-- The cap of one group changed.
+function group.resume_one(k, org, name)
+    local any = false
+    for level = 0, 9 do
+        any = group.unhold(k, org, string.format('%d', level), name) or any
+    end
+    if any then
+        fair.enter(k, { org })
+    end
+end
+
+-- The cap of all groups changed: all held ones are looked at again. O(orgs with set-aside jobs + held groups).
 function group.resume_all(k)
     local flat = redis.call('HGETALL', k.levels)
     for i = 1, #flat, 2 do

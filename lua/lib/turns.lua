@@ -50,6 +50,15 @@ function turns.join(k, kind, org)
     return true
 end
 
+-- An org that something of its own held comes back.
+function turns.rejoin(k, org)
+    for _, kind in ipairs(levels.of(k, org).asides) do
+        if kind ~= levels.rest then
+            turns.join(k, kind, org)
+        end
+    end
+end
+
 -- It has none any more, or something of its own holds it: the next one is called soon.
 function turns.leave(k, now, kind, org)
     local tag = tag_of(k, kind, org)
@@ -67,9 +76,10 @@ function turns.leave(k, now, kind, org)
     end
 end
 
--- Of those that wait, the first ones: flat {org, tag, …}, and their names.
-local function first_of(k, kind)
-    local flat, orgs = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, turns.window - 1, 'WITHSCORES'), {}
+-- Of those that wait, the first ones, as many as `room` can be for: flat {org, tag, …}, and their names.
+local function first_of(k, kind, room)
+    local last = math.min(room, turns.window) - 1
+    local flat, orgs = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, string.format('%.0f', last), 'WITHSCORES'), {}
     if flat.err then
         return {}, orgs
     end
@@ -109,7 +119,7 @@ function turns.open(k, now, kind, room, cost)
     if room == math.huge then
         return false
     end
-    local flat, orgs = first_of(k, kind)
+    local flat, orgs = first_of(k, kind, room)
     if #orgs == 0 then
         return false
     end
@@ -197,7 +207,7 @@ end
 
 -- A type admits something again: those whose turn it is enter the ring. Returns how many, and whether others wait.
 function turns.call(k, now, kind, room, cost)
-    local flat, orgs = first_of(k, kind)
+    local flat, orgs = first_of(k, kind, room)
     if #orgs == 0 then
         return 0, false
     end

@@ -40,6 +40,7 @@ local function wake_one(k, x, member)
     org = string.match(member, '^org/([^/]+)$')
     if org then
         if has_jobs(k, org) then
+            turns.rejoin(k, org)
             fair.enter(k, { org })
             return true
         end
