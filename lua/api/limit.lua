@@ -48,13 +48,16 @@ local function recheck(k, kind, scope)
     end
 end
 
--- Those that differ from what is set: a repeated call changes nothing. A setting may stand twice in one.
+-- Those that differ from what is set: a repeated call changes nothing. Of a setting that stands twice the last
+-- one counts.
 local function changes(k, list)
-    local out, texts = {}, {}
+    local out, last = {}, {}
     for _, c in ipairs(list) do
-        local text = texts[c.setting] or redis.call('HGET', k.limits, c.setting) or ''
-        if text ~= c.text then
-            out[#out + 1], texts[c.setting] = c, c.text
+        last[c.setting] = c
+    end
+    for _, c in ipairs(list) do
+        if last[c.setting] == c and c.text ~= (redis.call('HGET', k.limits, c.setting) or '') then
+            out[#out + 1] = c
         end
     end
     return out

@@ -330,13 +330,19 @@ static void a_repeated_call_changes_nothing(void **state)
 
 static void the_last_of_doubled_settings_holds(void **state)
 {
+    char before[41], after[41];
+
     (void)state;
     wh_lc_ok("wh1_limit", "active:queue 3 active:queue %s", "");
     assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":limits"), 0);
     wh_lc_ok("wh1_limit", "active:queue 3 active:queue 4");
-    wh_lc_ok("wh1_limit", "active:queue 3 active:queue 4");
     assert_int_equal(wh_lc_count("HSTRLEN " WH_LC_P ":limits active:queue"), 1);
+    assert_int_equal(wh_lc_count("XLEN " WH_LC_P ":events"), 1);
     wh_lc_audit();
+    wh_lc_digest(before);
+    wh_lc_ok("wh1_limit", "active:queue 3 active:queue 4");
+    wh_lc_digest(after);
+    assert_string_equal(after, before);
 }
 
 static void a_raised_limit_calls_an_idle_worker(void **state)
