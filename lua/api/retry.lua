@@ -28,7 +28,8 @@ local function without_deadlines(rec)
     return record.stamp(record.enqueued_at(rec)) .. record.pack_head(head) .. payload, head
 end
 
--- A kept job that ended without success. If its id still stands in its list, it only wakes up there.
+-- A kept job that ended without success. If its id still stands in its list, it only wakes up there, by
+-- deadline as one that has none.
 local function start_over(k, now, raw, old, m)
     local fresh, rec, head = meta.new(), without_deadlines(old)
     local o = head[4] or {}
@@ -39,6 +40,9 @@ local function start_over(k, now, raw, old, m)
     end
     if rec ~= old then
         redis.call('HSET', k.jobs, raw, rec)
+        if m[M.queued] then
+            ready.move(k, raw, rec, head)
+        end
     end
     queued.change(k, head[2], 1, #rec, m[M.queued] and -1 or 0)
     unique.take(k, raw, o)

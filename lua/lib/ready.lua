@@ -31,18 +31,17 @@ function ready.push(k, raw, rec, head, at_head)
     fair.enter(k, { p.org })
 end
 
--- A waiting job's record changed: by deadline its place has changed too, there or where it stands aside.
+-- A waiting job's record changed: by deadline its place has changed too, also where it is set aside.
 function ready.move(k, raw, rec, old_head)
     local p = place.of(k, old_head)
     if p.kind ~= 'soonest' then
         return
     end
-    local head = record.decode(rec)
-    redis.call('ZADD', p.key, 'XX', deadline(rec, head[4]), raw)
-    local view = levels.of(k, p.org)
-    local word = view.is_aside[old_head[1]] and old_head[1] or view.is_aside[levels.rest] and levels.rest
-    if word then
-        redis.pcall('ZADD', aside.key(k, p.org, word), 'XX', aside.score(rec, head[3], head[4]), raw)
+    local o = record.decode(rec)[4]
+    redis.pcall('ZADD', p.key, 'XX', deadline(rec, o), raw)
+    local score = string.format('%.0f', aside.score(rec, old_head[3], o))
+    for _, word in ipairs({ old_head[1], levels.rest }) do
+        redis.pcall('ZADD', aside.key(k, p.org, word), 'XX', score, raw)
     end
 end
 

@@ -155,17 +155,24 @@ static void late_jobs_expire_and_are_listed(void **state)
     wh_lc_audit();
 }
 
+/* Without its deadline it is the last one, whether its id still stood there or not. */
 static void cancelled_and_replayed_by_deadline(void **state)
 {
     (void)state;
     start();
-    wh_lc_enqueue(1, "EXPIRES 1000");
-    wh_lc_enqueue(2, "EXPIRES 2000");
-    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1));
-    wh_lc_audit();
-    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(1));
-    wh_lc_audit();
-    wh_lc_claim("w", 10, "1 2");
+    for (unsigned left = 0; left < 2; left++) {
+        wh_lc_enqueue(1 + 2 * left, "EXPIRES 1000");
+        wh_lc_enqueue(2 + 2 * left, "EXPIRES 2000");
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(1 + 2 * left));
+        wh_lc_audit();
+        if (left == 1) {
+            wh_lc_claim("w", 1, "4");
+            wh_lc_enqueue(5, "EXPIRES 3000");
+        }
+        wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(1 + 2 * left));
+        wh_lc_audit();
+        wh_lc_claim("w", 10, left == 0 ? "2 1" : "5 3");
+    }
     wh_lc_dead("w", 1, "invalid");
     wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(1));
     wh_lc_audit();
@@ -200,6 +207,26 @@ static void a_blocked_type_is_set_aside(void **state)
     wh_lc_audit();
     wh_ll_set("pause:type/mail", "");
     wh_lc_claim("w", 10, "1");
+    wh_lc_audit();
+}
+
+/* Set aside as in its place: a new deadline moves it, and so does to have none. */
+static void a_new_deadline_moves_what_is_set_aside(void **state)
+{
+    (void)state;
+    start();
+    wh_ll_set("pause:type/mail", "1");
+    wh_lc_enqueue(1, "EXPIRES 9000 KEY k");
+    wh_lc_enqueue(2, "EXPIRES 7000");
+    wh_lc_enqueue(3, "EXPIRES 5000");
+    wh_lc_claim("w", 1, "");
+    wh_lc_ok("wh1_enqueue", "mail v2 EXPIRES 6000 KEY k CONFLICT replace");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(3));
+    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(3));
+    wh_lc_audit();
+    wh_lc_enqueue(4, "EXPIRES 8000"); /* goes there at once */
+    wh_ll_set("pause:type/mail", "");
+    wh_lc_claim("w", 10, "1 2 4 3");
     wh_lc_audit();
 }
 
@@ -250,6 +277,7 @@ int main(void)
         WH_LC_TEST(cancelled_and_replayed_by_deadline),
         WH_LC_TEST(groups_keep_their_own_order),
         WH_LC_TEST(a_blocked_type_is_set_aside),
+        WH_LC_TEST(a_new_deadline_moves_what_is_set_aside),
         WH_LC_TEST(the_list_of_waiting_jobs_names_all),
         WH_LC_TEST(a_head_must_not_name_its_place),
     };

@@ -57,12 +57,15 @@ void wh_lm_drop(struct wh_lm *m, unsigned n)
 /* A job without a time to expire may still stand by deadline: when it starts over. */
 static const long long never = 315360000000;
 
+static long long deadline_of(const struct wh_lm_job *j)
+{
+    return j->enqueued_at + (j->expires_ms > 0 ? j->expires_ms : never);
+}
+
 long long wh_lm_aside_rank(const struct wh_lm_job *j)
 {
-    long long within = j->expires_ms > 0 ? j->expires_ms : never;
-
-    return (9 - (long long)j->level) * 100000000000000 + j->enqueued_at +
-           (j->by_deadline ? within : 50000000000000);
+    return (9 - (long long)j->level) * 100000000000000 +
+           (j->by_deadline ? deadline_of(j) : j->enqueued_at + 50000000000000);
 }
 
 /* Deadlines and ages stand as they are; a list's ranks are made here. */
@@ -80,12 +83,25 @@ void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
                               .aside = wh_lm_aside_rank(j)};
     if (j->by_deadline) {
         s->kind = WH_LM_SOONEST;
-        s->rank = j->enqueued_at + (j->expires_ms > 0 ? j->expires_ms : never);
+        s->rank = deadline_of(j);
     } else {
         s->kind = WH_LM_LIST;
         s->group = j->group;
         s->rank = at_head ? --m->first : ++m->last;
     }
+}
+
+/* What it says changed while it stands: by deadline that moves it. */
+void wh_lm_move(struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_job *j = &m->job[n];
+    struct wh_lm_stand *s = &m->stand[n];
+
+    if (!s->in || !j->by_deadline) {
+        return;
+    }
+    s->aside = wh_lm_aside_rank(j);
+    s->rank = s->kind == WH_LM_ASIDE ? s->aside : deadline_of(j);
 }
 
 /* Its key is free again, when it ends with the job or before. */
@@ -341,6 +357,7 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
         j->bytes = j->patient;
         if (m->stand[n].in) {
             j->state = WH_LM_READY; /* wakes up where it stands */
+            wh_lm_move(m, n);
         } else {
             wh_lm_push(m, n, false);
         }

@@ -232,6 +232,7 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e);
 void wh_lm_settle_ended(struct wh_lm *m);
 unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch);
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
+void wh_lm_move(struct wh_lm *m, unsigned n);
 /* Its rank where jobs of its type stand aside. */
 long long wh_lm_aside_rank(const struct wh_lm_job *j);
 void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status);

@@ -385,7 +385,8 @@ static const char *check_lists(struct judge *g)
 
     for (unsigned i = 1; i < s->n_ids; i++) {
         if (!s->first[i] && !is_before(g->m, s->ids[i - 1], s->ids[i])) {
-            return is_wrong(g, s->ids[i], "does not stand where it should in its list");
+            return are_wrong(g, s->ids[i], "stands, and should not, behind",
+                             s->ids[i - 1]);
         }
     }
     return NULL;

@@ -230,12 +230,7 @@ static void replace(struct wh_lm *m, const struct wh_lm_new *s)
     }
     describe(m, n, &from_now, j->by_deadline);
     m->expiry[n] = s->expires_ms > 0 ? m->now + s->expires_ms : -1;
-    if (m->stand[n].in && m->stand[n].kind == WH_LM_SOONEST) {
-        m->stand[n].in = false;
-        wh_lm_push(m, n, false);
-    } else if (m->stand[n].in && m->stand[n].kind == WH_LM_ASIDE && j->by_deadline) {
-        m->stand[n].rank = wh_lm_aside_rank(j);
-    }
+    wh_lm_move(m, n);
     if (s->conflict == WH_LM_EXTEND && j->state == WH_LM_DELAYED && s->delay_ms > 0) {
         j->due = m->now + s->delay_ms;
     }
