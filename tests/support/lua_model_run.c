@@ -144,15 +144,15 @@ void wh_lmr_is_array(const redisReply *r)
 
 /* ---------------------------------------------------------------- calls */
 
-/* SHA-1 over the contents in a fixed order, whatever order a table happens to have. Of the
- * events only their number; not what a repeated call may do again (wake, count). What ends by
- * Redis' own clock must not end between two looks. */
-static void digest(const struct wh_lmr *run, char out[41])
+/* A line for each key, with the SHA-1 of its contents in a fixed order, whatever order a table
+ * happens to have. Of the events only their number; not what a repeated call may do again (wake,
+ * count). What ends by Redis' own clock must not end between two looks. */
+static char *digest(const struct wh_lmr *run)
 {
     static const char script[] =
-        "local h, P = '', ARGV[1] local function add(name, v) "
+        "local out, P = {}, ARGV[1] local function add(name, v) "
         "for i = 1, #v do v[i] = #v[i] .. ':' .. v[i] end "
-        "h = redis.sha1hex(h .. name .. table.concat(v, ',')) end "
+        "out[#out + 1] = name .. ' ' .. redis.sha1hex(table.concat(v, ',')) end "
         "local all = redis.call('KEYS', P .. '*') table.sort(all) "
         "for _, k in ipairs(all) do local name, v = string.sub(k, #P + 1), {} "
         "local what = string.match(name, '^%a+') "
@@ -172,14 +172,30 @@ static void digest(const struct wh_lmr *run, char out[41])
         "elseif type == 'stream' then for _, e in ipairs(redis.call('XRANGE', k, '-', "
         "'+')) do v[#v + 1] = e[1] for _, f in ipairs(e[2]) do v[#v + 1] = f end end "
         "end "
-        "if #v > 0 then add(name, v) end end return h";
+        "if #v > 0 then add(name, v) end end return table.concat(out, '\\n')";
     redisReply *r = wh_lc_cmd("EVAL %s 0 " WH_LC_P ": %d", script, run->no_events);
 
     if (r->type != REDIS_REPLY_STRING) {
         fail_msg("digest: %s", r->str);
     }
-    snprintf(out, 41, "%s", r->str);
+    char *text = strdup(r->str);
     freeReplyObject(r);
+    assert_non_null(text);
+    return text;
+}
+
+/* Names the first key of which the two say something else. */
+static void check_same(const char *fn, const char *before, const char *after)
+{
+    while (*before != '\0' || *after != '\0') {
+        size_t a = strcspn(before, "\n"), b = strcspn(after, "\n");
+        if (a != b || memcmp(before, after, a) != 0) {
+            fail_msg("a second %s changes data: %.*s is %.*s afterwards", fn, (int)a,
+                     before, (int)b, after);
+        }
+        before += a + (before[a] != '\0');
+        after += b + (after[b] != '\0');
+    }
 }
 
 static void copy_args(struct wh_lc_args *to, const struct wh_lc_args *from)
@@ -193,7 +209,6 @@ redisReply *wh_lmr_call_seen(struct wh_lmr *r, const char *fn, struct wh_lc_args
                              bool repeatable, struct wh_lm_snap *snap)
 {
     struct wh_lc_args again = {0};
-    char before[41], after[41];
     bool twice = r->twice && repeatable;
 
     if (twice) {
@@ -202,12 +217,12 @@ redisReply *wh_lmr_call_seen(struct wh_lmr *r, const char *fn, struct wh_lc_args
     redisReply *reply =
         snap != NULL ? wh_lmr_see(r, fn, a, snap) : wh_lc_call_args(fn, a);
     if (twice) {
-        digest(r, before);
+        char *before = digest(r);
         freeReplyObject(wh_lc_call_args(fn, &again));
-        digest(r, after);
-        if (strcmp(before, after) != 0) {
-            fail_msg("a second %s changes data", fn);
-        }
+        char *after = digest(r);
+        check_same(fn, before, after);
+        free(before);
+        free(after);
     }
     return reply;
 }
