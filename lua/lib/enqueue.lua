@@ -15,18 +15,29 @@ function enqueue.settings(k)
     }
 end
 
+-- Is it a job of this call? Asked seldom, then for many.
+local function is_named(jobs, raw)
+    if not jobs.names then
+        jobs.names = {}
+        for _, job in ipairs(jobs) do
+            jobs.names[job.raw or ''] = true
+        end
+    end
+    return jobs.names[raw]
+end
+
 -- What to do with a job whose key is taken: leaves job.existing (an id text) when it creates nothing,
--- job.old when it changes or supersedes that job.
-local function meet_holder(k, job, holder)
+-- job.old when it changes or supersedes that job. A job of the same call stays as it is: the call may be repeated.
+local function meet_holder(k, jobs, job, holder)
     local h = job.head
     local conflict = h.options.kc
-    local old = conflict and unique.waiting(k, holder)
+    local old = conflict and unique.waiting(k, h.options.k, holder)
     if conflict == 'l' then
         job.old = old
         return
     end
     job.existing = holder
-    if old then
+    if old and not is_named(jobs, old.raw) then
         if not unique.same_place(old.head, h) then
             args.fail('WHBADARG CONFLICT replace and extend need the same type, org, priority and group')
         end
@@ -58,7 +69,7 @@ local function find_existing(k, jobs)
             end
         elseif key then
             if holders[key] and not mine[key] then
-                meet_holder(k, job, holders[key])
+                meet_holder(k, jobs, job, holders[key])
             elseif holders[key] then
                 job.existing = holders[key] -- by an earlier job of this call
             end
@@ -190,16 +201,11 @@ local function hand_off(k, now, job)
 end
 
 local function change_old(k, now, jobs, settings)
-    local gone = {} -- by an earlier job of this call: an id that was used before may have two keys
     for _, job in ipairs(jobs) do
-        local old = job.old
-        if old and not gone[old.raw] then
-            if job.existing then
-                unique.replace(k, now, old, job)
-            else
-                unique.supersede(k, now, old, settings.keep)
-                gone[old.raw] = true
-            end
+        if job.old and job.existing then
+            unique.replace(k, now, job.old, job)
+        elseif job.old then -- the last one of its key in this call
+            unique.supersede(k, now, job.old, settings.keep)
         end
     end
 end

@@ -39,19 +39,23 @@ function unique.release_all(k, ids)
     end
 end
 
--- The job that holds a key, if it still waits: {raw, rec, head, m, due}; else nil. Reads only.
-function unique.waiting(k, text)
+-- The job that holds a key, if it still waits: {raw, rec, head, m, due}; else nil. Reads only. A key may outlive
+-- its job: one whose id came again holds only the key that its record names.
+function unique.waiting(k, key, text)
     local raw = id.parse(text)
     local rec = raw and redis.call('HGET', k.jobs, raw)
     if not record.is_record(rec) then
         return nil
     end
-    local m = meta.get(k, raw)
+    local head, m = record.decode(rec), meta.get(k, raw)
+    if not head[4] or head[4].k ~= key then
+        return nil
+    end
     local status, due = view.status(k, raw, m)
     if status ~= 'pending' and status ~= 'scheduled' then
         return nil
     end
-    return { raw = raw, rec = rec, head = record.decode(rec), m = m, due = due }
+    return { raw = raw, rec = rec, head = head, m = m, due = due }
 end
 
 -- The same place: what is replaced keeps it.
@@ -109,7 +113,6 @@ function unique.supersede(k, now, old, keep)
     local rec = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
     redis.call('ZREM', k.delayed, old.raw)
     queued.change(k, old.head[2], -1, -#rec, old.due and 0 or 1)
-    unique.release(k, old.raw, record.decode(rec)) -- another key than this one, if its id was used before
     done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
     if not old.due then
         group.look_again(k, now, old.head)

@@ -381,66 +381,24 @@ static void set_aside_jobs_are_replaced_too(void **state)
     wh_lc_audit();
 }
 
-/* {"k": "k", "kc": how} behind type mail, org o, priority 5. */
-static void add_keyed(struct wh_lc_args *a, unsigned n, char how, const char *payload)
+/* A key may outlive its job, and the id come again: that job has its own key. */
+static void a_key_of_an_earlier_job_of_the_id_changes_nothing(void **state)
 {
-    char head[64];
-    int len = snprintf(head, sizeof head,
-                       "\x94\xa4mail\xa1o\x05\x82\xa1k\xa1k\xa2kc\xa1%c", how);
-
-    wh_lc_add(a, wh_lc_raw(n), 16);
-    wh_lc_add(a, head, (size_t)len);
-    wh_lc_add_text(a, "%s", payload);
-}
-
-static void batch(char how, long long created, size_t pairs)
-{
-    struct wh_lc_args a = {0};
-
-    for (unsigned n = 1; n <= 3; n++) {
-        char payload[8];
-
-        snprintf(payload, sizeof payload, "v%u", n);
-        add_keyed(&a, n + 10, how, payload);
-    }
-    redisReply *r = wh_lc_call_args("wh1_enqueue_batch", &a);
-    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
-    assert_int_equal(r->element[0]->integer, created);
-    assert_int_equal(r->elements, 2 + 2 * pairs);
-    freeReplyObject(r);
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_configure", "keep_count 0");
+    put(1, "old", "", "created", 1);
+    wh_lc_claim("w", 1, "1");
+    wh_lc_done("w", 1, 1, true);
+    wh_lc_ok("wh1_enqueue", "mail new ID %s KEY other UNIQUE done", wh_lc_id(1));
+    put(2, "x", "CONFLICT replace", "existing", 1);
+    put(2, "x", "CONFLICT extend", "existing", 1);
+    payload_is(1, "new");
+    put(2, "x", "CONFLICT keep_last", "created", 2);
     wh_lc_audit();
-}
-
-/* One key three times in one call, with nobody and with a waiting job before. */
-static void one_key_twice_in_a_batch(void **state)
-{
-    static const char how[] = {'r', 'e', 'l'};
-
-    (void)state;
-    for (unsigned i = 0; i < 3; i++) {
-        struct wh_lc_args a = {0};
-
-        wh_lc_reset(NULL);
-        batch(how[i], 1, 2);
-        wh_lc_stat("pending", 1);
-        wh_lc_reset(NULL);
-        add_keyed(&a, 1, how[i], "v0");
-        freeReplyObject(wh_lc_call_args("wh1_enqueue_batch", &a));
-        batch(how[i], how[i] == 'l' ? 1 : 0, how[i] == 'l' ? 2 : 3);
-        wh_lc_stat("pending", 1);
-    }
-}
-
-static void a_repeated_batch_of_one_key_changes_nothing(void **state)
-{
-    char before[41], after[41];
-
-    (void)state;
-    batch('l', 1, 2);
-    wh_lc_digest(before);
-    batch('l', 0, 3);
-    wh_lc_digest(after);
-    assert_string_equal(after, before);
+    wh_lc_claim("w", 2, "1 2");
+    wh_lc_done("w", 1, 1, true);
+    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":unique:other"), 0);
 }
 
 static void bad_words_are_refused(void **state)
@@ -477,8 +435,7 @@ int main(void)
         WH_LC_TEST(replace_needs_the_same_place),
         WH_LC_TEST(replace_under_order_of_deadline),
         WH_LC_TEST(set_aside_jobs_are_replaced_too),
-        WH_LC_TEST(one_key_twice_in_a_batch),
-        WH_LC_TEST(a_repeated_batch_of_one_key_changes_nothing),
+        WH_LC_TEST(a_key_of_an_earlier_job_of_the_id_changes_nothing),
         WH_LC_TEST(bad_words_are_refused),
     };
 

@@ -58,11 +58,22 @@ static bool waits(const struct wh_lm *m, int n)
            (m->job[n].state == WH_LM_READY || m->job[n].state == WH_LM_DELAYED);
 }
 
-/* The key is taken since before this call. False: replace at another place. */
-static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder)
+/* May another job with its key change it? Not one that waits under another key: its id was used
+ * before by a job whose key is still taken. */
+static bool may_change(const struct wh_lm *m, const struct wh_lm_new *s, int holder)
+{
+    return s->conflict != WH_LM_KEEP && waits(m, holder) &&
+           m->job[holder].key == s->key;
+}
+
+/* The key is taken since before this call. is_named: by a job that the call names. False: replace
+ * at another place. */
+static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder,
+                        bool is_named)
 {
     const struct wh_lm_job *j = &m->job[holder];
-    bool old = s->conflict != WH_LM_KEEP && waits(m, holder);
+    bool old =
+        may_change(m, s, holder) && (s->conflict == WH_LM_KEEP_LAST || !is_named);
 
     s->old = old ? holder : -1;
     if (s->conflict == WH_LM_KEEP_LAST) {
@@ -81,10 +92,13 @@ static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder)
 static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs,
                           unsigned count)
 {
-    bool seen[WH_LM_JOBS] = {false};
+    bool seen[WH_LM_JOBS] = {false}, named[WH_LM_JOBS] = {false};
     int mine[WH_LM_KEYS];
 
     memset(mine, -1, sizeof mine);
+    for (unsigned i = 0; i < count; i++) {
+        named[specs[i].n] = true;
+    }
     for (unsigned i = 0; i < count; i++) {
         struct wh_lm_new *s = &specs[i];
         s->reply = WH_LM_CREATED;
@@ -92,11 +106,15 @@ static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs,
         if (m->job[s->n].state != WH_LM_NONE || seen[s->n]) {
             s->reply = WH_LM_EXISTING;
             s->existing = s->n;
+            if (s->key >= 0 && mine[s->key] < 0 && m->key_holder[s->key] == (int)s->n) {
+                mine[s->key] = (int)s->n; /* the call is repeated */
+            }
         } else if (s->key >= 0 && mine[s->key] >= 0) {
             s->reply = WH_LM_EXISTING; /* by an earlier job of this call */
             s->existing = (unsigned)mine[s->key];
         } else if (s->key >= 0 && m->key_holder[s->key] >= 0 &&
-                   !meet_holder(m, s, m->key_holder[s->key])) {
+                   !meet_holder(m, s, m->key_holder[s->key],
+                                named[m->key_holder[s->key]])) {
             return false;
         }
         if (s->reply == WH_LM_CREATED) {
@@ -252,8 +270,8 @@ const char *wh_lm_enqueue(struct wh_lm *m, struct wh_lm_new *specs, unsigned cou
     }
     for (unsigned i = 0; i < count; i++) {
         const struct wh_lm_new *s = &specs[i];
-        if (!waits(m, s->old)) {
-            continue; /* none, or an earlier job of this call made it go */
+        if (s->old < 0) {
+            continue;
         }
         if (s->reply != WH_LM_CREATED) {
             replace(m, s);

@@ -234,17 +234,6 @@ void wh_lmr_add_triple(struct wh_lc_args *a, const struct wh_lm_new *s)
     add_payload(a, s);
 }
 
-/* A second job of a call with the key of the first is `existing` in it, and in a repeated call
- * meets what the first call made. */
-static void drop_doubled_key(struct wh_lm_new *specs, unsigned i)
-{
-    for (unsigned j = 0; j < i; j++) {
-        if (specs[j].key == specs[i].key) {
-            specs[i].key = -1;
-        }
-    }
-}
-
 /* Kept nowhere, a job that made room for another is forgotten, and its id may be used again. */
 static bool is_repeatable(const struct wh_lmr *run, const struct wh_lm_new *specs,
                           unsigned count)
@@ -257,6 +246,24 @@ static bool is_repeatable(const struct wh_lmr *run, const struct wh_lm_new *spec
     return true;
 }
 
+/* Of the keyed ones: id, key, what they do, whom they meet. */
+static void note_batch(struct wh_lmr *run, const struct wh_lm_new *specs,
+                       unsigned count)
+{
+    char keyed[256] = "";
+    size_t at = 0;
+
+    for (unsigned i = 0; i < count && at < sizeof keyed; i++) {
+        const struct wh_lm_new *s = &specs[i];
+        if (s->key >= 0) {
+            at += (size_t)snprintf(keyed + at, sizeof keyed - at, ", %u k%d/%d of %d",
+                                   s->n, s->key, (int)s->conflict,
+                                   run->m.key_holder[s->key]);
+        }
+    }
+    wh_lmr_note(run, "enqueue_batch of %u%s", count, keyed);
+}
+
 void wh_lmr_enqueue_batch(struct wh_lmr *run)
 {
     unsigned count = 1 + wh_lmr_random(run, wh_lmr_chance(run, 10) ? 60 : 12);
@@ -265,14 +272,11 @@ void wh_lmr_enqueue_batch(struct wh_lmr *run)
     unsigned created = 0;
     size_t at = 2;
 
-    wh_lmr_note(run, "enqueue_batch of %u", count);
     for (unsigned i = 0; i < count; i++) {
         wh_lmr_random_job(run, &specs[i]);
-        if (run->twice) {
-            drop_doubled_key(specs, i);
-        }
         wh_lmr_add_triple(&a, &specs[i]);
     }
+    note_batch(run, specs, count);
     redisReply *r =
         wh_lmr_call(run, "wh1_enqueue_batch", &a, is_repeatable(run, specs, count));
     const char *error = wh_lm_enqueue(&run->m, specs, count, false);
