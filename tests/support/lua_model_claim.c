@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* What is parked with a time comes back within a second. */
-enum { PATIENCE = 1001, TEXT_MAX = 400 };
+enum { PATIENCE = 1001, TEXT_MAX = 600 };
 
 struct judge {
     struct wh_lm *m;
@@ -28,10 +28,13 @@ static const char *is_wrong(const struct judge *g, unsigned n, const char *what)
 {
     static const char *const kinds[] = {"list", "soonest", "aside"};
     const struct wh_lm_job *j = &g->m->job[n];
+    struct wh_lm_session x = g->x; /* a look at it is not counted */
+    struct wh_lm_room room = wh_lm_pair_room(&x, j->org, j->type);
 
     snprintf(g->text, TEXT_MAX,
-             "job %u (org %u, level %u, type %s, group %u, in its %s): %s", n, j->org,
-             j->level, wh_lm_types[j->type], j->group, kinds[g->m->stand[n].kind],
+             "job %u (org %u, level %u, type %s, group %u, in its %s, room %g %s): %s",
+             n, j->org, j->level, wh_lm_types[j->type], j->group,
+             kinds[g->m->stand[n].kind], room.n, room.reason != NULL ? room.reason : "",
              what);
     return g->text;
 }

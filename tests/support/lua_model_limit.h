@@ -67,7 +67,10 @@ struct wh_lm_limits {
     /* the settings as text, and how many there are */
     char name[WH_LM_SETTINGS][WH_LM_SETTING_LEN];
     unsigned n;
-    bool touched[WH_LM_TYPES]; /* breakers that this call changed */
+    /* what a call of settings named so far, and as it was before */
+    bool touched[WH_LM_TYPES], touched_pace[WH_LM_TYPES];
+    struct wh_lm_breaker_setting breaker_was[WH_LM_TYPES];
+    struct wh_lm_adaptive adaptive_was[WH_LM_TYPES];
     /* state */
     struct wh_lm_tats tat;
     double changed_at; /* a setting, last */

@@ -98,39 +98,47 @@ static double *cap_at(struct wh_lm_limits *l, const struct scope *s)
 static void set_breaker(struct wh_lm_limits *l, unsigned type,
                         struct wh_lm_breaker_setting to)
 {
-    if (type < WH_LM_TYPES && memcmp(&l->breaker[type], &to, sizeof to) != 0) {
+    if (type < WH_LM_TYPES && !l->touched[type]) {
         l->touched[type] = true;
+        l->breaker_was[type] = l->breaker[type];
     }
     l->breaker[type] = to;
 }
 
-/* What a type's breaker knew goes with it, unless that of all types follows. */
-void wh_lm_settle_limits(struct wh_lm_limits *l)
-{
-    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-        const struct wh_lm_breaker *was = &l->state[t];
-        if (l->touched[t] && l->breaker[t].probes <= 0 &&
-            l->breaker[WH_LM_TYPES].probes <= 0) {
-            l->state[t] = (struct wh_lm_breaker){.rate = was->rate,
-                                                 .rate_at = was->rate_at,
-                                                 .halved_at = was->halved_at,
-                                                 .tat = was->tat};
-        }
-        l->touched[t] = false;
-    }
-}
-
-/* One that changes starts over. */
 static void set_adaptive(struct wh_lm_limits *l, unsigned type,
                          struct wh_lm_adaptive to)
 {
-    struct wh_lm_adaptive *a = &l->adaptive[type];
-    struct wh_lm_breaker *b = &l->state[type];
-
-    if (memcmp(a, &to, sizeof to) != 0) {
-        b->rate = b->rate_at = b->halved_at = b->tat = 0;
+    if (!l->touched_pace[type]) {
+        l->touched_pace[type] = true;
+        l->adaptive_was[type] = l->adaptive[type];
     }
-    *a = to;
+    l->adaptive[type] = to;
+}
+
+static bool breaker_went(const struct wh_lm_limits *l, unsigned t)
+{
+    return l->touched[t] && l->breaker_was[t].probes > 0 && l->breaker[t].probes <= 0 &&
+           l->breaker[WH_LM_TYPES].probes <= 0;
+}
+
+/* What a type's breaker knew goes with it, unless that of all types follows; an adaptive rate that
+ * changed starts over. Of settings that stood twice in the call the last ones count. */
+void wh_lm_settle_limits(struct wh_lm_limits *l)
+{
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        struct wh_lm_breaker *b = &l->state[t];
+        if (breaker_went(l, t)) {
+            *b = (struct wh_lm_breaker){.rate = b->rate,
+                                        .rate_at = b->rate_at,
+                                        .halved_at = b->halved_at,
+                                        .tat = b->tat};
+        }
+        if (l->touched_pace[t] &&
+            memcmp(&l->adaptive_was[t], &l->adaptive[t], sizeof l->adaptive[t]) != 0) {
+            b->rate = b->rate_at = b->halved_at = b->tat = 0;
+        }
+        l->touched[t] = l->touched_pace[t] = false;
+    }
 }
 
 static void apply(struct wh_lm_limits *l, const char *what, const struct scope *s,
