@@ -251,16 +251,21 @@ static void the_list_of_waiting_jobs_names_all(void **state)
 /* Who stands in this order is for the library to say. */
 static void a_head_must_not_name_its_place(void **state)
 {
-    struct wh_lc_args a = {0};
+    static const char *const heads[] = {"\x94\xa4mail\xa1o\x05\x81\xa2"
+                                        "eo\x01",
+                                        "\x94\xa4mail\xa1o\xc0\x81\xa2" /* inherits */
+                                        "eo\x01"};
 
     (void)state;
-    wh_lc_add(&a, wh_lc_raw(1), 16);
-    wh_lc_add(&a,
-              "\x94\xa4mail\xa1o\x05\x81\xa2"
-              "eo\x01",
-              14);
-    wh_lc_add_text(&a, "p");
-    wh_lc_error_args("WHBADARG", "wh1_enqueue_batch", &a);
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        wh_lc_error("WHBADARG", "wh1_enqueue_batch", "%b %b p", WH_LC_RAW(1), heads[i],
+                    (size_t)14);
+        wh_lc_text("created", "wh1_cron_set", "c text %lld", WH_LC_T0);
+        wh_lc_error("WHBADARG", "wh1_cron_fire", "c %lld 0 %b %b p", WH_LC_T0,
+                    WH_LC_RAW(1), heads[i], (size_t)14);
+        wh_lc_ok("wh1_cron_remove", "c");
+    }
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p EO 1");
 }
 
 int main(void)
