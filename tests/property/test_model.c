@@ -3,7 +3,8 @@
  * Random operations on the real functions against the model in tests/support/lua_model:
  * limits, groups, unique modes, breakers, expiry and schedules among them. After each one
  * the touched jobs must agree, after each cycle every place, now and then everything.
- * WH_MODEL_OPS sets how many (10,000; a long run is 100,000), WH_MODEL_SEED repeats a run.
+ * WH_MODEL_OPS sets how many (100,000), WH_MODEL_SEED the choices. A seed does not repeat a run
+ * exactly: the order inside a hash is another one in each server.
  */
 #include "tests/support/lua_model_run.h"
 

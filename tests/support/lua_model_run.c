@@ -27,7 +27,7 @@ void wh_lmr_init(struct wh_lmr *r, unsigned share)
     r->seed = seed != NULL ? strtoull(seed, NULL, 10)
                            : (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec;
     r->random = r->seed;
-    r->ops = (count != NULL ? strtoul(count, NULL, 10) : 10000) * share / 100;
+    r->ops = (count != NULL ? strtoul(count, NULL, 10) : 100000) * share / 100;
     wh_lm_init(&r->m, WH_LC_T0);
     r->m.still_held = wh_lmr_still_held;
     print_message("WH_MODEL_SEED=%" PRIu64 " WH_MODEL_OPS=%lu\n", r->seed, r->ops);
