@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Jobs set aside because their type may not run now: per org and type (`kind` here), in the order in which they
--- run. They are not looked at again until the type admits one; those of an org's types beyond the first 32 (kind
+-- run. They are not looked at again until the type admits one; those of an org's types beyond the first 64 (kind
 -- `*`), some of them four times a second.
 local aside = { some = 100, rest_ms = 250 }
 
@@ -80,6 +80,10 @@ function aside.take(k, org, kind, n, st, source, level)
     end
     if groups == 0 and count < n then
         groups = group.resume(k, org, kind, n - count)
+    end
+    if groups > 0 then -- their level may have been looked at already
+        local s = source.share or source
+        s.again = true
     end
     if count + groups < n and not level then
         levels.drop_aside(k, org, kind)

@@ -2,7 +2,7 @@
 -- Claims: takes ids in fair order and makes them fields of P:run:<worker>. Bounded: at most `want`
 -- jobs, 200 + want visits of orgs, 1,000 jobs set aside; what is left is for the next call.
 -- Without settings of limits (st.x is nil) nothing below looks for any.
-local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
+local claim = { visits = 200, window = 100, asides = 1000, scan = 200, kinds = 32, looks = 2 }
 
 -- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
 local function cost_of(k, st, kind)
@@ -270,10 +270,13 @@ local function take_rest(k, st, s, n)
     return #drop - 2
 end
 
--- Takes from what was set aside, of at least this level (nil: of any), as much as the types admit now.
+-- Takes from what was set aside, of at least this level (nil: of any), as much as the types admit now. Of very many
+-- types a visit looks at some.
 local function take_asides(k, st, s, n, level)
-    local got, source = 0, { share = s, is_aside = true }
-    for _, kind in ipairs(s.view.asides) do
+    local got, source, kinds = 0, { share = s, is_aside = true }, s.view.asides
+    local first = #kinds > claim.kinds and st.part % math.ceil(#kinds / claim.kinds) * claim.kinds or 0
+    for i = first + 1, math.min(first + claim.kinds, #kinds) do
+        local kind = kinds[i]
         if got < n and kind ~= levels.rest then
             local most = aside_room(k, st, s, kind)
             local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source, level) or 0
@@ -302,7 +305,8 @@ end
 -- Of an org with jobs set aside: by level, those first that were set aside.
 local function take_by_level(k, st, s, n)
     local take_some, got, last = st.x and take_asides or take_all_asides, 0, nil
-    if st.x and s.view.is_aside[levels.rest] and aside.may_look(k, s.org, st.now) then
+    if st.x and s.view.is_aside[levels.rest] and st.looks < claim.looks and aside.may_look(k, s.org, st.now) then
+        st.looks = st.looks + 1
         got = take_rest(k, st, s, n)
     end
     for _, e in ipairs(s.view.order) do
@@ -485,7 +489,8 @@ local function pass(k, st)
     end
     st.ids, st.src, st.back, st.held, st.taken, st.turns, st.vacant = {}, {}, {}, {}, {}, {}, {}
     for _, s in ipairs(shares) do
-        st.visits = st.visits + 1
+        st.visits = st.visits + 1 + math.floor(#s.view.asides / 8) -- each of its types costs something
+        st.part = st.part + 1
         pop(k, st, s)
     end
     if #st.ids > 0 then
@@ -506,7 +511,7 @@ local function new_state(k, now, want, t)
     local cost = math.max(tonumber(mean or '') or 1, 0.1)
     return {
         need = want, visits = 0, t = t, n = 0, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
-        skip = {}, n_skip = 0, asides = 0, now = now, now_text = string.format('%d ', now),
+        skip = {}, n_skip = 0, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }
 end

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- P:levels: where an org has jobs besides its list of level 5. Marks: a digit is the list of that
 -- level; a letter a to j says that level 0 to 9 has groups, A to J that it has jobs by deadline;
--- then types set aside, each behind a comma; `*` stands for those beyond the first 32. A mark may
+-- then types set aside, each behind a comma; `*` stands for those beyond the first 64. A mark may
 -- outlive what it stands for until the next visit; what exists always has its mark.
-local levels = { default = '5', cache = {}, n = 0, most = 32, rest = '*' }
+local levels = { default = '5', cache = {}, n = 0, most = 64, rest = '*' }
 
 local function parse(text)
     local marks, words = string.match(text, '^([^,]*),?(.*)$')

@@ -110,7 +110,7 @@ static void each_limit(const char *const *weights, const unsigned *percent,
                 wh_lc_text("OK", "wh1_weight", "%s %s", names[o], weights[o]);
             }
             run(&f, 50); /* until all of them wait */
-            run(&f, 600);
+            run(&f, 300);
             print_message("%s %s\n", limits[i][0], limits[i][1]);
             expect(&f, percent);
         }
@@ -158,7 +158,7 @@ static void nobody_starves_beside_an_org_with_other_work(void **state)
             wh_lc_reset(NULL);
             wh_ll_set(limit[0], limit[1]);
             start(&f);
-            run(&f, 650);
+            run(&f, 240);
             for (unsigned o = 0; o < ORGS; o++) {
                 sum += f.got[o];
             }
