@@ -63,11 +63,11 @@ local function put_back(st, s, job, why)
 end
 
 -- Who gets how much of a type in this pass (turns.open); false: nobody waits for it.
-local function turns_of(k, st, kind)
+local function turns_of(k, st, kind, org)
     local t = st.turns[kind]
     if t == nil then
         local room = limit.holds_type(st.x.L, kind) and limit.type_room(st.x, kind) or math.huge
-        t = turns.open(k, st.now, kind, room, cost_of(k, st, kind))
+        t = turns.open(k, st.now, kind, room, cost_of(k, st, kind), org)
         st.turns[kind] = t
     end
     return t
@@ -78,7 +78,7 @@ local function is_its_turn(k, st, s, kind, kept)
     if limit.pair_room(st.x, s.org, kind) <= 0 or (kept > 0 and limit.type_room(st.x, kind) <= kept) then
         return false
     end
-    local t = turns_of(k, st, kind)
+    local t = turns_of(k, st, kind, s.org)
     if t then
         if turns.left(k, kind, t, s.org) <= 0 then
             return false
@@ -230,7 +230,7 @@ local function aside_room(k, st, s, kind)
         st.turns[kind] = nil
     end
     room = room - (s.popped and s.popped[kind] or 0)
-    local t = room > 0 and turns_of(k, st, kind)
+    local t = room > 0 and turns_of(k, st, kind, s.org)
     if t then
         local part = math.min(turns.left(k, kind, t, s.org), t.room - (st.taken[kind] or 0))
         if part <= 0 then

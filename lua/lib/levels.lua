@@ -3,7 +3,7 @@
 -- level; a letter a to j says that level 0 to 9 has groups, A to J that it has jobs by deadline;
 -- then types set aside, each behind a comma; `*` stands for those beyond the first 64. A mark may
 -- outlive what it stands for until the next visit; what exists always has its mark.
-local levels = { default = '5', cache = {}, n = 0, most = 64, rest = '*' }
+local levels = { default = '5', cache = {}, bytes = 0, most = 64, rest = '*' }
 
 local function parse(text)
     local marks, words = string.match(text, '^([^,]*),?(.*)$')
@@ -32,11 +32,11 @@ function levels.view(text)
     local v = levels.cache[text]
     if not v then
         v = parse(text)
-        if levels.n >= 5000 then -- a bound on memory
-            levels.cache, levels.n = {}, 0
+        if levels.bytes > 200000 then -- a bound on memory
+            levels.cache, levels.bytes = {}, 0
         end
-        if #text <= 256 then
-            levels.cache[text], levels.n = v, levels.n + 1
+        if #text <= 2048 then
+            levels.cache[text], levels.bytes = v, levels.bytes + #text + 32
         end
     end
     return v

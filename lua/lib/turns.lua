@@ -113,9 +113,9 @@ local function call(k, now, kind, shares)
     return parts, #enter
 end
 
--- What a type that admits `room` jobs, expected to take so many ms each, has for each org now. False: nobody waits, or
--- there is enough for all.
-function turns.open(k, now, kind, room, cost)
+-- What a type that admits `room` jobs, expected to take so many ms each, has for each org now; org: who asks. False:
+-- nobody waits, or there is enough for all.
+function turns.open(k, now, kind, room, cost, org)
     if room == math.huge then
         return false
     end
@@ -123,9 +123,12 @@ function turns.open(k, now, kind, room, cost)
     if #orgs == 0 then
         return false
     end
-    local t = {
-        flat = flat, weights = fair.weights(k, orgs), room = math.min(room, turns.most), cost = units(cost), used = {},
-    }
+    local t = { flat = flat, room = math.min(room, turns.most), cost = units(cost), used = {} }
+    if orgs[1] == org and (#orgs == 1 or room == 1) then
+        t.parts = { [org] = t.room }
+        return t
+    end
+    t.weights = fair.weights(k, orgs)
     t.parts = call(k, now, kind, share_out(t, flat))
     return t
 end
@@ -171,13 +174,13 @@ function turns.use(t, org, n)
     t.used[org] = (t.used[org] or 0) + n
 end
 
--- The org was given jobs of the type: ms of worker time over its weight. Where nobody waits, nobody counts.
+-- The org was given jobs of the type: ms of worker time over its weight. Where nobody else waits, nobody counts.
 function turns.charge(k, kind, org, ms)
-    local key = k.waiting_ .. kind
-    if redis.call('EXISTS', key) == 0 then
+    local key, tag = k.waiting_ .. kind, tag_of(k, kind, org)
+    local n = redis.pcall('ZCARD', key)
+    if n == 0 or (n == 1 and tag) then
         return
     end
-    local tag = tag_of(k, kind, org)
     local start = tag or reached(k, kind, org)
     local after = string.format('%.0f', start + units(ms))
     if tag then
@@ -190,11 +193,11 @@ end
 
 -- Claims of the org took so much longer than what they were charged, over its weight.
 function turns.correct(k, kind, org, ms)
-    local key = k.waiting_ .. kind
-    if redis.call('EXISTS', key) == 0 then
+    local key, tag = k.waiting_ .. kind, tag_of(k, kind, org)
+    local n = redis.pcall('ZCARD', key)
+    if n == 0 or (n == 1 and tag) then
         return
     end
-    local tag = tag_of(k, kind, org)
     if tag then
         redis.call('ZADD', key, string.format('%.0f', math.max(tag + units(ms), 0)), org)
         return
