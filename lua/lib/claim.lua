@@ -2,7 +2,7 @@
 -- Claims: takes ids in fair order and makes them fields of P:run:<worker>. Bounded: at most `want`
 -- jobs, 200 + want visits of orgs, 1,000 jobs set aside; what is left is for the next call.
 -- Without settings of limits (st.x is nil) nothing below looks for any.
-local claim = { visits = 200, window = 100, asides = 1000, scan = 200, kinds = 32, looks = 2 }
+local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 
 -- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
 local function cost_of(k, st, kind)
@@ -62,39 +62,13 @@ local function put_back(st, s, job, why)
     st.asides = st.asides + 1
 end
 
--- Who gets how much of a type in this pass (turns.open); false: nobody waits for it.
-local function turns_of(k, st, kind, org)
-    local t = st.turns[kind]
-    if t == nil then
-        local room = limit.holds_type(st.x.L, kind) and limit.type_room(st.x, kind) or math.huge
-        t = turns.open(k, st.now, kind, room, cost_of(k, st, kind), org)
-        st.turns[kind] = t
-    end
-    return t
-end
-
--- May the type give the org a job more? kept: how many were popped for room that there is: no other job takes it.
-local function is_its_turn(k, st, s, kind, kept)
-    if limit.pair_room(st.x, s.org, kind) <= 0 or (kept > 0 and limit.type_room(st.x, kind) <= kept) then
-        return false
-    end
-    local t = turns_of(k, st, kind, s.org)
-    if t then
-        if turns.left(k, kind, t, s.org) <= 0 then
-            return false
-        end
-        turns.use(t, s.org, 1)
-    end
-    return true
-end
-
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
 local function is_admitted(k, st, s, job)
     local kept, why = st.taken[job.kind] or 0, nil
     if job.was_aside and kept > 0 then
         st.taken[job.kind] = kept - 1
         why = limit.pair_room(st.x, s.org, job.kind) <= 0 and 'type' or nil
-    elseif not is_its_turn(k, st, s, job.kind, kept) then
+    elseif not blocked.is_its_turn(k, st, s, job.kind, kept) then
         why = 'type'
     end
     if job.name ~= '' then
@@ -216,126 +190,6 @@ local function skip_blocked(k, st, s)
     st.asides = st.asides + count
 end
 
--- How many set-aside jobs of a type an org may take; when more; whether the type or the org holds them. One whose
--- turn it is not waits too.
-local function aside_room(k, st, s, kind)
-    local room, at, holder = limit.pair_room(st.x, s.org, kind)
-    if room <= 0 then
-        if holder == 'org' then -- it is not the type that it waits for
-            turns.leave(k, st.now, kind, s.org)
-        end
-        return room, at, holder
-    end
-    if turns.join(k, kind, s.org) then
-        st.turns[kind] = nil
-    end
-    room = room - (s.popped and s.popped[kind] or 0)
-    local t = room > 0 and turns_of(k, st, kind, s.org)
-    if t then
-        local part = math.min(turns.left(k, kind, t, s.org), t.room - (st.taken[kind] or 0))
-        if part <= 0 then
-            return 0, st.now + wake.again_ms, 'type'
-        end
-        return math.min(room, part), at, holder
-    end
-    return room, at, holder
-end
-
--- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
-local function take_rest(k, st, s, n)
-    local key = aside.key(k, s.org, levels.rest)
-    local groups, size = group.resume(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
-    if type(size) ~= 'number' or size == 0 then
-        if groups == 0 then
-            levels.drop_aside(k, s.org, levels.rest)
-        end
-        return 0
-    end
-    local from = size > aside.some and math.floor(st.now / aside.rest_ms) * aside.some % size or 0
-    local ids = redis.call('ZRANGE', key, from, from + aside.some - 1)
-    local recs, drop, picked = redis.call('HMGET', k.jobs, unpack(ids)), { 'ZREM', key }, {}
-    for i, raw in ipairs(ids) do
-        local kind, room = record.is_record(recs[i]) and record.peek(recs[i]), 1
-        if kind then
-            room = limit.pair_room(st.x, s.org, kind) - (st.taken[kind] or 0) - (picked[kind] or 0)
-        end
-        if room > 0 and #drop < n + 2 then
-            drop[#drop + 1], st.ids[#st.ids + 1], st.src[#st.src + 1] = raw, raw, s
-            picked[kind or ''] = (picked[kind or ''] or 0) + 1
-        end
-    end
-    if #drop > 2 then
-        redis.call(unpack(drop))
-    end
-    return #drop - 2
-end
-
--- Takes from what was set aside, of at least this level (nil: of any), as much as the types admit now. Of very many
--- types a visit looks at some.
-local function take_asides(k, st, s, n, level)
-    local got, source, kinds = 0, { share = s, is_aside = true }, s.view.asides
-    local first = #kinds > claim.kinds and st.part % math.ceil(#kinds / claim.kinds) * claim.kinds or 0
-    for i = first + 1, math.min(first + claim.kinds, #kinds) do
-        local kind = kinds[i]
-        if got < n and kind ~= levels.rest then
-            local most = aside_room(k, st, s, kind)
-            local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source, level) or 0
-            got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
-            s.popped = s.popped or {}
-            s.popped[kind] = (s.popped[kind] or 0) + count
-            if st.turns[kind] then
-                turns.use(st.turns[kind], s.org, count)
-            end
-        end
-    end
-    return got
-end
-
--- Without settings nothing is held back any more.
-local function take_all_asides(k, st, s, n, level)
-    local got = 0
-    for _, kind in ipairs(s.view.asides) do
-        if got < n then
-            got = got + aside.take(k, s.org, kind, n - got, st, s, level)
-        end
-    end
-    return got
-end
-
--- Of an org with jobs set aside: by level, those first that were set aside.
-local function take_by_level(k, st, s, n)
-    local take_some, got, last = st.x and take_asides or take_all_asides, 0, nil
-    if st.x and s.view.is_aside[levels.rest] and st.looks < claim.looks and aside.may_look(k, s.org, st.now) then
-        st.looks = st.looks + 1
-        got = take_rest(k, st, s, n)
-    end
-    for _, e in ipairs(s.view.order) do
-        if got < n and e.level ~= last then
-            last = e.level
-            got = got + take_some(k, st, s, n - got, tonumber(last))
-            got = got + ready.take(k, s, n - got, st, last)
-        end
-    end
-    return got < n and got + take_some(k, st, s, n - got) or got
-end
-
--- The org waits for none of its types now.
-local function leave_all(k, st, s)
-    for _, kind in ipairs(s.view.asides) do
-        turns.leave(k, st.now, kind, s.org)
-        st.vacant[kind] = true
-    end
-end
-
--- Where one waited in vain, the next ones come into the ring, for the next pass.
-local function call_next(k, st)
-    for kind in pairs(st.vacant) do
-        if st.x and kind ~= levels.rest and limit.type_room(st.x, kind) > 0 then
-            turns_of(k, st, kind)
-        end
-    end
-end
-
 -- Pops the ids of a share: s.got of s.wanted. An org that got less has nothing more to run now.
 local function pop(k, st, s)
     local n = s.n
@@ -343,44 +197,14 @@ local function pop(k, st, s)
         local room, at = limit.org_room(st.x, s.org)
         if room <= 0 then
             parked.add(k, st.x.now, 'org/' .. s.org, at)
-            leave_all(k, st, s)
+            blocked.leave(k, st, s)
             s.wanted, s.is_parked = 1, true
             return
         end
         n = math.min(n, room)
     end
-    s.got = #s.view.asides > 0 and take_by_level(k, st, s, n) or ready.take(k, s, n, st)
+    s.got = #s.view.asides > 0 and blocked.take(k, st, s, n) or ready.take(k, s, n, st)
     s.wanted = s.again and s.got or n
-end
-
--- The org has nothing to run but what its types hold back: it waits for them. Returns false, and it stays
--- in the ring, when one admits something after all: what it gave were ids of finished jobs.
-local function wait_for_types(k, st, s)
-    local kinds = levels.of(k, s.org).asides
-    local until_ms, held_by = {}, {}
-    for _, kind in ipairs(kinds) do
-        if kind ~= levels.rest then
-            local room, at, holder = aside_room(k, st, s, kind)
-            if room > 0 then
-                return false
-            end
-            until_ms[kind], held_by[kind] = at, holder
-        end
-    end
-    local list = {}
-    for _, kind in ipairs(kinds) do
-        local at, member = until_ms[kind], 'type/' .. kind
-        if kind == levels.rest then
-            at, member = st.now + aside.rest_ms, 'org/' .. s.org
-        elseif held_by[kind] == 'org' then
-            member = 'org/' .. s.org
-        else
-            turns.join(k, kind, s.org)
-        end
-        list[#list + 1] = { member = member, at = at }
-    end
-    parked.add_all(k, st.now, list)
-    return true
 end
 
 local function shares_of(k, st)
@@ -459,11 +283,11 @@ local function settle(k, st, shares)
         local is_done = st.t.counted and queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
-            leave_all(k, st, s)
+            blocked.leave(k, st, s)
         end
         local leaves = is_done or s.got < s.wanted
         if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then
-            leaves = wait_for_types(k, st, s)
+            leaves = blocked.wait(k, st, s)
         end
         if leaves then
             leave[#leave + 1], leave[#leave + 2] = v, s.org
@@ -478,7 +302,7 @@ local function settle(k, st, shares)
     if #leave > 0 then
         fair.leave(k, leave)
     end
-    call_next(k, st)
+    blocked.call_next(k, st)
 end
 
 -- One pass over the orgs with the lowest virtual times. Returns false when there are none.

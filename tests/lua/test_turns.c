@@ -173,6 +173,78 @@ static void nobody_starves_beside_an_org_with_other_work(void **state)
     }
 }
 
+/* Rounds of 10 ms in which each org's jobs of a type run so long; returns the first one's part of the time they ran, in
+ * percent. */
+static unsigned part_of_time(const char *setting, const char *value,
+                             const unsigned *rounds)
+{
+    enum { SLOTS = 8, ROUNDS = 600 };
+    struct wh_ll_claims slot[SLOTS] = {{0}};
+    unsigned until[SLOTS] = {0}, spent[2] = {0};
+
+    wh_lc_reset(NULL);
+    wh_ll_set(setting, value);
+    wh_lc_worker("w");
+    fill(0, "t", "a");
+    fill(1, "t", "b");
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        for (unsigned s = 0; s < SLOTS; s++) {
+            if (slot[s].n > 0 && until[s] <= i) {
+                wh_ll_done("w", &slot[s]);
+                slot[s].n = 0;
+            }
+        }
+        for (unsigned s = 0; s < SLOTS; s++) {
+            if (slot[s].n == 0) {
+                wh_ll_take("w", 1, &slot[s]);
+            }
+            if (slot[s].n > 0 && until[s] <= i) {
+                unsigned org = slot[s].id[0] / 100000;
+
+                until[s] = i + rounds[org];
+                spent[org] += rounds[org];
+            }
+        }
+        wh_lc_advance(10);
+    }
+    assert_in_range(spent[0] + spent[1], 100, 100000);
+    return 100 * spent[0] / (spent[0] + spent[1]);
+}
+
+/* A cap leaves slots: orgs share their time. A rate leaves jobs: they share those. */
+static void a_cap_shares_time_and_a_rate_jobs(void **state)
+{
+    static const unsigned rounds[] = {1, 20};
+
+    (void)state;
+    assert_in_range(part_of_time("active:type/t", "4", rounds), 45, 55);
+    assert_in_range(part_of_time("rate:type/t", "20/1000/1", rounds), 3, 7);
+}
+
+/* A resume does not put what stood aside before ready jobs of a higher priority. */
+static void order_of_priority_survives_a_pause(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_lc_worker("w");
+    wh_ll_set("pause:type/t", "1");
+    wh_ll_put(1, "t", "ORG a PRIORITY 1");
+    wh_ll_put(2, "t", "ORG a PRIORITY 9");
+    wh_ll_put(3, "t", "ORG a PRIORITY 5");
+    assert_int_equal(wh_ll_take_count("w", 8), 0);
+    wh_ll_put(4, "free", "ORG a PRIORITY 2");
+    wh_ll_put(5, "free", "ORG a PRIORITY 7");
+    wh_ll_set("pause:type/t", "");
+    static const unsigned order[] = {2, 5, 3, 4, 1};
+    for (unsigned i = 0; i < 5; i++) {
+        wh_ll_take("w", 1, &c);
+        assert_int_equal(c.n, 1);
+        assert_int_equal(c.id[0], order[i]);
+    }
+    wh_lc_audit();
+}
+
 /* Commands of 20 claims of another org's jobs, a tenth of a second apart. */
 static long long price_of_others(unsigned first)
 {
@@ -365,6 +437,8 @@ int main(void)
         WH_LC_TEST(weights_count),
         WH_LC_TEST(weights_count_beside_other_work),
         WH_LC_TEST(nobody_starves_beside_an_org_with_other_work),
+        WH_LC_TEST(a_cap_shares_time_and_a_rate_jobs),
+        WH_LC_TEST(order_of_priority_survives_a_pause),
         WH_LC_TEST(held_groups_cost_nothing),
         WH_LC_TEST(a_group_does_not_wait_with_a_job_that_is_gone),
         WH_LC_TEST(order_survives_a_limit),

@@ -299,8 +299,8 @@ static const char *check_order(struct judge *g, unsigned n)
                        (m->stand[i].kind == WH_LM_ASIDE &&
                         (m->held[j->org] || m->stand[n].kind == WH_LM_ASIDE));
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
-            in_turn || class_of(m, i) >= class_of(m, n) ||
-            is_kept_out(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {
+            in_turn || class_of(m, i) >= class_of(m, n) || is_kept_out(g, i) ||
+            !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
         return are_wrong(g, n, "claimed before one that comes first and may run:", i);

@@ -1,0 +1,181 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a claim does about types that are held: whose turn it is, what is taken of the jobs set aside, and how an org
+-- that has nothing else waits. st: the claim's state, s: its share of an org. A visit looks at `kinds` types of an
+-- org, a call `looks` times at those that stand under `*`.
+local blocked = { kinds = 32, looks = 2 }
+
+-- Who gets how much of a type in this pass (turns.open); false: nobody waits for it.
+local function turns_of(k, st, kind, org)
+    local t = st.turns[kind]
+    if t == nil then
+        local room = limit.holds_type(st.x.L, kind) and limit.type_room(st.x, kind) or math.huge
+        t = turns.open(k, st.now, kind, room, st.costs[kind] or fair.cost(k, kind, st.cost), org)
+        st.turns[kind] = t
+    end
+    return t
+end
+
+-- May the type give the org a job more? kept: how many were popped for room that there is: no other job takes it.
+function blocked.is_its_turn(k, st, s, kind, kept)
+    if limit.pair_room(st.x, s.org, kind) <= 0 or (kept > 0 and limit.type_room(st.x, kind) <= kept) then
+        return false
+    end
+    local t = turns_of(k, st, kind, s.org)
+    if t then
+        if turns.left(k, kind, t, s.org) <= 0 then
+            return false
+        end
+        turns.use(t, s.org, 1)
+    end
+    return true
+end
+
+-- The org waits for none of its types now.
+function blocked.leave(k, st, s)
+    for _, kind in ipairs(s.view.asides) do
+        turns.leave(k, st.now, kind, s.org)
+        st.vacant[kind] = true
+    end
+end
+
+-- Where one waited in vain, the next ones come into the ring, for the next pass.
+function blocked.call_next(k, st)
+    for kind in pairs(st.vacant) do
+        if st.x and kind ~= levels.rest and limit.type_room(st.x, kind) > 0 then
+            turns_of(k, st, kind)
+        end
+    end
+end
+
+-- How many set-aside jobs of a type an org may take; when more; whether the type or the org holds them. One whose
+-- turn it is not waits too.
+local function aside_room(k, st, s, kind)
+    local room, at, holder = limit.pair_room(st.x, s.org, kind)
+    if room <= 0 then
+        if holder == 'org' then -- it is not the type that it waits for
+            turns.leave(k, st.now, kind, s.org)
+        end
+        return room, at, holder
+    end
+    if turns.join(k, kind, s.org) then
+        st.turns[kind] = nil
+    end
+    room = room - (s.popped and s.popped[kind] or 0)
+    local t = room > 0 and turns_of(k, st, kind, s.org)
+    if t then
+        local part = math.min(turns.left(k, kind, t, s.org), t.room - (st.taken[kind] or 0))
+        if part <= 0 then
+            return 0, st.now + wake.again_ms, 'type'
+        end
+        return math.min(room, part), at, holder
+    end
+    return room, at, holder
+end
+
+-- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
+local function take_rest(k, st, s, n)
+    local key = aside.key(k, s.org, levels.rest)
+    local groups, size = group.resume(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
+    if type(size) ~= 'number' or size == 0 then
+        if groups == 0 then
+            levels.drop_aside(k, s.org, levels.rest)
+        end
+        return 0
+    end
+    local from = size > aside.some and math.floor(st.now / aside.rest_ms) * aside.some % size or 0
+    local ids = redis.call('ZRANGE', key, from, from + aside.some - 1)
+    local recs, drop, picked = redis.call('HMGET', k.jobs, unpack(ids)), { 'ZREM', key }, {}
+    for i, raw in ipairs(ids) do
+        local kind, room = record.is_record(recs[i]) and record.peek(recs[i]), 1
+        if kind then
+            room = limit.pair_room(st.x, s.org, kind) - (st.taken[kind] or 0) - (picked[kind] or 0)
+        end
+        if room > 0 and #drop < n + 2 then
+            drop[#drop + 1], st.ids[#st.ids + 1], st.src[#st.src + 1] = raw, raw, s
+            picked[kind or ''] = (picked[kind or ''] or 0) + 1
+        end
+    end
+    if #drop > 2 then
+        redis.call(unpack(drop))
+    end
+    return #drop - 2
+end
+
+-- Takes from what was set aside, of at least this level (nil: of any), as much as the types admit now. Of very many
+-- types a visit looks at some.
+local function take_asides(k, st, s, n, level)
+    local got, source, kinds = 0, { share = s, is_aside = true }, s.view.asides
+    local first = #kinds > blocked.kinds and st.part % math.ceil(#kinds / blocked.kinds) * blocked.kinds or 0
+    for i = first + 1, math.min(first + blocked.kinds, #kinds) do
+        local kind = kinds[i]
+        if got < n and kind ~= levels.rest then
+            local most = aside_room(k, st, s, kind)
+            local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source, level) or 0
+            got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
+            s.popped = s.popped or {}
+            s.popped[kind] = (s.popped[kind] or 0) + count
+            if st.turns[kind] then
+                turns.use(st.turns[kind], s.org, count)
+            end
+        end
+    end
+    return got
+end
+
+-- Without settings nothing is held back any more.
+local function take_all_asides(k, st, s, n, level)
+    local got = 0
+    for _, kind in ipairs(s.view.asides) do
+        if got < n then
+            got = got + aside.take(k, s.org, kind, n - got, st, s, level)
+        end
+    end
+    return got
+end
+
+-- Of an org with jobs set aside: by level, those first that were set aside.
+function blocked.take(k, st, s, n)
+    local take_some, got, last = st.x and take_asides or take_all_asides, 0, nil
+    if st.x and s.view.is_aside[levels.rest] and st.looks < blocked.looks and aside.may_look(k, s.org, st.now) then
+        st.looks = st.looks + 1
+        got = take_rest(k, st, s, n)
+    end
+    for _, e in ipairs(s.view.order) do
+        if got < n and e.level ~= last then
+            last = e.level
+            got = got + take_some(k, st, s, n - got, tonumber(last))
+            got = got + ready.take(k, s, n - got, st, last)
+        end
+    end
+    return got < n and got + take_some(k, st, s, n - got) or got
+end
+
+-- The org has nothing to run but what its types hold back: it waits for them. Returns false, and it stays
+-- in the ring, when one admits something after all: what it gave were ids of finished jobs.
+function blocked.wait(k, st, s)
+    local kinds = levels.of(k, s.org).asides
+    local until_ms, held_by = {}, {}
+    for _, kind in ipairs(kinds) do
+        if kind ~= levels.rest then
+            local room, at, holder = aside_room(k, st, s, kind)
+            if room > 0 then
+                return false
+            end
+            until_ms[kind], held_by[kind] = at, holder
+        end
+    end
+    local list = {}
+    for _, kind in ipairs(kinds) do
+        local at, member = until_ms[kind], 'type/' .. kind
+        if kind == levels.rest then
+            at, member = st.now + aside.rest_ms, 'org/' .. s.org
+        elseif held_by[kind] == 'org' then
+            member = 'org/' .. s.org
+        else
+            turns.join(k, kind, s.org)
+        end
+        list[#list + 1] = { member = member, at = at }
+    end
+    parked.add_all(k, st.now, list)
+    return true
+end
