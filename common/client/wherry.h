@@ -49,7 +49,7 @@ enum wherry_error {
     WHERRY_OK = 0,
     WHERRY_ENOMEM,
     WHERRY_EINVAL,     /* an argument is wrong */
-    WHERRY_ETOOBIG,    /* over a limit: payload, batch */
+    WHERRY_ETOOBIG,    /* over a limit: payload, batch, a quota all by itself */
     WHERRY_ENOTFOUND,  /* no such job */
     WHERRY_ESTATE,     /* the job's state does not allow it */
     WHERRY_ELOST,      /* (workers only) */

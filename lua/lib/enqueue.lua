@@ -210,19 +210,20 @@ local function change_old(k, now, jobs, settings)
     end
 end
 
--- What the call would change of P:queued: org -> {jobs, bytes}.
-local function changes_of(jobs, by_deadline)
-    local changes = {}
+-- What the call asks of the quotas.
+local function demand_of(jobs, by_deadline)
+    local demand = {}
     for _, job in ipairs(jobs) do
-        local old, size = job.old, record.stamp_len + #bytes_of(job.head, by_deadline) + #job.payload
+        local old = job.old
         if old then
-            queued.add(changes, old.head[2], -1, -#old.rec)
+            quota.ask(demand, old.head[2], -1, -#old.rec, 0, 0)
         end
         if old or not job.existing then
-            queued.add(changes, job.head.org, 1, size)
+            local size = record.stamp_len + #bytes_of(job.head, by_deadline) + #job.payload
+            quota.ask(demand, job.head.org, 1, size, 1, size)
         end
     end
-    return changes
+    return demand
 end
 
 -- Jobs from the triples (id, head, payload) of a call, from argv[from] on.
@@ -260,9 +261,9 @@ function enqueue.run(k, now, jobs, settings, is_free)
     keys.guard(k)
     find_existing(k, jobs)
     if L and L.refuses and not is_free then
-        local changes = changes_of(jobs, settings.by_deadline)
-        if next(changes) ~= nil then
-            quota.check(k, now, L, changes)
+        local demand = demand_of(jobs, settings.by_deadline)
+        if next(demand) ~= nil then
+            quota.check(k, now, L, demand)
         end
     end
     for _, job in ipairs(jobs) do

@@ -274,6 +274,10 @@ class Enqueue(CliCase):
         self.assertIn("jobs:queue=1 (1 waiting)", self.wherry("queue", "stats").out)
         done = self.wherry("job", "enqueue", "t", status=75)
         self.assertIn("full", done.err)
+        self.wherry("limit", "set", "bytes:queue=100")
+        done = self.wherry("job", "enqueue", "t", "x" * 200, status=65)
+        self.assertIn(" bytes, the quota of the queue (bytes:queue) is 100: it never fits; make it "
+                      "smaller or raise the quota", done.err)
 
 
 if __name__ == "__main__":

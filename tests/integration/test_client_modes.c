@@ -101,6 +101,17 @@ static void test_fields_arrive(void **state)
     assert_non_null(strstr(wh_client_error(client), "unique is 7"));
 }
 
+/* Redis' clock, which all times of jobs are of. */
+static int64_t redis_now_ms(void)
+{
+    redisReply *r = wh_redis_fixture_cmd(redis, "TIME");
+    int64_t ms = strtoll(r->element[0]->str, NULL, 10) * 1000 +
+                 strtoll(r->element[1]->str, NULL, 10) / 1000;
+
+    freeReplyObject(r);
+    return ms;
+}
+
 static void test_conflicts(void **state)
 {
     (void)state;
@@ -115,9 +126,14 @@ static void test_conflicts(void **state)
     job.expires_ms = 600000;
     job.retry_for_ms = 500000;
     wh_client_enqueued first = enqueue(&job);
+    int64_t created = redis_now_ms();
     assert_int_equal(first.fate, WH_ENQUEUED_CREATED);
+    while (redis_now_ms() == created) { /* so that "from the second call" is later */
+    }
     job.payload = "two";
+    int64_t before = redis_now_ms();
     wh_client_enqueued r = enqueue(&job);
+    int64_t after = redis_now_ms();
     assert_int_equal(r.fate, WH_ENQUEUED_REPLACED);
     assert_string_equal(r.id, first.id);
     assert_job(first.id, WH_STATUS_PENDING, "two");
@@ -129,8 +145,9 @@ static void test_conflicts(void **state)
     assert_int_equal(rec->max_attempts, 3);
     assert_true(rec->timeout_ms == 60000);
     /* They count from the second call. */
-    assert_in_range(rec->retry_for_ms, 500000, 500000 + 60000);
-    assert_in_range(rec->expires_at_ms - rec->enqueued_at_ms, 600000, 600000 + 60000);
+    assert_in_range(rec->enqueued_at_ms + rec->retry_for_ms, before + 500000,
+                    after + 500000);
+    assert_in_range(rec->expires_at_ms, before + 600000, after + 600000);
     wh_client_record_free(rec);
 
     job.conflict = WH_CONFLICT_KEEP;
@@ -161,12 +178,14 @@ static void test_debounce(void **state)
     wh_client_enqueued first = enqueue(&job);
     job.delay_ms = 3600000;
     job.payload = "two";
+    int64_t before = redis_now_ms();
     wh_client_enqueued r = enqueue(&job);
+    int64_t after = redis_now_ms();
     assert_int_equal(r.fate, WH_ENQUEUED_EXTENDED);
     assert_string_equal(r.id, first.id);
     wh_client_record *rec = get(r.id);
     assert_int_equal(rec->status, WH_STATUS_SCHEDULED);
-    assert_true(rec->next_retry_at_ms > rec->enqueued_at_ms + 1800000);
+    assert_in_range(rec->next_retry_at_ms, before + 3600000, after + 3600000);
     wh_client_record_free(rec);
     /* Several at once: what exists is not told apart. */
     wh_client_job jobs[2] = {job, job};
@@ -245,6 +264,28 @@ static void test_backpressure(void **state)
     assert_int_equal(wh_client_retry_after_ms(NULL), 0);
 }
 
+/* Over the quota alone: for good, and the rest of its batch goes in. */
+static void test_never_fits(void **state)
+{
+    (void)state;
+    char large[200] = {0};
+    wh_client_job jobs[3] = {wh_client_job_make("a", "x", 1),
+                             wh_client_job_make("a", large, sizeof large),
+                             wh_client_job_make("a", "y", 1)};
+    wh_client_enqueued r[3] = {0};
+
+    freeReplyObject(
+        wh_redis_fixture_cmd(redis, "FCALL wh1_limit 1 " P " bytes:queue 100"));
+    assert_int_equal(wh_client_enqueue(client, NULL, &jobs[1], r), WHERRY_ETOOBIG);
+    assert_non_null(strstr(wh_client_error(client), "(bytes:queue) is 100: "));
+    assert_int_equal(wh_client_retry_after_ms(client), 0);
+    assert_int_equal(wh_client_code_is_transient(WHERRY_ETOOBIG), 0);
+    assert_int_equal(wh_client_enqueue_batch(client, NULL, jobs, 3, r), WHERRY_ETOOBIG);
+    assert_int_equal(r[0].created, 1);
+    assert_int_equal(r[1].error, WHERRY_ETOOBIG);
+    assert_int_equal(r[2].created, 1);
+}
+
 /* The texts of an asynchronous call are copied, the new one too. */
 static void test_async_copies(void **state)
 {
@@ -296,7 +337,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_fields_arrive), WITH_SERVER(test_conflicts),
         WITH_SERVER(test_debounce),      WITH_SERVER(test_backpressure),
-        WITH_SERVER(test_async_copies),  WITH_SERVER(test_older_struct),
+        WITH_SERVER(test_never_fits),    WITH_SERVER(test_async_copies),
+        WITH_SERVER(test_older_struct),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,7 +73,7 @@ static void each_setting_has_its_own_default(void **state)
     (void)state;
     wh_ll_set("jobs:org/a", "1000");
     wh_ll_set("bytes:org/*", "100");
-    wh_lc_error("WHBACKPRESSURE", "wh1_enqueue", "mail %b ORG a",
+    wh_lc_error("WHTOOBIG", "wh1_enqueue", "mail %b ORG a",
                 "01234567890123456789012345678901234567890123456789"
                 "01234567890123456789012345678901234567890123456789",
                 (size_t)100);
@@ -84,7 +84,8 @@ static void each_setting_has_its_own_default(void **state)
     refused(2, "a");
 }
 
-static void put_bytes(unsigned n, size_t size, const char *org, bool full)
+/* refusal: the error expected, NULL for none. */
+static void put_bytes(unsigned n, size_t size, const char *org, const char *refusal)
 {
     char *payload = calloc(1, size);
     struct wh_lc_args a = {0};
@@ -97,8 +98,8 @@ static void put_bytes(unsigned n, size_t size, const char *org, bool full)
     wh_lc_add_text(&a, "ORG");
     wh_lc_add_text(&a, "%s", org);
     free(payload);
-    if (full) {
-        wh_lc_error_args("WHBACKPRESSURE", "wh1_enqueue", &a);
+    if (refusal != NULL) {
+        wh_lc_error_args(refusal, "wh1_enqueue", &a);
         return;
     }
     redisReply *r = wh_lc_call_args("wh1_enqueue", &a);
@@ -106,25 +107,50 @@ static void put_bytes(unsigned n, size_t size, const char *org, bool full)
     freeReplyObject(r);
 }
 
+#define FULL "WHBACKPRESSURE"
+
 /* Bytes are those of the records: 9 for the time, the head, the payload. */
+enum { HEAD = 9 + 1 + 5 + 2 + 1 };
+
 static void bytes_of_records(void **state)
 {
-    enum { HEAD = 9 + 1 + 5 + 2 + 1 };
-
     (void)state;
     wh_lc_worker("w");
     wh_ll_set("bytes:org/a", "1000");
-    put_bytes(1, 600 - HEAD, "a", false);
-    put_bytes(2, 401 - HEAD, "a", true);
-    put_bytes(2, 400 - HEAD, "a", false);
-    put_bytes(3, 1, "a", true);
-    put_bytes(4, 5000, "b", false);
+    put_bytes(1, 600 - HEAD, "a", NULL);
+    put_bytes(2, 401 - HEAD, "a", FULL);
+    put_bytes(2, 400 - HEAD, "a", NULL);
+    put_bytes(3, 1, "a", FULL);
+    put_bytes(4, 5000, "b", NULL);
     wh_lc_claim("w", 1, "1");
-    put_bytes(3, 600 - HEAD, "a", false);
+    put_bytes(3, 600 - HEAD, "a", NULL);
     wh_ll_set("bytes:queue", "7000");
-    put_bytes(5, 1000, "b", true);
+    put_bytes(5, 1000, "b", FULL);
     wh_ll_set("bytes:queue", "7100");
-    put_bytes(5, 1000, "b", false);
+    put_bytes(5, 1000, "b", NULL);
+    wh_lc_audit();
+}
+
+/* What is over a quota alone is never told to try again, whatever else waits or memory there is. */
+static void what_never_fits_is_too_big(void **state)
+{
+    (void)state;
+    wh_ll_set("bytes:queue", "1000");
+    taken(1, "a");
+    put_bytes(2, 1000 - HEAD, "a", FULL);
+    put_bytes(
+        2, 1001 - HEAD, "a",
+        "WHTOOBIG the job has 1001 bytes, the quota of the queue (bytes:queue) is "
+        "1000: it never fits; make it smaller or raise the quota");
+    wh_ll_set("bytes:org/*", "500");
+    put_bytes(2, 500 - HEAD, "b", NULL);
+    put_bytes(3, 501 - HEAD, "b",
+              "WHTOOBIG the job has 501 bytes, the quota of its org (bytes:org/...) is "
+              "500: it never fits; make it smaller or raise the quota");
+    wh_ll_set("bytes:org/b", "5000");
+    put_bytes(3, 501 - HEAD, "b", FULL); /* of the queue */
+    wh_ll_set("bytes:queue", "");
+    put_bytes(3, 501 - HEAD, "b", NULL);
     wh_lc_audit();
 }
 
@@ -190,17 +216,31 @@ static void existing_jobs_need_no_room(void **state)
     refused(2, "default");
     wh_ll_set("jobs:queue", "");
     wh_ll_set("bytes:queue", "40");
-    wh_lc_error("WHBACKPRESSURE", "wh1_enqueue", "mail %s KEY k CONFLICT replace",
+    wh_lc_error("WHTOOBIG", "wh1_enqueue", "mail %s KEY k CONFLICT replace",
                 "a payload that makes the record larger than the quota");
+    wh_ll_set("bytes:queue",
+              "80"); /* 22 bytes and a key wait; the other needs more room */
+    taken(3, "default");
+    wh_lc_error("WHBACKPRESSURE", "wh1_enqueue", "mail %s KEY k CONFLICT replace",
+                "a payload that would do without job 3");
     wh_lc_audit();
 }
 
-/* All or nothing. */
+/* All or nothing; more jobs than the quota has room for are too big together. */
 static void a_batch_counts_whole(void **state)
 {
+    static const char *const refusals[] = {
+        [10] = NULL,
+        [11] = "WHBACKPRESSURE",
+        [12] =
+            "WHTOOBIG the call has 12 jobs, the quota of the queue (jobs:queue) is 11: "
+            "it never fits; enqueue fewer in one call or raise the quota",
+    };
+
     (void)state;
-    wh_ll_set("jobs:queue", "10");
-    for (unsigned n = 11; n >= 10; n--) {
+    wh_ll_set("jobs:queue", "11");
+    taken(100, "a");
+    for (unsigned n = 12; n >= 10; n--) {
         struct wh_lc_args a = {0};
 
         for (unsigned i = 0; i < n; i++) {
@@ -208,15 +248,15 @@ static void a_batch_counts_whole(void **state)
             wh_lc_add(&a, "\x93\xa4mail\xa1o\x05", 9);
             wh_lc_add_text(&a, "p");
         }
-        if (n == 11) {
-            wh_lc_error_args("WHBACKPRESSURE", "wh1_enqueue_batch", &a);
+        if (refusals[n] != NULL) {
+            wh_lc_error_args(refusals[n], "wh1_enqueue_batch", &a);
         } else {
             redisReply *r = wh_lc_call_args("wh1_enqueue_batch", &a);
             assert_int_equal(r->element[0]->integer, 10);
             freeReplyObject(r);
         }
     }
-    wh_lc_stat("pending", 10);
+    wh_lc_stat("pending", 11);
     wh_lc_audit();
 }
 
@@ -310,6 +350,7 @@ int main(void)
         WH_LC_TEST(jobs_of_an_org),
         WH_LC_TEST(each_setting_has_its_own_default),
         WH_LC_TEST(bytes_of_records),
+        WH_LC_TEST(what_never_fits_is_too_big),
         WH_LC_TEST(what_counts_as_waiting),
         WH_LC_TEST(recovered_and_replayed_are_never_refused),
         WH_LC_TEST(existing_jobs_need_no_room),

@@ -134,25 +134,47 @@ static bool deadline_of(const struct wh_lm *m, const struct wh_lm_new *s)
     return m->by_deadline && s->expires_ms > 0 && s->group == 0;
 }
 
-/* What the call would change: of one that changes a waiting job only the difference. */
-static void add_change(const struct wh_lm *m, const struct wh_lm_new *s,
-                       long long change[WH_LM_ORGS][2])
+/* What the call asks for, jobs [0] and bytes [1]: more than there are, and what it brings itself. */
+struct demand {
+    long long more[2], brought[2];
+};
+
+/* Of one that changes a waiting job only the difference is more. */
+static void add_demand(const struct wh_lm *m, const struct wh_lm_new *s,
+                       struct demand of[WH_LM_ORGS])
 {
     if (s->old >= 0) {
         const struct wh_lm_job *j = &m->job[s->old];
-        change[j->org][0]--;
-        change[j->org][1] -= j->bytes;
+        of[j->org].more[0]--;
+        of[j->org].more[1] -= j->bytes;
     }
     if (s->old >= 0 || s->reply == WH_LM_CREATED) {
-        change[s->org][0]++;
-        change[s->org][1] += wh_lm_record_size(s, deadline_of(m, s));
+        const long long add[2] = {1, wh_lm_record_size(s, deadline_of(m, s))};
+        for (int i = 0; i < 2; i++) {
+            of[s->org].more[i] += add[i];
+            of[s->org].brought[i] += add[i];
+        }
     }
 }
 
-/* What makes nothing more is never refused. */
-static bool is_over(long long quota, long long there, long long change)
+enum fit { FITS, FULL, NEVER };
+
+/* What makes nothing more is never refused; what is over a quota alone never fits. */
+static enum fit fit_in(const long long quota[2], const long long there[2],
+                       const struct demand *d)
 {
-    return quota > 0 && change > 0 && there + change > quota;
+    enum fit fit = FITS;
+
+    for (int i = 0; i < 2; i++) {
+        if (quota[i] == 0 || d->more[i] <= 0) {
+            continue;
+        }
+        if (d->brought[i] > quota[i]) {
+            return NEVER;
+        }
+        fit = there[i] + d->more[i] > quota[i] ? FULL : fit;
+    }
+    return fit;
 }
 
 static long long pick(const long long *of, unsigned org)
@@ -160,15 +182,17 @@ static long long pick(const long long *of, unsigned org)
     return of[org] > 0 ? of[org] : of[WH_LM_ORGS];
 }
 
-static bool is_full(const struct wh_lm *m, const struct wh_lm_new *specs,
-                    unsigned count)
+static enum fit fit_of(const struct wh_lm *m, const struct wh_lm_new *specs,
+                       unsigned count)
 {
     const struct wh_lm_limits *l = &m->limits;
-    long long change[WH_LM_ORGS][2] = {{0}}, there[WH_LM_ORGS][2] = {{0}};
-    long long all[2] = {0}, more[2] = {0};
+    const long long of_queue[2] = {l->jobs_queue, l->bytes_queue};
+    struct demand of[WH_LM_ORGS] = {0}, all = {0};
+    long long there[WH_LM_ORGS][2] = {{0}}, sum[2] = {0};
+    enum fit worst = FITS;
 
     for (unsigned i = 0; i < count; i++) {
-        add_change(m, &specs[i], change);
+        add_demand(m, &specs[i], of);
     }
     for (int n = 0; n < WH_LM_JOBS; n++) {
         if (waits(m, n)) {
@@ -177,17 +201,18 @@ static bool is_full(const struct wh_lm *m, const struct wh_lm_new *specs,
         }
     }
     for (unsigned o = 0; o < WH_LM_ORGS; o++) {
+        const long long quota[2] = {pick(l->jobs_org, o), pick(l->bytes_org, o)};
+        enum fit fit = fit_in(quota, there[o], &of[o]);
+
+        worst = fit > worst ? fit : worst;
         for (int i = 0; i < 2; i++) {
-            all[i] += there[o][i];
-            more[i] += change[o][i];
-        }
-        if (is_over(pick(l->jobs_org, o), there[o][0], change[o][0]) ||
-            is_over(pick(l->bytes_org, o), there[o][1], change[o][1])) {
-            return true;
+            sum[i] += there[o][i];
+            all.more[i] += of[o].more[i];
+            all.brought[i] += of[o].brought[i];
         }
     }
-    return is_over(l->jobs_queue, all[0], more[0]) ||
-           is_over(l->bytes_queue, all[1], more[1]);
+    enum fit fit = fit_in(of_queue, sum, &all);
+    return fit > worst ? fit : worst;
 }
 
 /* --------------------------------------------------------------- writes */
@@ -260,8 +285,9 @@ const char *wh_lm_enqueue(struct wh_lm *m, struct wh_lm_new *specs, unsigned cou
     if (!find_existing(m, specs, count)) {
         return "WHBADARG";
     }
-    if (!is_free && is_full(m, specs, count)) {
-        return "WHBACKPRESSURE";
+    enum fit fit = is_free ? FITS : fit_of(m, specs, count);
+    if (fit != FITS) {
+        return fit == NEVER ? "WHTOOBIG" : "WHBACKPRESSURE";
     }
     for (unsigned i = 0; i < count; i++) {
         if (specs[i].reply == WH_LM_CREATED) {
