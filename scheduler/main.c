@@ -32,19 +32,23 @@ static void set_up_log(const wh_scheduler_config *c)
     wh_log_options_apply(&c->log);
 }
 
+/* *out is there also when something was refused, unless nothing can be told of the rest. */
 static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
 {
     const wh_conf_source src = {.argc = p->argc,
                                 .argv = p->argv,
                                 .env = (const char *const *)environ,
-                                .report = &p->report};
+                                .report = &p->report,
+                                .keeps_refused = true};
     wh_err err = wh_conf_load(&wh_options_scheduler, &src, out, eb);
-    if (!err && wh_conf_action_of(*out) != WH_CONF_HELP &&
-        wh_conf_action_of(*out) != WH_CONF_VERSION)
-        err = wh_options_scheduler_check(*out, &p->report, eb);
-    if (err && *out) {
-        wh_conf_free(*out);
-        *out = NULL;
+    if (*out && wh_conf_action_of(*out) != WH_CONF_HELP &&
+        wh_conf_action_of(*out) != WH_CONF_VERSION) {
+        wh_errbuf why = {0};
+        wh_err unfit = wh_options_scheduler_check(*out, &p->report, &why);
+        if (!err && unfit) {
+            err = unfit;
+            *eb = why;
+        }
     }
     return err;
 }
@@ -61,6 +65,7 @@ static void on_signal(void *arg, int signo)
     wh_errbuf eb = {0};
     if (load(p, &fresh, &eb)) {
         wh_conf_report_log(&p->report, &eb);
+        wh_conf_free(fresh);
         return;
     }
     wh_buf frozen = {0};
@@ -143,6 +148,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     wh_err err = load(&p, &p.conf, &eb);
     if (err) {
+        wh_errbuf why = {0};
+        if (p.conf && check(wh_conf_values(p.conf), &why))
+            wh_conf_blame(p.conf, &why, &p.report);
+        wh_conf_free(p.conf);
         (void)wh_conf_report_tell(&p.report, "wherry-scheduler", &eb);
         return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
     }

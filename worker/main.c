@@ -26,21 +26,24 @@ typedef struct program {
     wh_conf_report report; /* of the last load */
 } program;
 
+/* *out is there also when something was refused, unless nothing can be told of the rest. */
 static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
 {
     const wh_conf_source src = {.argc = p->argc,
                                 .argv = p->argv,
                                 .env = (const char *const *)environ,
-                                .report = &p->report};
+                                .report = &p->report,
+                                .keeps_refused = true};
     wh_err err = wh_conf_load(&wh_options_table, &src, out, eb);
 
-    if (err == WH_OK && wh_conf_action_of(*out) != WH_CONF_HELP &&
+    if (*out != NULL && wh_conf_action_of(*out) != WH_CONF_HELP &&
         wh_conf_action_of(*out) != WH_CONF_VERSION) {
-        err = wh_options_check(wh_conf_values(*out), eb);
-        if (err != WH_OK) {
-            wh_conf_blame(*out, eb, &p->report);
-            wh_conf_free(*out);
-            *out = NULL;
+        wh_errbuf why = {0};
+        wh_err check = wh_options_check_all(*out, &p->report, &why);
+
+        if (err == WH_OK && check != WH_OK) {
+            err = check;
+            *eb = why;
         }
     }
     return err;
@@ -140,12 +143,39 @@ static void warn_of_nothing(const wh_options *o)
     }
 }
 
-static void on_refused_handler(void *arg, const wh_errbuf *eb)
+static void on_refused(void *arg, const wh_errbuf *eb)
 {
     program *p = arg;
     wh_errbuf why = *eb;
 
     wh_conf_blame(p->conf, &why, &p->report);
+}
+
+static void tear_down(program *p)
+{
+    wh_worker_free(p->worker);
+    wh_child_teardown();
+    wh_loop_free(p->loop);
+}
+
+/* Connects to nothing. Each refusal goes into the report. */
+static wh_err make(program *p, wh_errbuf *eb)
+{
+    const wh_registry_refusals refusals = {on_refused, p};
+    wh_err err = set_up(p, eb);
+
+    return err != WH_OK ? err
+                        : wh_worker_new(p->loop, wh_conf_values(p->conf), &refusals,
+                                        &p->worker, eb);
+}
+
+/* The load was refused: what else would be, so that nobody has to come twice? */
+static void look_further(program *p)
+{
+    wh_errbuf eb = {0};
+
+    (void)make(p, &eb);
+    tear_down(p);
 }
 
 /* --check-config goes as far as the handlers; nothing is connected. */
@@ -154,13 +184,8 @@ static int run(program *p, bool only_check)
     const wh_options *o = wh_conf_values(p->conf);
     wh_errbuf eb = {0};
     wh_exit status = WH_EXIT_OK;
-    wh_err err = set_up(p, &eb);
+    wh_err err = make(p, &eb);
 
-    if (err == WH_OK) {
-        const wh_registry_refusals refusals = {on_refused_handler, p};
-
-        err = wh_worker_new(p->loop, o, &refusals, &p->worker, &eb);
-    }
     if (err == WH_OK && only_check) {
         warn_of_nothing(o);
         status = wh_conf_report_tell(&p->report, "wherry-worker", &eb);
@@ -182,9 +207,7 @@ static int run(program *p, bool only_check)
         (void)wh_conf_report_tell(&p->report, "wherry-worker", &eb);
         status = wh_err_exit(err);
     }
-    wh_worker_free(p->worker);
-    wh_child_teardown();
-    wh_loop_free(p->loop);
+    tear_down(p);
     return (int)status;
 }
 
@@ -213,7 +236,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     wh_err err = load(&p, &p.conf, &eb);
     if (err != WH_OK) {
+        if (p.conf != NULL && wh_conf_action_of(p.conf) != WH_CONF_PRINT) {
+            look_further(&p);
+        }
         (void)wh_conf_report_tell(&p.report, "wherry-worker", &eb);
+        wh_conf_free(p.conf);
         return err == WH_EINVAL ? WH_EXIT_USAGE : (int)wh_err_exit(err);
     }
     wh_conf_action action = wh_conf_action_of(p.conf);

@@ -5,7 +5,7 @@
 #ifndef WH_WORKER_OPTIONS_H
 #define WH_WORKER_OPTIONS_H
 
-#include "common/base/conf.h"
+#include "common/base/conf_report.h"
 #include "common/base/log_options.h"
 #include "common/io/redis_options.h"
 #include "worker/executors/executor.h"
@@ -36,6 +36,10 @@ extern const wh_opt_table wh_options_table;
 /* What the table can't check: lease against heartbeat, options that go together.
  * WH_ECONFIG; the option's name comes first. */
 wh_err wh_options_check(const wh_options *o, wh_errbuf *eb) WH_MUSTCHECK;
+/* The same for all mistakes, each with its place in the report; eb has the first. What was
+ * refused before is no part of it. */
+wh_err wh_options_check_all(const wh_conf *conf, wh_conf_report *report,
+                            wh_errbuf *eb) WH_MUSTCHECK;
 /* The name, or the host's. */
 void wh_options_name(const wh_options *o, char out[WH_JOB_NAME_MAX + 1]);
 int64_t wh_options_heartbeat_ms(const wh_options *o);

@@ -62,7 +62,7 @@ wh_err wh_options_executor(const wh_options *o, char *out, size_t size)
                : WH_ETOOBIG;
 }
 
-wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
+static wh_err check_heartbeat(const wh_options *o, wh_errbuf *eb)
 {
     if (wh_options_heartbeat_ms(o) > o->lease_ms / 2) {
         return wh_err_set(
@@ -71,8 +71,57 @@ wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
             "may be lost",
             (long long)o->lease_ms);
     }
+    return WH_OK;
+}
+
+static wh_err check_queues(const wh_options *o, wh_errbuf *eb)
+{
     if (wh_options_queue_count(o) > 500) {
         return wh_err_set(eb, WH_ECONFIG, "queues: at most 500 of one worker");
     }
+    return WH_OK;
+}
+
+static wh_err check_redis(const wh_options *o, wh_errbuf *eb)
+{
     return wh_redis_options_check(&o->redis, eb);
+}
+
+static const struct {
+    wh_err (*run)(const wh_options *o, wh_errbuf *eb);
+    const char *with; /* besides the option that it blames it looks at this one */
+} checks[] = {{check_heartbeat, "lease"}, {check_queues, ""}, {check_redis, ""}};
+
+enum { CHECKS = sizeof checks / sizeof checks[0] };
+
+wh_err wh_options_check(const wh_options *o, wh_errbuf *eb)
+{
+    wh_err err = WH_OK;
+
+    for (size_t i = 0; i < CHECKS && err == WH_OK; i++) {
+        err = checks[i].run(o, eb);
+    }
+    return err;
+}
+
+wh_err wh_options_check_all(const wh_conf *conf, wh_conf_report *report, wh_errbuf *eb)
+{
+    wh_err first = WH_OK;
+
+    for (size_t i = 0; i < CHECKS; i++) {
+        wh_errbuf why = {0};
+        wh_err err = wh_conf_is_refused(report, checks[i].with)
+                         ? WH_OK
+                         : checks[i].run(wh_conf_values(conf), &why);
+
+        if (err == WH_OK) {
+            continue;
+        }
+        wh_conf_blame(conf, &why, report);
+        if (first == WH_OK) {
+            first = err;
+            *eb = why;
+        }
+    }
+    return first;
 }

@@ -111,11 +111,33 @@ static wh_err load_schema(const wh_handler_config *c, wh_schema **out, wh_errbuf
                       c->name, inner.text);
 }
 
-static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf *eb)
+/* What is wrong with the handlers: the first of it, and who is told of all. */
+typedef struct verdict {
+    const wh_registry_refusals *refusals;
+    wh_err err;
+    wh_errbuf *eb;
+} verdict;
+
+/* err, for its caller to see. */
+static wh_err judge(verdict *v, wh_err err, const wh_errbuf *why)
+{
+    if (err == WH_OK) {
+        return err;
+    }
+    if (v->err == WH_OK && v->eb != NULL) {
+        *v->eb = *why;
+    }
+    v->err = v->err == WH_OK ? err : v->err;
+    if (v->refusals->tell != NULL && err != WH_ENOMEM) {
+        v->refusals->tell(v->refusals->arg, why);
+    }
+    return err;
+}
+
+static wh_err find_kind(wh_handler *h, const wh_registry_setup *o, wh_errbuf *eb)
 {
     wh_errbuf inner = {0};
     const char *rest = NULL;
-    wh_executor_setup setup = o->executor;
 
     if (h->config.run == NULL || h->config.run[0] == '\0') {
         return wh_err_set(
@@ -126,22 +148,27 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
     }
     h->kind = o->kind_of != NULL ? o->kind_of(h->config.run, &rest, &inner)
                                  : wh_executor_kind_of(h->config.run, &rest, &inner);
-    if (h->kind == NULL) {
-        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.run: %s", h->config.name,
-                          inner.text);
-    }
-    wh_err err = wh_registry_policy(&h->config, &h->policy, eb);
-    if (err == WH_OK) {
-        err = load_schema(&h->config, &h->schema, eb);
-    }
-    if (err != WH_OK) {
-        return err;
-    }
-    if (wh_program_dir(h->config.dir, &inner) != WH_OK) {
-        return wh_err_set(eb, WH_ECONFIG, "handlers.%s.%s", h->config.name, inner.text);
-    }
+    return h->kind != NULL ? WH_OK
+                           : wh_err_set(eb, WH_ECONFIG, "handlers.%s.run: %s",
+                                        h->config.name, inner.text);
+}
+
+static wh_err check_dir(const wh_handler_config *c, wh_errbuf *eb)
+{
+    wh_errbuf inner = {0};
+
+    return wh_program_dir(c->dir, &inner) == WH_OK
+               ? WH_OK
+               : wh_err_set(eb, WH_ECONFIG, "handlers.%s.%s", c->name, inner.text);
+}
+
+static wh_err create_executor(wh_handler *h, const wh_registry_setup *o, wh_errbuf *eb)
+{
+    wh_errbuf inner = {0};
+    wh_executor_setup setup = o->executor;
+
     setup.config = &h->config;
-    err = h->kind->create(&setup, &h->executor, &inner);
+    wh_err err = h->kind->create(&setup, &h->executor, &inner);
     if (err != WH_OK) {
         h->executor = NULL;
         return wh_err_set(eb, err, "handlers.%s.run: %s", h->config.name,
@@ -150,32 +177,36 @@ static wh_err open_handler(wh_handler *h, const wh_registry_setup *o, wh_errbuf 
     return WH_OK;
 }
 
-/* All of them, for whoever wants to know what is wrong with each. */
+static void open_handler(wh_handler *h, const wh_registry_setup *o, verdict *v)
+{
+    wh_errbuf why = {0};
+    wh_err found = judge(v, find_kind(h, o, &why), &why);
+
+    (void)judge(v, wh_registry_policy(&h->config, &h->policy, &why), &why);
+    (void)judge(v, load_schema(&h->config, &h->schema, &why), &why);
+    (void)judge(v, check_dir(&h->config, &why), &why);
+    if (found == WH_OK) {
+        (void)judge(v, create_executor(h, o, &why), &why);
+    }
+}
+
+/* Up to the first that is wrong, or all of them when somebody wants to know. */
 static wh_err open_handlers(wh_registry *r, const wh_registry_setup *o, wh_errbuf *eb)
 {
-    wh_err first = WH_OK;
+    verdict v = {.refusals = &o->refusals, .eb = eb};
 
-    for (size_t i = 0; i < o->n; i++) {
-        wh_errbuf why = {0};
+    for (size_t i = 0; i < o->n && v.err != WH_ENOMEM; i++) {
         wh_handler *h = &r->handlers[i];
 
         h->config = o->configs[i];
         h->index = i;
         r->n++;
-        wh_err err = open_handler(h, o, &why);
-        if (err == WH_OK) {
-            continue;
-        }
-        if (first == WH_OK && eb != NULL) {
-            *eb = why;
-        }
-        first = first == WH_OK ? err : first;
-        if (o->refusals.tell == NULL || err == WH_ENOMEM) {
+        open_handler(h, o, &v);
+        if (v.err != WH_OK && o->refusals.tell == NULL) {
             break;
         }
-        o->refusals.tell(o->refusals.arg, &why);
     }
-    return first;
+    return v.err;
 }
 
 static void index_handlers(wh_registry *r)

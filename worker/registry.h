@@ -25,9 +25,10 @@ struct wh_handler {
     bool is_blocked;      /* refused a submit: wait until it tells of capacity */
 };
 
-/* Told of each handler that is refused. */
+/* Told of all that is wrong with each handler. */
 typedef struct wh_registry_refusals {
-    void (*tell)(void *arg, const wh_errbuf *eb); /* NULL: the first one ends it */
+    void (*tell)(void *arg,
+                 const wh_errbuf *eb); /* NULL: the first wrong one ends it */
     void *arg;
 } wh_registry_refusals;
 

@@ -421,6 +421,10 @@ wh_err wh_worker_new(wh_loop *l, const wh_options *o,
     wh_err err = make_partitions(w, eb);
     if (err == WH_OK) {
         err = make_store(w, eb);
+        if (err == WH_ECONFIG) { /* the handlers' mistakes are told too */
+            refusals->tell(refusals->arg, eb);
+            (void)make_handlers(w, refusals, &(wh_errbuf){0});
+        }
     }
     if (err == WH_OK) {
         err = make_handlers(w, refusals, eb);

@@ -28,8 +28,8 @@ typedef enum wh_worker_state {
     WH_WORKER_STATE_COUNT
 } wh_worker_state;
 
-/* o and all it points to must outlive the worker. WH_ECONFIG names what is wrong; refusals
- * are told of all handlers with which something is. */
+/* o and all it points to must outlive the worker. WH_ECONFIG names the first that is
+ * wrong; refusals are told of all. */
 wh_err wh_worker_new(wh_loop *l, const wh_options *o,
                      const wh_registry_refusals *refusals, wh_worker **out,
                      wh_errbuf *eb) WH_MUSTCHECK;

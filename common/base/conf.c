@@ -236,13 +236,16 @@ static wh_err load_values(wh_conf *c, const wh_conf_source *src,
                           const wh_conf_args *args, wh_errbuf *eb)
 {
     wh_conf_report *report = c->report;
-    wh_err err = wh_conf_refuse_more(report, load_file(c, src, args, eb));
+    wh_err err = load_file(c, src, args, eb);
+    c->is_cut = err != WH_OK;
+    err = wh_conf_refuse_more(report, err);
     if (err == WH_OK) {
         err = load_env(c, src->env, eb);
     }
     if (err == WH_OK) {
         err = wh_conf_args_apply(c, args, eb);
     }
+    c->is_cut = c->is_cut || err != WH_OK;
     if (report != NULL && err == WH_ENOMEM) {
         report->n = 0; /* that is the error, then */
     }
@@ -266,17 +269,19 @@ wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **
     }
     /* Help must work where the configuration is broken. */
     bool wants_values = c->action != WH_CONF_HELP && c->action != WH_CONF_VERSION;
+    bool is_whole = false;
     if (err == WH_OK && wants_values) {
         err = load_values(c, src, &args, eb);
+        is_whole = !c->is_cut;
     }
     wh_conf_args_fini(&args);
-    if (err != WH_OK) {
+    if (err != WH_OK && !(is_whole && src->keeps_refused)) {
         wh_conf_free(c);
         return err;
     }
     c->report = NULL; /* the caller's, and only for the load */
     *out = c;
-    return WH_OK;
+    return err;
 }
 
 void wh_conf_free(wh_conf *c)

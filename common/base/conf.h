@@ -129,12 +129,15 @@ typedef struct wh_conf_source {
     const char *file;       /* NULL: --config/-c, else WHERRY_CONFIG, else none */
     bool allow_rest; /* keep operands (see wh_conf_rest) instead of refusing them */
     wh_conf_report
-        *report; /* filled in any case; NULL: the first mistake ends the load */
+        *report;        /* filled in any case; NULL: the first mistake ends the load */
+    bool keeps_refused; /* with a report: see wh_conf_load */
 } wh_conf_source;
 
 /* Loads and validates everything. On error *out is NULL and eb says what, where and
  * what would be right (WH_ECONFIG; a wrong command line is WH_EINVAL) of the first
- * mistake; the report has the others too. --config FILE,
+ * mistake; the report has the others too. With keeps_refused, *out is there also when
+ * values were refused but all was read: for checks that come later, so that theirs are
+ * told at once (wh_conf_blame knows what was refused already). --config FILE,
  * --help, --version, --print-config, --check-config (both with --json) are understood
  * by themselves. */
 wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out,

@@ -51,6 +51,7 @@ struct wh_conf {
     wh_conf_report *report; /* while it is loaded; may be NULL */
     char *file;
     unsigned file_mode;
+    bool is_cut; /* the file or another source was not read to its end */
     void *values;
     wh_conf_from *from;        /* n_opts */
     wh_conf_section *sections; /* n_sections */

@@ -177,6 +177,27 @@ static struct match match(const wh_conf *c, const char *text)
     return best;
 }
 
+/* "handlers.a" has "handlers.a.run"; but of all "handlers" one may be refused and the
+ * others be read. */
+static bool has_option(const char *refused, const char *option)
+{
+    size_t n = strlen(refused);
+    if (n == 0 || strncmp(refused, option, n) != 0) {
+        return false;
+    }
+    return option[n] == '\0' || (option[n] == '.' && strchr(refused, '.') != NULL);
+}
+
+bool wh_conf_is_refused(const wh_conf_report *report, const char *option)
+{
+    for (size_t i = 0; report != NULL && i < report->n; i++) {
+        if (has_option(report->faults[i].option, option)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void wh_conf_blame(const wh_conf *c, wh_errbuf *eb, wh_conf_report *report)
 {
     struct match m = match(c, eb->text);
@@ -189,6 +210,9 @@ void wh_conf_blame(const wh_conf *c, wh_errbuf *eb, wh_conf_report *report)
         r.option = option;
         r.message += m.len + 1;
         r.message += strspn(r.message, " ");
+        if (wh_conf_is_refused(report, option)) {
+            return;
+        }
     }
     if (kind == WH_CONF_FROM_FILE) {
         r.file = c->file != NULL ? c->file : "file";

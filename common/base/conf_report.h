@@ -31,15 +31,20 @@ struct wh_conf_report {
     wh_err code; /* of the first fault */
     char file[1024];
     size_t n;
-    wh_conf_fault
-        faults[WH_CONF_FAULTS_MAX]; /* in the order of the file, then others */
+    wh_conf_fault faults
+        [WH_CONF_FAULTS_MAX]; /* the load's in the order of the file, then others */
 };
 
 /* An error of a later check: when its text starts with the path of an option or of an
  * item ("handlers.hash.run: …"), puts in front where the value in force comes from. An
  * error that has its place, or is about no option, stays as it is. Adds it to the report
- * (may be NULL); only the first one there changes eb. */
+ * (may be NULL), unless what it is about was refused there already: only the first one
+ * there changes eb. */
 void wh_conf_blame(const wh_conf *c, wh_errbuf *eb, wh_conf_report *report);
+
+/* Is the option, or the item that it belongs to, among what was refused? Its value is not
+ * the one that was given, then. report may be NULL. */
+bool wh_conf_is_refused(const wh_conf_report *report, const char *option);
 
 /* {"valid":true}, or {"valid":false,"errors":[{"message", "file", "line", "column",
  * "source", "option"}, …]} when eb holds an error. */

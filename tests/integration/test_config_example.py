@@ -241,6 +241,19 @@ class Example(unittest.TestCase):
         done = run(WORKER, "-c", file)
         self.assertEqual((done.returncode, done.stderr.count(f"wherry-worker: {file}:")),
                          (EX_CONFIG, 2))
+        file = self.write("bad.yaml", "slots: 0\nlease: 10s\nheartbeat: 9s\nhandlers:\n"
+                                      "  a: 'magic:a'\n  b: {run: 'exec:/nowhere/b', dir: /nowhere}\n"
+                                      "  c: {timeout: 5, schema: /nowhere.json}\n  d: [x]\n")
+        for flags in (("--check-config",), ()):
+            done = run(WORKER, "-c", file, *flags)
+            told = [line.removeprefix(f"wherry-worker: {file}:") for line in done.stderr.splitlines()]
+            self.assertEqual([re.match(r"\d+:\d+: [\w.]+", line)[0] for line in told],
+                             ["1:8: slots", "5:6: handlers.a.run", "7:16: handlers.c.timeout",
+                              "8:6: handlers.d", "3:12: heartbeat", "6:36: handlers.b.dir",
+                              "6:12: handlers.b.run", "7:3: handlers.c.run", "7:27: handlers.c.schema"])
+        file = self.write("bad.yaml", "lease: 1\nheartbeat: 9s\nhandlers: {a: 'exec:/nowhere/a'}\n")
+        status, verdict = self.wherry("check", file) # no word on the half of a lease not known
+        self.assertEqual([e["option"] for e in verdict["errors"]], ["lease", "handlers.a.run"])
         many = self.write("many.yaml", "".join(f"zzzzz{i}: 1\n" for i in range(30)))
         done = run(WORKER, "-c", many)
         self.assertEqual(len(done.stderr.splitlines()), 21)
@@ -353,11 +366,15 @@ class SchedulerExample(unittest.TestCase):
                               "4:19: schedules.c.expression:"])
             done = run(program, "-c", file.name, "--check-config", "--json")
             self.assertEqual([e["line"] for e in json.loads(done.stdout)["errors"]], [5, 2, 4])
+            file.write("leader: x\n")
+            file.flush()
+            done = run(program, "-c", file.name, "--check-config", "--json")
+            self.assertEqual([e["line"] for e in json.loads(done.stdout)["errors"]], [6, 5, 2, 4])
             file.write("schedule_set: a b\n")
             file.flush()
             done = run(program, "-c", file.name)
             self.assertEqual(done.stderr.count("schedule_set: \"a b\" is no name"), 1)
-            self.assertEqual(len(done.stderr.splitlines()), 2)
+            self.assertEqual(len(done.stderr.splitlines()), 3)
 
 
 class AccessList(DocsTest):

@@ -111,6 +111,7 @@ static void test_each_refusal_is_told(void **state)
 {
     (void)state;
     static const wh_executor_events none;
+    static char nowhere[] = "/nowhere";
     wh_handler_config c[4] = {handler(any, NULL), handler(mail, run),
                               handler(mail, run), handler(mail, run)};
     wh_buf said = {0};
@@ -123,14 +124,19 @@ static void test_each_refusal_is_told(void **state)
                            .refusals = {note_refusal, &said}};
 
     n_fakes = 0;
+    c[0].dir = nowhere; /* both of it */
     c[2].retry = bad_retry;
     assert_int_equal(wh_registry_new(&o, &r, &eb), WH_ECONFIG);
     assert_null(r);
+    assert_non_null(strstr(wh_buf_str(&said), "\nhandlers.*.dir: /nowhere"));
     const char *second = strstr(wh_buf_str(&said), "\nhandlers.mail.retry: ");
     assert_non_null(second);
     assert_memory_equal(wh_buf_str(&said), eb.text, strlen(eb.text));
     assert_ptr_equal(strchr(second + 1, '\n'), said.data + said.len - 1);
-    assert_true(n_fakes == 2 && fakes[0].is_freed && fakes[1].is_freed);
+    assert_int_equal(n_fakes, 3);
+    for (size_t i = 0; i < n_fakes; i++) {
+        assert_true(fakes[i].is_freed);
+    }
     wh_buf_fini(&said);
 }
 

@@ -296,6 +296,56 @@ static void test_all_sources(void **state)
     wh_buf_fini(&got);
 }
 
+/* What is kept of a refused load: later checks tell of the rest, once and only of what
+ * was not refused before. What was cut off is not kept. */
+static void test_keeps_refused(void **state)
+{
+    (void)state;
+    static wh_conf_report r;
+    const char *const texts[] = {"slots: x\nregion: eu\nredis: {timeout: 1s}\n"
+                                 "queues: {a: 5, a: 6}\n"
+                                 "handlers: {h: [1], i.j: {timeout: 5}}\n",
+                                 "slots: 3\nregion: {\n", "slots: 3\n"};
+    for (size_t i = 0; i < 3; i++) {
+        char *file = demo_file(texts[i], strlen(texts[i]));
+        const wh_conf_source src = {.file = file, .report = &r, .keeps_refused = true};
+        wh_errbuf eb = {.text = ""};
+        wh_conf *c = NULL;
+        assert_int_equal(wh_conf_load(&demo_table, &src, &c, &eb),
+                         i == 2 ? WH_OK : WH_ECONFIG);
+        (void)unlink(file);
+        assert_true((c != NULL) == (i != 1));
+        if (i > 0) {
+            wh_conf_free(c);
+            continue;
+        }
+        assert_int_equal(demo_of(c)->slots, 10); /* the default */
+        assert_string_equal(demo_of(c)->region, "eu");
+        assert_int_equal(r.n, 4);
+        static const char *const known[] = {"slots: few", "handlers.h.command: missing",
+                                            "handlers.i.j.timeout: short",
+                                            "queues: few"};
+        static const char *const fresh[] = {"redis.timeout: short", "region: far",
+                                            "queues.a.weight: odd",
+                                            "handlers.i.j.command: missing"};
+        for (size_t k = 0; k < 4; k++) {
+            wh_errbuf why = {.text = ""};
+            (void)wh_err_set(&why, WH_ECONFIG, "%s", known[k]);
+            wh_conf_blame(c, &why, &r);
+            assert_int_equal(r.n, 4 + k);
+            (void)wh_err_set(&why, WH_ECONFIG, "%s", fresh[k]);
+            wh_conf_blame(c, &why, &r);
+            assert_int_equal(r.n, 5 + k);
+        }
+        assert_true(wh_conf_is_refused(&r, "slots"));
+        assert_false(wh_conf_is_refused(&r, "slot"));
+        assert_false(wh_conf_is_refused(&r, "slotss"));
+        assert_false(wh_conf_is_refused(&r, ""));
+        assert_false(wh_conf_is_refused(NULL, "slots"));
+        wh_conf_free(c);
+    }
+}
+
 static void test_at_most(void **state)
 {
     (void)state;
@@ -325,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_all),
         cmocka_unit_test(test_all_sources),
+        cmocka_unit_test(test_keeps_refused),
         cmocka_unit_test(test_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
