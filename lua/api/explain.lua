@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_explain: why does this job not run? ARGV id -> flat fact, value… (docs/protocol.md section 8).
--- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(workers + places and orgs of the ring with a weight
+-- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(workers + places, groups and orgs of the ring with a weight
 -- + orgs in flight); in a list it looks at 100,000 ids from each end.
 local explain = { depth = 100000, holders = 10 }
 
@@ -14,18 +14,47 @@ local function position(key, read, raw)
         or nil
 end
 
--- How many ids stand before this one in its org, by the order in which they run; nil when it is not found.
--- What was set aside runs first, as soon as its type may.
-local function ahead_in_org(k, org, raw)
-    local before, found = 0, nil
-    ready.each(k, org, function(key, read, length)
-        local at = not found and length > 0 and position(key, read, raw)
-        if at then
-            found = string.sub(key, 1, #k.aside_) == k.aside_ and at or before + at
+-- How many jobs run before number `at` of one member of a level's ring: its own, and of each other one those whose
+-- turn comes first. What stands at 'inf' (at its cap, or held for its type) counts as though it came back now.
+local function ahead_in_ring(ring, members, own, at)
+    local flat, turns, lowest = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}, nil
+    for i = 1, #flat, 2 do
+        local v = flat[i + 1] ~= 'inf' and tonumber(flat[i + 1]) or nil
+        turns[flat[i]], lowest = v, lowest or v
+    end
+    lowest = lowest or 0
+    local mine, n = (turns[own] or lowest) + at, at
+    for _, m in ipairs(members) do
+        local first = mine - (turns[m.name] or lowest) + (m.name < own and 1 or 0)
+        n = n + (m.name ~= own and math.max(0, math.min(m.n, math.ceil(first))) or 0)
+    end
+    return n
+end
+
+-- How many jobs of its org run before this one (nil when it is not found), and how many are ready in all. What was
+-- set aside runs first, as soon as its type may; it is before nothing else till then.
+local function in_its_org(k, org, raw, head)
+    local p, list = place.of(k, head), keys.ready(k, org, string.format('%d', head[3]))
+    local at = position(p.key, p.kind == 'soonest' and 'ZRANGE' or 'LRANGE', raw)
+    local before, sum, is_reached, aside_at, members = 0, 0, false, nil, {}
+    ready.each(k, org, function(key, read, length, g)
+        sum = sum + length
+        if string.sub(key, 1, #k.aside_) == k.aside_ then
+            aside_at = aside_at or (not at and length > 0 and position(key, read, raw) or nil)
+            return
         end
-        before = before + length
+        is_reached = is_reached or key == (p.kind == 'soonest' and p.key or list)
+        before = before + (is_reached and 0 or length)
+        if key == list or (g and g.level == p.level) then
+            members[#members + 1] = { name = g and g.name or '', n = length }
+        end
     end)
-    return found
+    if not at then
+        return aside_at, sum
+    elseif p.kind == 'soonest' or #members == 1 then
+        return before + at, sum
+    end
+    return before + ahead_in_ring(k.groups_ .. org .. ':' .. p.level, members, p.group or '', at), sum
 end
 
 -- "org n, org n": who has most jobs in flight; and how many there are in all.
@@ -135,15 +164,9 @@ local function estimate(k, c, slots)
 end
 
 local function put_fleet(out, f)
-    local put, number = record.put, record.decimal
-    put(out, 'workers', number(f.live))
-    put(out, 'workers_lost', number(f.lost))
-    put(out, 'workers_quiet', number(f.quiet))
-    put(out, 'workers_able', number(f.able))
-    put(out, 'workers_pressed', number(f.pressed))
-    put(out, 'pressure', f.why)
-    put(out, 'slots', number(f.slots))
-    put(out, 'slots_used', number(f.used))
+    fleet.put(out, f)
+    record.put(out, 'workers_able', record.decimal(f.able))
+    record.put(out, 'pressure', f.why)
 end
 
 local function add_reason(out, reason, until_ms)
@@ -169,11 +192,12 @@ local function add_waiting(k, now, out, c, f)
     put(out, 'of', value)
     put(out, 'used', used_of(k, reason, c))
     put_fleet(out, f)
-    c.ahead = ahead_in_org(k, c.org, c.raw)
+    local org_ready
+    c.ahead, org_ready = in_its_org(k, c.org, c.raw, c.head)
     put(out, 'ahead_org', number(c.ahead))
     put(out, 'ahead_orgs', number(redis.call('ZRANK', k.ring, c.org) or nil))
     local names, active = holders(k)
-    put(out, 'org_ready', number(ready.length(k, c.org)))
+    put(out, 'org_ready', number(org_ready))
     put(out, 'org_active', redis.call('HGET', k.active, c.org) or '0')
     put(out, 'org_weight', redis.call('HGET', k.weights, c.org) or '1')
     put(out, 'active', number(active))
@@ -207,7 +231,7 @@ args.register('wh1_explain', function(KEYS, ARGV)
     if status == 'scheduled' then
         add_delayed(out, m, fleet.read(k, now, head[1]), due - now)
     elseif status == 'pending' then
-        local c = { raw = raw, org = head[2], kind = head[1], group = o.g or '' }
+        local c = { raw = raw, head = head, org = head[2], kind = head[1], group = o.g or '' }
         add_waiting(k, now, out, c, fleet.read(k, now, head[1]))
     end
     return out

@@ -155,15 +155,10 @@ local function orgs_by_use(k, L, rows)
 end
 
 local function put_fleet(out, f)
-    local put, number = record.put, record.decimal
-    put(out, 'workers', number(f.live))
-    put(out, 'workers_lost', number(f.lost))
-    put(out, 'workers_quiet', number(f.quiet))
-    put(out, 'workers_pressed', number(f.pressed))
-    put(out, 'workers_full', number(f.full))
+    local put = record.put
+    fleet.put(out, f)
+    put(out, 'workers_full', record.decimal(f.full))
     put(out, 'pressure', f.why or (f.full > 0 and 'slots'))
-    put(out, 'slots', number(f.slots))
-    put(out, 'slots_used', number(f.used))
     local claiming = (f.seen or 0) - f.quiet
     put(out, 'backpressure', claiming > 0 and string.format('%.2f', f.load / claiming))
 end

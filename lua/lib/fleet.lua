@@ -68,6 +68,17 @@ function fleet.read(k, now, kind)
     return f
 end
 
+-- What every reply says of them.
+function fleet.put(out, f)
+    local put, number = record.put, record.decimal
+    put(out, 'workers', number(f.live))
+    put(out, 'workers_lost', number(f.lost))
+    put(out, 'workers_quiet', number(f.quiet))
+    put(out, 'workers_pressed', number(f.pressed))
+    put(out, 'slots', number(f.slots))
+    put(out, 'slots_used', number(f.used))
+end
+
 -- Why no worker takes a job that may run; nil: one does, or will.
 function fleet.held_by(f)
     if f.live == 0 then

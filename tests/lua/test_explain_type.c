@@ -3,6 +3,7 @@
  * wh1_explain of a job whose type has several settings: which of them it names.
  */
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_explain.h"
 #include "tests/support/lua_load.h"
 
 #include <setjmp.h>
@@ -11,53 +12,39 @@
 
 #include <cmocka.h>
 
-static void start(void)
-{
-    wh_lc_ok("wh1_heartbeat", "w 3600000 new %s", "{}");
-}
-
-static void is(unsigned n, const char *name, const char *want)
-{
-    redisReply *r = wh_lc_call("wh1_explain", "%s", wh_lc_id(n));
-    const redisReply *v = wh_lc_find(r, name);
-
-    assert_string_equal(v != NULL ? v->str : "", want);
-    freeReplyObject(r);
-}
-
 /* Two rates of one type: the one that holds it is named. */
 static void an_adaptive_rate_beside_another(void **state)
 {
     (void)state;
-    start();
+    wh_le_says("w", "{}");
     wh_ll_set("adaptive:type/mail", "1/100/5");
     wh_ll_set("rate:type/mail", "1/60000/1000");
     wh_ll_put(1, "mail", "");
     wh_ll_put(2, "mail", "");
     wh_lc_claim("w", 1, "1");
     wh_ll_end("w", 1, 1, "snooze", 60000, "rate_limited");
-    is(2, "reason", "type_rate");
-    is(2, "limit", "adaptive:type/mail");
-    is(2, "of", "1/100/5");
-    is(2, "until_ms", "60000");
+    wh_le_is(2, "reason", "type_rate");
+    wh_le_is(2, "limit", "adaptive:type/mail");
+    wh_le_is(2, "of", "1/100/5");
+    wh_le_is(2, "until_ms", "60000");
     wh_ll_set("active:type/mail", "1");
-    is(2, "limit", "adaptive:type/mail");
+    wh_le_is(2, "limit", "adaptive:type/mail");
     wh_ll_set("adaptive:type/mail", "");
     wh_lc_claim("w", 1, "2");
     wh_ll_put(3, "mail", "");
-    is(3, "limit", "active:type/mail");
+    wh_le_is(3, "limit", "active:type/mail");
     wh_ll_set("active:type/mail", "");
     wh_ll_set("adaptive:type/mail", "100/100/5");
     wh_ll_set("rate:type/mail", "1/60000/1"); /* slower: one a minute, and two ran */
-    is(3, "reason", "type_rate");
-    is(3, "limit", "rate:type/mail");
+    wh_le_is(3, "reason", "type_rate");
+    wh_le_is(3, "limit", "rate:type/mail");
 }
 
 /* Of several settings the first one in the order of the protocol, not the one that lacks most. */
 static void a_full_type_that_is_told_to_wait(void **state)
 {
     (void)state;
-    start();
+    wh_le_says("w", "{}");
     wh_ll_set("adaptive:type/mail", "1/100/5");
     for (unsigned n = 1; n <= 3; n++) {
         wh_ll_put(n, "mail", "");
@@ -65,11 +52,11 @@ static void a_full_type_that_is_told_to_wait(void **state)
     wh_lc_claim("w", 2, "1 2");
     wh_ll_set("active:type/mail", "1");
     wh_ll_end("w", 1, 1, "snooze", 60000, "rate_limited");
-    is(3, "reason", "type_cap");
-    is(3, "limit", "active:type/mail");
+    wh_le_is(3, "reason", "type_cap");
+    wh_le_is(3, "limit", "active:type/mail");
     wh_lc_done("w", 2, 1, true);
-    is(3, "reason", "type_rate");
-    is(3, "limit", "adaptive:type/mail");
+    wh_le_is(3, "reason", "type_rate");
+    wh_le_is(3, "limit", "adaptive:type/mail");
 }
 
 int main(void)
