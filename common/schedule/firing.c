@@ -110,16 +110,10 @@ wh_job_spec wh_firing_job(const wh_schedule *s, const wh_firing_of *f,
                           uint8_t id[WH_UUID_BYTES])
 {
     int64_t delay = f->at_ms + wh_firing_jitter(s, f) - f->now_ms;
+    wh_job_spec job = wh_schedule_job(s);
 
     wh_firing_id(f, id);
-    return (wh_job_spec){.type = s->type,
-                         .org = s->org,
-                         .group = s->group,
-                         .payload = s->payload,
-                         .payload_len = s->payload_len,
-                         .priority_plus1 = s->priority_plus1,
-                         .max_attempts = s->max_attempts,
-                         .timeout_ms = s->timeout_ms,
-                         .delay_ms = delay > 0 ? delay : 0,
-                         .id = id};
+    job.delay_ms = delay > 0 ? delay : 0;
+    job.id = id;
+    return job;
 }

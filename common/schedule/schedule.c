@@ -114,18 +114,23 @@ static wh_err check_times(const wh_schedule *s, wh_errbuf *eb)
     return WH_OK;
 }
 
+wh_job_spec wh_schedule_job(const wh_schedule *s)
+{
+    return (wh_job_spec){.type = s->type,
+                         .org = s->org,
+                         .group = s->group,
+                         .payload = s->payload,
+                         .payload_len = s->payload_len,
+                         .priority_plus1 = s->priority_plus1,
+                         .max_attempts = s->max_attempts,
+                         .timeout_ms = s->timeout_ms};
+}
+
 /* A job's errors begin with the field's name and a blank. */
 static wh_err check_job(const wh_schedule *s, wh_errbuf *eb)
 {
     wh_errbuf why = {0};
-    const wh_job_spec spec = {.type = s->type,
-                              .org = s->org,
-                              .group = s->group,
-                              .payload = s->payload,
-                              .payload_len = s->payload_len,
-                              .priority_plus1 = s->priority_plus1,
-                              .max_attempts = s->max_attempts,
-                              .timeout_ms = s->timeout_ms};
+    const wh_job_spec spec = wh_schedule_job(s);
     wh_err err = wh_job_spec_check(&spec, WH_SCHEDULE_TEXT_MAX, &why);
     int field = (int)strcspn(why.text, " ");
 

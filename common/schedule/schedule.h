@@ -63,6 +63,8 @@ wh_err wh_schedule_parse(const char *text, size_t n, wh_schedule *out,
 /* The text of a checked schedule: equal schedules have equal texts. Check wh_buf_ok(out). */
 void wh_schedule_format(const wh_schedule *s, wh_buf *out);
 void wh_schedule_fini(wh_schedule *s);
+/* The job that it makes, which borrows from s; without an id and a delay. */
+wh_job_spec wh_schedule_job(const wh_schedule *s);
 
 const char *wh_schedule_misfire_name(wh_schedule_misfire m);
 bool wh_schedule_misfire_parse(const char *text, wh_schedule_misfire *out);

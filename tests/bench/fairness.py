@@ -35,12 +35,12 @@ bar, and ok. Exit status 1 when a bar is missed.
                      beyond its cap
 """
 import argparse
-import json
 import statistics
 import sys
 import time
 
 import stamps
+from report import chosen, tell
 from saturation import QUEUE, NotSaturated, Saturation
 
 WEIGHTS = {"acme": 3, "bolt": 2, "core": 1}
@@ -201,24 +201,22 @@ def parse():
                         help="run time of the shortest jobs of shares; default: %(default)g")
     parser.add_argument("--only", default=",".join(MEASURES), help="measurements, with commas")
     args = parser.parse_args()
-    args.only = args.only.split(",")
-    unknown = [name for name in args.only if name not in MEASURES]
-    if unknown:
-        parser.error(f"no measurement is called {', '.join(unknown)}")
+    args.only = chosen(parser, args.only, MEASURES)
     return args
 
 
+def measure(name, args):
+    extra = {"seconds": args.seconds, "slots": args.slots}
+    try:
+        for line in MEASURES[name](args):
+            yield {**line, **extra}
+    except NotSaturated as error:
+        yield {"measure": name, "error": str(error), "ok": False, **extra}
+
+
 def main():
-    args, status = parse(), 0
-    for name in args.only:
-        try:
-            lines = list(MEASURES[name](args))
-        except NotSaturated as error:
-            lines = [{"measure": name, "error": str(error), "ok": False}]
-        for line in lines:
-            print(json.dumps({**line, "seconds": args.seconds, "slots": args.slots}), flush=True)
-            status |= not line["ok"]
-    return status
+    args = parse()
+    return tell(line for name in args.only for line in measure(name, args))
 
 
 if __name__ == "__main__":

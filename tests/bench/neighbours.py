@@ -19,11 +19,11 @@ machine CPU time moves by 3 % from run to run: repeat what looks odd.
 """
 import argparse
 import itertools
-import json
 import statistics
 import sys
 
 from library import KEY, Library
+from report import chosen, tell
 from resp import head
 
 BUSY_ORGS, WANT, IN_FLIGHT = 50, 150, 450
@@ -95,20 +95,13 @@ def parse():
     parser.add_argument("--rounds", type=int, default=20, help="default: %(default)s")
     parser.add_argument("--bar", type=float, default=5.0, help="in %%; default: %(default)g")
     args = parser.parse_args()
-    args.only = args.only.split(",")
-    unknown = [name for name in args.only if name not in names]
-    if unknown:
-        parser.error(f"there is no {', '.join(unknown)}")
+    args.only = chosen(parser, args.only, names)
     return args
 
 
 def main():
-    args, status = parse(), 0
-    for name in args.only:
-        line = measure(name, args)
-        print(json.dumps(line), flush=True)
-        status |= not line["ok"]
-    return status
+    args = parse()
+    return tell(measure(name, args) for name in args.only)
 
 
 if __name__ == "__main__":

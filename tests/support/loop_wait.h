@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waiting in tests: turns the loop until a condition holds, and fails the cmocka test
- * when it does not hold within 10 s.
+ * when it does not hold within 15 s.
  */
 #ifndef WH_TESTS_SUPPORT_LOOP_WAIT_H
 #define WH_TESTS_SUPPORT_LOOP_WAIT_H
@@ -20,13 +20,13 @@ static inline void wh_loop_wait_turn(wh_loop *l, int64_t until_ms,
                                      const char *condition)
 {
     if (wh_clock_mono_ms() > until_ms) {
-        fail_msg("not within 10 s: %s", condition);
+        fail_msg("not within 15 s: %s", condition);
     }
     assert_int_equal(wh_loop_turn(l, 20), WH_OK);
 }
 
 #define WH_WAIT_FOR(loop, condition)                                                   \
-    for (int64_t wh_until_ = wh_clock_mono_ms() + 10000; !(condition);                 \
+    for (int64_t wh_until_ = wh_clock_mono_ms() + 15000; !(condition);                 \
          wh_loop_wait_turn((loop), wh_until_, #condition)) {                           \
     }
 

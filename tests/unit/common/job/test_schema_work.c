@@ -108,14 +108,27 @@ static char *many(const char *open, const char *item, unsigned n, bool in_order)
     return json;
 }
 
+/* A schema, and a payload of many items. */
+struct many {
+    const char *schema, *open, *item;
+    unsigned n;
+};
+
+static wh_err check_many(const struct many *m, bool in_order, wh_schema_report *report)
+{
+    char *json = many(m->open, m->item, m->n, in_order);
+    wh_err err = schema_case_check(m->schema, json, report);
+
+    free(json);
+    print_message("%s: %s\n", m->schema, report->text);
+    return err;
+}
+
 /* Size alone is no reason to refuse: what is checked simply is checked whole. Each of
  * these takes more steps than a small payload has. */
 static void test_large_and_simple(void **state)
 {
-    static const struct {
-        const char *schema, *open, *item;
-        unsigned n;
-    } cases[] = {
+    static const struct many cases[] = {
         {"{\"items\":{\"type\":\"object\",\"required\":[\"id\"],"
          "\"additionalProperties\":false,\"properties\":{\"id\":{\"type\":\"integer\","
          "\"minimum\":0},\"name\":{\"type\":\"string\",\"maxLength\":40,"
@@ -128,11 +141,7 @@ static void test_large_and_simple(void **state)
     (void)state;
     for (size_t i = 0; i < LEN(cases); i++) {
         wh_schema_report report;
-        char *json = many(cases[i].open, cases[i].item, cases[i].n, true);
-        wh_err err = schema_case_check(cases[i].schema, json, &report);
-        free(json);
-        print_message("%s: %s\n", cases[i].schema, report.text);
-        assert_int_equal(err, WH_OK);
+        assert_int_equal(check_many(&cases[i], true, &report), WH_OK);
     }
 }
 
@@ -140,24 +149,21 @@ static void test_large_and_simple(void **state)
 static void test_large_and_costly(void **state)
 {
     static const struct {
-        const char *schema, *open, *item, *text;
-        unsigned n;
+        struct many many;
+        const char *text;
     } cases[] = {
-        {"{\"uniqueItems\":true}", "[", "#,", "too much work", 400000},
-        {"{\"not\":{\"uniqueItems\":true}}", "[", "{\"a\":[#]},", "too much work",
-         100000},
-        {"true", "{", "\"#\":1,", "names are in no order", 400000},
-        {"{\"items\":{\"not\":{\"multipleOf\":99999999999999997e-9}}}", "[",
-         "0.#e9980,", "too much work", 2000},
+        {{"{\"uniqueItems\":true}", "[", "#,", 400000}, "too much work"},
+        {{"{\"not\":{\"uniqueItems\":true}}", "[", "{\"a\":[#]},", 100000},
+         "too much work"},
+        {{"true", "{", "\"#\":1,", 400000}, "names are in no order"},
+        {{"{\"items\":{\"not\":{\"multipleOf\":99999999999999997e-9}}}", "[",
+          "0.#e9980,", 2000},
+         "too much work"},
     };
     (void)state;
     for (size_t i = 0; i < LEN(cases); i++) {
         wh_schema_report report;
-        char *json = many(cases[i].open, cases[i].item, cases[i].n, false);
-        wh_err err = schema_case_check(cases[i].schema, json, &report);
-        free(json);
-        print_message("%s: %s\n", cases[i].schema, report.text);
-        assert_int_equal(err, WH_ETOOBIG);
+        assert_int_equal(check_many(&cases[i].many, false, &report), WH_ETOOBIG);
         assert_non_null(strstr(report.text, cases[i].text));
     }
 }

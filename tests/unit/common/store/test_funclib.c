@@ -5,6 +5,7 @@
  */
 #include "common/base/clock.h"
 #include "common/store/funclib.h"
+#include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 
 #include <setjmp.h>
@@ -18,8 +19,6 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 15000 };
-
 typedef struct fixture {
     wh_redis_fixture *redis;
     wh_loop *loop;
@@ -30,15 +29,6 @@ typedef struct fixture {
     wh_funclib_status status;
     char bundle[1024];
 } fixture;
-
-#define WAIT_UNTIL(f, condition)                                                       \
-    do {                                                                               \
-        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                             \
-        while (!(condition)) {                                                         \
-            assert_true(wh_clock_mono_ms() < until_);                                  \
-            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                      \
-        }                                                                              \
-    } while (0)
 
 static int setup(void **state)
 {
@@ -52,7 +42,7 @@ static int setup(void **state)
     assert_int_equal(wh_conn_new(f.loop, &o, &f.conn, NULL), WH_OK);
     wh_endpoint_fini(&o.endpoint);
     wh_conn_start(f.conn);
-    WAIT_UNTIL(&f, wh_conn_state_of(f.conn) == WH_CONN_READY);
+    WH_WAIT_FOR(f.loop, wh_conn_state_of(f.conn) == WH_CONN_READY);
     *state = &f;
     return 0;
 }
@@ -113,7 +103,7 @@ static void probe(fixture *f)
 
     assert_int_equal(wh_funclib_probe(f->conn, on_done, f), WH_OK);
     assert_int_equal(f->calls, before);
-    WAIT_UNTIL(f, f->calls == before + 1);
+    WH_WAIT_FOR(f->loop, f->calls == before + 1);
 }
 
 static void load(fixture *f, bool force)
@@ -121,7 +111,7 @@ static void load(fixture *f, bool force)
     int before = f->calls;
 
     assert_int_equal(wh_funclib_load(f->conn, force, on_done, f), WH_OK);
-    WAIT_UNTIL(f, f->calls == before + 1);
+    WH_WAIT_FOR(f->loop, f->calls == before + 1);
 }
 
 static void test_the_shipped_bundle(void **state)
@@ -191,7 +181,7 @@ static void test_race(void **state)
     /* Both probe before either loads; the second load meets "already exists". */
     assert_int_equal(wh_funclib_load(f->conn, false, on_done, f), WH_OK);
     assert_int_equal(wh_funclib_load(f->conn, false, on_done, f), WH_OK);
-    WAIT_UNTIL(f, f->calls == 2);
+    WH_WAIT_FOR(f->loop, f->calls == 2);
     assert_int_equal(f->failures, 0);
     assert_int_equal(f->status.revision, 5);
 }
@@ -241,7 +231,7 @@ static void test_connection_ends(void **state)
     assert_int_equal(wh_funclib_load(f->conn, false, on_done, f), WH_OK);
     assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
     wh_redis_fixture_kill9(f->redis);
-    WAIT_UNTIL(f, f->calls == 1);
+    WH_WAIT_FOR(f->loop, f->calls == 1);
     assert_int_equal(f->err, WH_EUNCERTAIN);
 }
 

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/store/store.h"
+#include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 
 #include <setjmp.h>
@@ -20,7 +21,7 @@
 #include <cmocka.h>
 
 #define P "wh:{eu:q}"
-enum { DEADLINE_MS = 15000, JOBS = 3 };
+enum { JOBS = 3 };
 
 typedef struct fixture {
     wh_redis_fixture *redis;
@@ -40,15 +41,6 @@ typedef struct fixture {
     uint8_t ids[JOBS][WH_UUID_BYTES];
 } fixture;
 
-#define WAIT_UNTIL(f, condition)                                                       \
-    do {                                                                               \
-        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                             \
-        while (!(condition)) {                                                         \
-            assert_true(wh_clock_mono_ms() < until_);                                  \
-            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                      \
-        }                                                                              \
-    } while (0)
-
 static void ready(fixture *f)
 {
     wh_store_options o = {.on_ready = NULL};
@@ -60,7 +52,7 @@ static void ready(fixture *f)
     wh_endpoint_fini(&o.conn.endpoint);
     assert_false(wh_store_is_ready(f->store));
     wh_store_start(f->store);
-    WAIT_UNTIL(f, wh_store_is_ready(f->store));
+    WH_WAIT_FOR(f->loop, wh_store_is_ready(f->store));
 }
 
 static int setup(void **state)
@@ -169,7 +161,7 @@ static void on_resync(void *arg, wh_err err, const wh_errbuf *eb,
 
 static void await(fixture *f, int calls)
 {
-    WAIT_UNTIL(f, f->calls >= calls);
+    WH_WAIT_FOR(f->loop, f->calls >= calls);
     assert_int_equal(f->calls, calls);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "common/base/clock.h"
 #include "common/store/store.h"
+#include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 
 #include <setjmp.h>
@@ -15,22 +16,11 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 15000 };
-
 typedef struct fixture {
     wh_redis_fixture *redis;
     wh_loop *loop;
     wh_store *store;
 } fixture;
-
-#define WAIT_UNTIL(f, condition)                                                       \
-    do {                                                                               \
-        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                             \
-        while (!(condition)) {                                                         \
-            assert_true(wh_clock_mono_ms() < until_);                                  \
-            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                      \
-        }                                                                              \
-    } while (0)
 
 static int setup(void **state)
 {
@@ -83,30 +73,30 @@ static void test_bell(void **state)
     wh_store_bell_args args = {
         .partitions = partitions, .n = 2, .worker = "w1", .timeout_ms = 60000};
 
-    WAIT_UNTIL(f, wh_store_is_ready(f->store));
+    WH_WAIT_FOR(f->loop, wh_store_is_ready(f->store));
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_ESTATE);
     redisReply *r = wh_redis_fixture_cmd(f->redis, "RPUSH wh:{eu:b}:bell:w1 w");
     freeReplyObject(r);
-    WAIT_UNTIL(f, n.calls == 1);
+    WH_WAIT_FOR(f->loop, n.calls == 1);
     assert_int_equal(n.err, WH_OK);
     assert_int_equal(n.partition, 1);
     assert_int_equal(n.what, 'w');
 
     args.timeout_ms = 20;
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    WAIT_UNTIL(f, n.calls == 2);
+    WH_WAIT_FOR(f->loop, n.calls == 2);
     assert_int_equal(n.err, WH_OK);
     assert_int_equal(n.partition, -1);
 
     args.timeout_ms = 60000;
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
     wh_redis_fixture_kill9(f->redis);
-    WAIT_UNTIL(f, n.calls == 3);
+    WH_WAIT_FOR(f->loop, n.calls == 3);
     assert_int_not_equal(n.err, WH_OK);
     args.timeout_ms = 20; /* nobody there: the wait is held back, and runs out */
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    WAIT_UNTIL(f, n.calls == 4);
+    WH_WAIT_FOR(f->loop, n.calls == 4);
     assert_int_equal(n.partition, -1);
 }
 
@@ -119,14 +109,14 @@ static void test_free_while_waiting(void **state)
     wh_store_bell_args args = {
         .partitions = partitions, .n = 1, .worker = "w1", .timeout_ms = 20};
 
-    WAIT_UNTIL(f, wh_store_is_ready(f->store));
+    WH_WAIT_FOR(f->loop, wh_store_is_ready(f->store));
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
-    WAIT_UNTIL(f, n.calls == 1); /* the bell's connection stands now */
+    WH_WAIT_FOR(f->loop, n.calls == 1); /* the bell's connection stands now */
     args.timeout_ms = 60000;
     assert_int_equal(wh_store_wait_bell(f->store, &args, on_bell, &n), WH_OK);
     wh_store_free(f->store);
     f->store = NULL;
-    WAIT_UNTIL(f, n.calls == 2);
+    WH_WAIT_FOR(f->loop, n.calls == 2);
     assert_int_equal(n.err, WH_ECANCELED);
     assert_int_equal(wh_loop_turn(f->loop, 0), WH_OK);
     assert_int_equal(n.calls, 2);
@@ -145,7 +135,7 @@ static void test_free_before_sending(void **state)
     wh_store_free(f->store);
     f->store = NULL;
     assert_int_equal(n.calls, 0);
-    WAIT_UNTIL(f, n.calls == 1);
+    WH_WAIT_FOR(f->loop, n.calls == 1);
     assert_int_equal(n.err, WH_ECANCELED);
 }
 

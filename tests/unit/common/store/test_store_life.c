@@ -5,6 +5,7 @@
  */
 #include "common/base/clock.h"
 #include "common/store/store.h"
+#include "tests/support/loop_wait.h"
 #include "tests/support/redis_fixture.h"
 
 #include <setjmp.h>
@@ -19,7 +20,6 @@
 #include <cmocka.h>
 
 #define P "wh:{eu:q}"
-enum { DEADLINE_MS = 15000 };
 
 typedef struct fixture {
     wh_redis_fixture *redis;
@@ -44,15 +44,6 @@ static void on_ready(void *arg, bool ready, const char *why)
     }
     snprintf(f->why, sizeof f->why, "%s", why);
 }
-
-#define WAIT_UNTIL(f, condition)                                                       \
-    do {                                                                               \
-        int64_t until_ = wh_clock_mono_ms() + DEADLINE_MS;                             \
-        while (!(condition)) {                                                         \
-            assert_true(wh_clock_mono_ms() < until_);                                  \
-            assert_int_equal(wh_loop_turn((f)->loop, 50), WH_OK);                      \
-        }                                                                              \
-    } while (0)
 
 static void open_store(fixture *f, bool keep_library)
 {
@@ -91,7 +82,7 @@ static int teardown(void **state)
 static void ready(fixture *f)
 {
     open_store(f, false);
-    WAIT_UNTIL(f, wh_store_is_ready(f->store));
+    WH_WAIT_FOR(f->loop, wh_store_is_ready(f->store));
 }
 
 static void on_reply(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
@@ -106,7 +97,7 @@ static void on_reply(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply 
 
 static void await(fixture *f, int calls)
 {
-    WAIT_UNTIL(f, f->calls >= calls);
+    WH_WAIT_FOR(f->loop, f->calls >= calls);
     assert_int_equal(f->calls, calls);
 }
 
@@ -129,7 +120,7 @@ static void test_loads_the_library(void **state)
     wh_call_init(&c, "wh1_stats", true, P);
     open_store(f, false);
     assert_int_equal(wh_store_call(f->store, &c, on_reply, f), WH_ECONN);
-    WAIT_UNTIL(f, f->ready_calls == 1);
+    WH_WAIT_FOR(f->loop, f->ready_calls == 1);
     assert_string_equal(wh_store_error(f->store), "");
     assert_int_equal(wh_store_error_code(f->store), WH_OK);
     wh_call_init(&c, "wh1_version", true, NULL);
@@ -145,7 +136,7 @@ static void test_keep_library(void **state)
     wh_call c;
 
     open_store(f, true);
-    WAIT_UNTIL(f, f->unready_calls == 1);
+    WH_WAIT_FOR(f->loop, f->unready_calls == 1);
     assert_int_equal(wh_store_error_code(f->store), WH_ENOFUNC);
     assert_non_null(strstr(f->why, "not loaded"));
     wh_call_init(&c, "wh1_version", true, NULL);
@@ -198,7 +189,7 @@ static void test_library_stays_away(void **state)
     assert_int_equal(wh_store_error_code(f->store), WH_EPERM);
     r = wh_redis_fixture_cmd(f->redis, "ACL SETUSER default +function");
     freeReplyObject(r);
-    WAIT_UNTIL(f, wh_store_is_ready(f->store)); /* it tries by itself */
+    WH_WAIT_FOR(f->loop, wh_store_is_ready(f->store)); /* it tries by itself */
 }
 
 static void test_restart(void **state)
@@ -214,10 +205,10 @@ static void test_restart(void **state)
     wh_redis_fixture_kill9(f->redis);
     await(f, 1);
     assert_int_equal(f->err, WH_EUNCERTAIN);
-    WAIT_UNTIL(f, f->unready_calls == 1);
+    WH_WAIT_FOR(f->loop, f->unready_calls == 1);
     assert_false(wh_store_is_ready(f->store));
     wh_redis_fixture_restart(f->redis);
-    WAIT_UNTIL(f, f->ready_calls == 2); /* without persistence: loaded again */
+    WH_WAIT_FOR(f->loop, f->ready_calls == 2); /* without persistence: loaded again */
     ask(f);
     assert_int_equal(f->err, WH_OK);
 }
