@@ -65,11 +65,9 @@ args.register('wh1_enqueue', function(KEYS, ARGV)
     if #ARGV[2] > settings.payload_max then
         args.fail('WHTOOBIG the payload is over the limit of this partition (payload_max)')
     end
-    if not found.ID then -- making an id writes
-        keys.guard(k)
-        if not place.is_sound(place.make(k, head.org, head.level, head.options)) then
-            args.fail(args.WRONG_TYPE)
-        end
+    -- Making an id writes; the other keys are looked at before that.
+    if not found.ID and not place.is_sound(place.make(k, head.org, head.level, head.options)) then
+        args.fail(args.WRONG_TYPE)
     end
     local job = { raw = found.ID and id.arg(found.ID), head = head, payload = ARGV[2] }
     enqueue.run(k, clock.now(), { job }, settings)

@@ -143,6 +143,17 @@ static void delayed_in_few_calls(void **state)
     wh_lc_stat("scheduled", JOBS);
 }
 
+/* A job alone, as most producers enqueue: the keys are looked at once. */
+static void one_job_without_an_id(void **state)
+{
+    (void)state;
+    (void)enqueue(99, "", 0);
+    reset_count();
+    freeReplyObject(wh_lc_call("wh1_enqueue", "mail p ORG acme"));
+    assert_in_range(count_calls(), 1, 30);
+    wh_lc_stat("pending", JOBS + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +161,7 @@ int main(void)
         WH_LC_TEST(ninety_nine_orgs),
         WH_LC_TEST(a_thousand_orgs),
         WH_LC_TEST(delayed_in_few_calls),
+        WH_LC_TEST(one_job_without_an_id),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
