@@ -159,8 +159,9 @@ static const wh_cli_command commands[] = {
      .max_operands = 3,
      .summary = "Set an org's share of the workers (default 1)",
      .examples = "wherry org weight acme 2.5 eu:default\n",
-     .details = "0.001 to 1000; an org of weight 2 gets twice as many turns as one of "
-                "weight 1.\n",
+     .details = "0.001 to 1000; an org of weight 2 gets twice as much of "
+                "the workers' time as one of weight 1,\n"
+                "as long as both have jobs that wait.\n",
      .run = wh_cli_org_weight},
 };
 

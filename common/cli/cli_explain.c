@@ -334,25 +334,27 @@ static void add_holders_json(const char *text, wh_buf *out)
     wh_buf_addc(out, ']');
 }
 
-/* A number without quotes where it is one; a limit's value may be "100/60000/20". */
+/* A number without quotes where it is one as JSON has it, like 12 or 2.50. */
 static void add_value_json(const char *text, size_t n, wh_buf *out)
 {
-    char *end = NULL;
+    size_t whole = strspn(text, "0123456789");
+    size_t parts = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    bool is_plain = whole > 0 && (text[0] != '0' || whole == 1);
 
-    (void)strtod(text, &end);
-    if (n > 0 && n < 20 && *end == '\0' && strspn(text, "0123456789") == n) {
+    if (is_plain && n < 20 && n == whole + (parts > 0 ? parts + 1 : 0)) {
         wh_buf_add(out, text, n);
     } else {
         wh_buf_add_json(out, text, n);
     }
 }
 
-/* Names of jobs stay texts, also those that look like numbers. */
+/* Names of jobs stay texts, also those that look like numbers; and so does a limit's value, which
+ * may be "100/60000/20". */
 static bool is_number(const char *name)
 {
-    static const char *const texts[] = {
-        "id",    "status", "reason",     "type",           "org",     "group", "worker",
-        "limit", "of",     "org_weight", "error_category", "pressure"};
+    static const char *const texts[] = {"id",  "status",         "reason",  "type",
+                                        "org", "group",          "worker",  "limit",
+                                        "of",  "error_category", "pressure"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(texts[i], name) == 0) {

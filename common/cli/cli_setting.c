@@ -157,6 +157,12 @@ static wh_err unknown_what(const char *word, size_t len, wh_errbuf *eb)
                               shown, nearest, kinds[i].example);
         }
     }
+    if (strcmp(shown, "weight") == 0) {
+        return wh_err_set(
+            eb, WH_EINVAL,
+            "a weight is no limit; set an org's share of the workers with: "
+            "wherry org weight ORG W");
+    }
     return wh_err_set(
         eb, WH_EINVAL,
         "\"%s\" is no setting; write WHAT:SCOPE=VALUE, like "

@@ -421,7 +421,8 @@ static wh_err take_word(parser *ps)
     }
     return refuse(ps, at,
                   "\"%s\" is unknown; give @hourly, @daily, @midnight, @weekly, "
-                  "@monthly, @yearly or @annually, or five or six fields",
+                  "@monthly, @yearly or @annually, or five or six fields (*/5 * * * *: "
+                  "every 5 minutes)",
                   shown(at, token));
 }
 

@@ -144,6 +144,7 @@ class Workers(Told):
         self.assertEqual((said["slots"], said["slots_used"], said["ahead_org"]), (1, 1, 1))
         self.assertEqual(said["holders"], [{"org": "acme", "active": 1}])
         self.assertEqual(said["wait_ms"], 4000)
+        self.assertEqual((said["org_weight"], said["expected_ms"]), (1, 2000))
         self.assertTrue(said["sentence"].startswith("waits for a slot: all 1 are in use; "
                                                     "1 job is of org acme before it"), said)
         lines = self.wherry("job", "explain", job).splitlines()

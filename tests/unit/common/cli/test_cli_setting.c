@@ -65,6 +65,8 @@ static void test_refusals(void **state)
         const char *word, *why;
     } cases[] = {
         {"", "is no setting; write WHAT:SCOPE=VALUE"},
+        {"weight:org/acme=3",
+         "set an org's share of the workers with: wherry org weight"},
         {"rat:org/a=1/1s", "did you mean \"rate\"? Write one like rate:org/acme="},
         {"rate=5", "lacks its scope"},
         {"rate:org/a", "lacks its value"},

@@ -133,7 +133,7 @@ static void test_refused_whole(void **state)
         {"0 0 * *\n*", 10, "too few fields"},
         {"H * * * *", 1, "\"H\""},
         {"@reboot", 1, "\"@reboot\" is unknown; give @hourly, @daily"},
-        {"@every 5m", 1, "\"@every\" is unknown"},
+        {"@every 5m", 1, "or five or six fields (*/5 * * * *: every 5 minutes)"},
         {"@", 1, "\"@\" is unknown"},
         {"@daily 1", 8, "nothing may follow @daily"},
         {"0 0 30 2 *", 5, "no year has such a day: the months"},
