@@ -32,25 +32,14 @@ static void set_up_log(const wh_scheduler_config *c)
     wh_log_options_apply(&c->log);
 }
 
-/* *out is there also when something was refused, unless nothing can be told of the rest. */
 static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
 {
     const wh_conf_source src = {.argc = p->argc,
                                 .argv = p->argv,
                                 .env = (const char *const *)environ,
                                 .report = &p->report,
-                                .keeps_refused = true};
-    wh_err err = wh_conf_load(&wh_options_scheduler, &src, out, eb);
-    if (*out && wh_conf_action_of(*out) != WH_CONF_HELP &&
-        wh_conf_action_of(*out) != WH_CONF_VERSION) {
-        wh_errbuf why = {0};
-        wh_err unfit = wh_options_scheduler_check(*out, &p->report, &why);
-        if (!err && unfit) {
-            err = unfit;
-            *eb = why;
-        }
-    }
-    return err;
+                                .check = wh_options_scheduler_check};
+    return wh_conf_load(&wh_options_scheduler, &src, out, eb);
 }
 
 static void on_signal(void *arg, int signo)

@@ -26,27 +26,15 @@ typedef struct program {
     wh_conf_report report; /* of the last load */
 } program;
 
-/* *out is there also when something was refused, unless nothing can be told of the rest. */
 static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
 {
     const wh_conf_source src = {.argc = p->argc,
                                 .argv = p->argv,
                                 .env = (const char *const *)environ,
                                 .report = &p->report,
-                                .keeps_refused = true};
-    wh_err err = wh_conf_load(&wh_options_table, &src, out, eb);
+                                .check = wh_options_check_all};
 
-    if (*out != NULL && wh_conf_action_of(*out) != WH_CONF_HELP &&
-        wh_conf_action_of(*out) != WH_CONF_VERSION) {
-        wh_errbuf why = {0};
-        wh_err check = wh_options_check_all(*out, &p->report, &why);
-
-        if (err == WH_OK && check != WH_OK) {
-            err = check;
-            *eb = why;
-        }
-    }
-    return err;
+    return wh_conf_load(&wh_options_table, &src, out, eb);
 }
 
 static void reload(program *p)

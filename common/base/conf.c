@@ -275,13 +275,19 @@ wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **
         is_whole = !c->is_cut;
     }
     wh_conf_args_fini(&args);
-    if (err != WH_OK && !(is_whole && src->keeps_refused)) {
+    c->report = NULL; /* the caller's, and only for the load */
+    if (is_whole && src->check != NULL) {
+        *out = c;
+        wh_errbuf why = {.text = ""};
+        wh_err unfit = src->check(c, src->report, err == WH_OK ? eb : &why);
+        return err != WH_OK ? err : unfit;
+    }
+    if (err != WH_OK) {
         wh_conf_free(c);
         return err;
     }
-    c->report = NULL; /* the caller's, and only for the load */
     *out = c;
-    return err;
+    return WH_OK;
 }
 
 void wh_conf_free(wh_conf *c)

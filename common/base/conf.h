@@ -122,6 +122,12 @@ typedef enum wh_conf_action {
 typedef struct wh_conf wh_conf; /* the loaded values and where each came from */
 typedef struct wh_conf_report wh_conf_report; /* conf_report.h */
 
+/* Looks at all values, also when some of them were refused (these have their defaults then:
+ * wh_conf_is_refused), and puts each mistake into the report with wh_conf_blame; eb has the
+ * first. */
+typedef wh_err wh_conf_check_fn(const wh_conf *c, wh_conf_report *report,
+                                wh_errbuf *eb);
+
 typedef struct wh_conf_source {
     int argc;
     char **argv;            /* argv[0] is skipped; NULL: none */
@@ -129,15 +135,15 @@ typedef struct wh_conf_source {
     const char *file;       /* NULL: --config/-c, else WHERRY_CONFIG, else none */
     bool allow_rest; /* keep operands (see wh_conf_rest) instead of refusing them */
     wh_conf_report
-        *report;        /* filled in any case; NULL: the first mistake ends the load */
-    bool keeps_refused; /* with a report: see wh_conf_load */
+        *report; /* filled in any case; NULL: the first mistake ends the load */
+    wh_conf_check_fn *check; /* with a report: of more than one value; may be NULL */
 } wh_conf_source;
 
 /* Loads and validates everything. On error *out is NULL and eb says what, where and
  * what would be right (WH_ECONFIG; a wrong command line is WH_EINVAL) of the first
- * mistake; the report has the others too. With keeps_refused, *out is there also when
- * values were refused but all was read: for checks that come later, so that theirs are
- * told at once (wh_conf_blame knows what was refused already). --config FILE,
+ * mistake; the report has the others too. With a check, *out is there also when something
+ * was refused but all was read: for what comes later and finds more to tell at once
+ * (wh_conf_blame knows what was refused already). --config FILE,
  * --help, --version, --print-config, --check-config (both with --json) are understood
  * by themselves. */
 wh_err wh_conf_load(const wh_opt_table *t, const wh_conf_source *src, wh_conf **out,

@@ -32,7 +32,8 @@ class Library:
         if not os.path.exists(source):
             sys.exit(f"{source} is missing: build first, or name the build in WH_BUILD_DIR")
         self.folder = tempfile.mkdtemp(prefix="wh-bench-")
-        self.heads = [head("noop", f"org-{i:05d}") for i in range(orgs)]
+        self.orgs = [f"org-{i:05d}" for i in range(orgs)]
+        self.heads = [head("noop", org) for org in self.orgs]
         self.sent = 0
         path = os.path.join(self.folder, "redis.sock")
         try:
@@ -73,6 +74,13 @@ class Library:
                          heads[number % len(heads)], PAYLOAD]
             self.sent += len(args) // 3
             self.call("enqueue_batch", *args)
+
+    def enqueue_singly(self, count):
+        """`count` jobs one by one, as a producer without a library calls: wh1_enqueue, no id."""
+        end = self.sent + count
+        while self.sent < end:
+            self.call("enqueue", "noop", PAYLOAD, "ORG", self.orgs[self.sent % len(self.orgs)])
+            self.sent += 1
 
     def work(self, want, in_flight):
         """Claims `want` jobs a call while `in_flight` run, and finishes the oldest ones in the

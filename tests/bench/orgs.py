@@ -6,10 +6,11 @@ Examples:
   tests/bench/orgs.py                        # 1, 50, 1,000 and 10,000 orgs, about a minute
   tests/bench/orgs.py --orgs 1,1000 --jobs 20000 --runs 1      # a quick look
   tests/bench/orgs.py --orgs 1,1000 --commands                 # which commands they are
+  tests/bench/orgs.py --enqueue 1000,1                         # also with wh1_enqueue, one by one
   WH_BUILD_DIR=build-other tests/bench/orgs.py                 # of another build
 
-Each run takes a fresh private Redis, enqueues the jobs (calls of --enqueue), and
-claims and finishes them all (calls of --want while --in-flight run), orgs in turn;
+Each run takes a fresh private Redis, enqueues the jobs (calls of --enqueue; 1: a
+wh1_enqueue each), and claims and finishes them all (calls of --want while --in-flight run), orgs in turn;
 a tenth of it goes before to warm up. Commands are Redis' own count (INFO
 commandstats), CPU time is that of the whole server (INFO cpu: reading the request,
 Lua, commands, writing the reply). Runs of the org counts take turns; medians are
@@ -25,15 +26,22 @@ import sys
 from library import CALL, Library
 
 
-def measure(orgs, args):
+def enqueue(lib, count, size):
+    if size == 1:
+        lib.enqueue_singly(count)
+    else:
+        lib.enqueue(count, size)
+
+
+def measure(orgs, size, args):
     """One run: figures per job, and calls and us by command."""
     with Library(orgs) as lib:
-        lib.enqueue(max(args.jobs // 10, orgs), args.enqueue)
+        enqueue(lib, max(args.jobs // 10, orgs), size)
         lib.work(args.want, args.in_flight)
         lib.reset()
-        found = {"orgs": orgs}
+        found = {"orgs": orgs, "enqueue": size}
         by_command = {}
-        for name, step in (("enqueue", lambda: lib.enqueue(args.jobs, args.enqueue)),
+        for name, step in (("enqueue", lambda: enqueue(lib, args.jobs, size)),
                            ("cycle", lambda: lib.work(args.want, args.in_flight))):
             before = lib.cpu()
             step()
@@ -56,7 +64,7 @@ FIGURES = ("enqueue_calls", "cycle_calls", "enqueue_us", "cycle_us")
 def median(runs):
     """The run of medians; with the least and the most of both CPU times together."""
     total = [r["us"] for r in runs]
-    return {"orgs": runs[0]["orgs"], "runs": len(runs),
+    return {"orgs": runs[0]["orgs"], "enqueue": runs[0]["enqueue"], "runs": len(runs),
             **{k: round(statistics.median(r[k] for r in runs), 3) for k in FIGURES},
             "us": round(statistics.median(total), 3),
             "us_least": round(min(total), 3), "us_most": round(max(total), 3)}
@@ -66,16 +74,17 @@ def growth(least, runs):
     """Median of the rounds' own ratios: a slow spell of the machine falls on all of a round."""
     def ratio(key):
         return round(statistics.median(r[key] / l[key] for r, l in zip(runs, least)), 2)
-    return {"from_orgs": least[0]["orgs"], "to_orgs": runs[0]["orgs"],
-            **{k: ratio(k) for k in ("enqueue_us", "cycle_us", "us", "calls")}}
+    return {"enqueue": runs[0]["enqueue"], "from_orgs": least[0]["orgs"],
+            "to_orgs": runs[0]["orgs"],
+            **{k: ratio(k) for k in ("enqueue_us", "cycle_us", "us", "enqueue_calls", "calls")}}
 
 
 def table(rows):
-    yield ("| orgs | enqueue calls | claim and finish calls | enqueue µs | claim and finish µs"
+    yield ("| jobs an enqueue | orgs | enqueue calls | claim and finish calls | enqueue µs | claim and finish µs"
            " | together µs | least to most |")
-    yield "|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|"
     for r in rows:
-        yield (f"| {r['orgs']:,} | {r['enqueue_calls']:.3f} | {r['cycle_calls']:.3f} | "
+        yield (f"| {r['enqueue']:,} | {r['orgs']:,} | {r['enqueue_calls']:.3f} | {r['cycle_calls']:.3f} | "
                f"{r['enqueue_us']:.2f} | {r['cycle_us']:.2f} | {r['us']:.2f} | "
                f"{r['us_least']:.2f} – {r['us_most']:.2f} |")
 
@@ -93,7 +102,8 @@ def parse():
     parser.add_argument("--orgs", default="1,50,1000,10000", help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=60000, help="of each run")
     parser.add_argument("--runs", type=int, default=5, help="of each number of orgs")
-    parser.add_argument("--enqueue", type=int, default=CALL, help="jobs an enqueue call")
+    parser.add_argument("--enqueue", default=str(CALL),
+                        help="jobs an enqueue call, several with commas; default: %(default)s")
     parser.add_argument("--want", type=int, default=150, help="jobs a claim call")
     parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
     parser.add_argument("--bar", type=float, default=2.0,
@@ -101,32 +111,39 @@ def parse():
     parser.add_argument("--commands", action="store_true", help="print them one by one too")
     args = parser.parse_args()
     args.orgs = [int(x) for x in args.orgs.split(",")]
+    args.enqueue = [int(x) for x in args.enqueue.split(",")]
     return args
+
+
+def judge(least, runs, bar):
+    """The growth between two numbers of orgs, with a verdict up to 1,000 of them."""
+    g = growth(least, runs)
+    if runs[0]["orgs"] <= 1000:
+        g.update(bar=bar, us_ok=g["us"] <= bar, calls_ok=g["calls"] <= bar,
+                 ok=max(g["us"], g["calls"]) <= bar)
+    return g
 
 
 def main():
     args = parse()
-    runs = {orgs: [] for orgs in args.orgs}
+    kinds = [(size, orgs) for size in args.enqueue for orgs in args.orgs]
+    runs = {kind: [] for kind in kinds}
     for _ in range(args.runs):
-        for orgs in args.orgs:
-            found, by_command = measure(orgs, args)
-            runs[orgs].append(found)
-            if args.commands and len(runs[orgs]) == args.runs:
+        for size, orgs in kinds:
+            found, by_command = measure(orgs, size, args)
+            runs[size, orgs].append(found)
+            if args.commands and len(runs[size, orgs]) == args.runs:
                 tell_commands(orgs, by_command, args.jobs)
-    rows = [median(runs[orgs]) for orgs in args.orgs]
+    rows = [median(runs[kind]) for kind in kinds]
     for row in rows:
         print(json.dumps(row), flush=True)
     print("\n".join(table(rows)))
-    least, status = runs[min(args.orgs)], 0
-    for orgs in args.orgs:
-        if runs[orgs] is least:
-            continue
-        g = growth(least, runs[orgs])
-        if orgs <= 1000:
-            g.update(bar=args.bar, us_ok=g["us"] <= args.bar, calls_ok=g["calls"] <= args.bar,
-                     ok=max(g["us"], g["calls"]) <= args.bar)
-            status |= not g["ok"]
-        print(json.dumps(g), flush=True)
+    status = 0
+    for size, orgs in kinds:
+        if orgs != min(args.orgs):
+            g = judge(runs[size, min(args.orgs)], runs[size, orgs], args.bar)
+            print(json.dumps(g), flush=True)
+            status |= not g.get("ok", True)
     return status
 
 

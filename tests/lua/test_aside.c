@@ -15,19 +15,6 @@
 
 enum { MAIL = 0, SMS = 1000000, OTHER = 2000000, BLOCKED = 100000 };
 
-static void fill(unsigned first, unsigned count, const char *type, const char *org)
-{
-    struct wh_ll_jobs jobs = {.first = first, .count = count, .type = type, .org = org};
-
-    wh_ll_fill(&jobs);
-}
-
-static void start(void)
-{
-    wh_lc_ok("wh1_configure", "keep_count 0");
-    wh_lc_ok("wh1_heartbeat", "w 3600000 new %s", "{}");
-}
-
 static unsigned take_until_empty(void)
 {
     unsigned sum = 0, got;
@@ -54,11 +41,11 @@ static void a_blocked_type_blocks_nothing_else(void **state)
     (void)state;
     for (int i = 0; i < BLOCKERS; i++) {
         wh_lc_reset(NULL);
-        start();
+        wh_ll_start();
         wh_ll_set(blockers[i][0], blockers[i][1]);
-        fill(MAIL, 900, "mail", "a");
-        fill(SMS, 50, "sms", "a");
-        fill(OTHER, 50, "sms", "b");
+        wh_ll_fill_org(MAIL, 900, "mail", "a");
+        wh_ll_fill_org(SMS, 50, "sms", "a");
+        wh_ll_fill_org(OTHER, 50, "sms", "b");
         unsigned got = wh_ll_take_count("w", 1000);
         assert_int_equal(got, i == 0 ? 100 : 101);
         assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":aside:a:mail"),
@@ -72,11 +59,11 @@ static void a_blocked_type_blocks_nothing_else(void **state)
 static void more_than_a_call_sets_aside(void **state)
 {
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("pause:type/mail", "1");
-    fill(MAIL, 5000, "mail", "a");
-    fill(SMS, 10, "sms", "a");
-    fill(OTHER, 10, "sms", "b");
+    wh_ll_fill_org(MAIL, 5000, "mail", "a");
+    wh_ll_fill_org(SMS, 10, "sms", "a");
+    wh_ll_fill_org(OTHER, 10, "sms", "b");
     unsigned calls = 0, got = 0;
     while (got < 20 && calls < 10) {
         got += wh_ll_take_count("w", 100);
@@ -93,10 +80,10 @@ static void says_more_while_it_sets_aside(void **state)
     struct wh_ll_claims c;
 
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("pause:type/mail", "1");
-    fill(MAIL, 5000, "mail", "a");
-    fill(SMS, 1, "sms", "a");
+    wh_ll_fill_org(MAIL, 5000, "mail", "a");
+    wh_ll_fill_org(SMS, 1, "sms", "a");
     do {
         wh_ll_take("w", 1, &c);
         assert_true(c.n == 1 || (c.flags & 2) != 0);
@@ -140,11 +127,11 @@ static void each_job_is_set_aside_once(void **state)
 
         wh_lc_reset(NULL);
         memset(seen, 0, sizeof seen);
-        start();
+        wh_ll_start();
         wh_ll_set(settings[i][0], settings[i][1]);
-        fill(MAIL, 300, "mail", "a");
-        fill(SMS, 300, "mail", "b");
-        fill(OTHER, 300, "sms", "a");
+        wh_ll_fill_org(MAIL, 300, "mail", "a");
+        wh_ll_fill_org(SMS, 300, "mail", "b");
+        wh_ll_fill_org(OTHER, 300, "sms", "a");
         for (unsigned j = 0; done < 900; j++) {
             struct wh_ll_claims c;
 
@@ -165,9 +152,9 @@ static void each_job_is_set_aside_once(void **state)
 static void asking_again_looks_at_no_job(void **state)
 {
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("pause:type/mail", "1");
-    fill(MAIL, 3000, "mail", "a");
+    wh_ll_fill_org(MAIL, 3000, "mail", "a");
     while (wh_ll_take_count("w", 100) > 0 ||
            wh_lc_count("EXISTS " WH_LC_P ":ring") == 1) {
         /* until all of it is out of the way */
@@ -201,7 +188,7 @@ static void priority_then_age_when_it_comes_back(void **state)
                                           "PRIORITY 0", "PRIORITY 9", ""};
 
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("pause:type/mail", "1");
     for (unsigned n = 1; n <= 7; n++) {
         wh_ll_put(n, "mail", options[n - 1]);
@@ -220,7 +207,7 @@ static void later_jobs_stay_behind(void **state)
     static const unsigned want[] = {1, 2, 3, 4};
 
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("pause:type/mail", "1");
     wh_ll_put(1, "mail", "");
     wh_lc_advance(1);
@@ -238,7 +225,7 @@ static void later_jobs_stay_behind(void **state)
 static void what_happens_to_jobs_set_aside(void **state)
 {
     (void)state;
-    start();
+    wh_ll_start();
     wh_lc_ok("wh1_configure", "keep_count 100");
     wh_ll_set("pause:type/mail", "1");
     wh_ll_put(1, "mail", "");
@@ -267,13 +254,13 @@ static void orgs_take_turns_at_a_blocked_type(void **state)
     unsigned got[4] = {0};
 
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("active:type/mail", "1");
     for (unsigned o = 0; o < 4; o++) {
         char org[8];
 
         snprintf(org, sizeof org, "o%u", o);
-        fill(o << 16, 100, "mail", org);
+        wh_ll_fill_org(o << 16, 100, "mail", org);
     }
     for (unsigned i = 0; i < 100; i++) {
         struct wh_ll_claims c;
@@ -299,7 +286,7 @@ static double cost_of_others(unsigned first)
         char org[8];
 
         snprintf(org, sizeof org, "n%u", o);
-        fill(first + o * 1000, 100, "sms", org);
+        wh_ll_fill_org(first + o * 1000, 100, "sms", org);
     }
     wh_ll_reset_calls();
     while (done < 5000) {
@@ -324,11 +311,11 @@ static void a_large_blocked_backlog_costs_the_others_nothing(void **state)
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
         wh_lc_reset(NULL);
-        start();
+        wh_ll_start();
         wh_ll_set(settings[i][0], settings[i][1]);
         cost_of_others(OTHER - 100000); /* learns run times */
         double alone = cost_of_others(OTHER);
-        fill(MAIL, BLOCKED, "mail", "big");
+        wh_ll_fill_org(MAIL, BLOCKED, "mail", "big");
         while (wh_ll_take_count("w", 100) > 0 ||
                wh_lc_count("EXISTS " WH_LC_P ":ring") == 1) {
             /* until all of it is out of the way */

@@ -13,19 +13,6 @@
 
 #include <cmocka.h>
 
-static void fill(unsigned first, unsigned count, const char *type, const char *org)
-{
-    struct wh_ll_jobs jobs = {.first = first, .count = count, .type = type, .org = org};
-
-    wh_ll_fill(&jobs);
-}
-
-static void start(void)
-{
-    wh_lc_ok("wh1_configure", "keep_count 0");
-    wh_lc_ok("wh1_heartbeat", "w 3600000 new %s", "{}");
-}
-
 static unsigned take_all(void)
 {
     unsigned sum = 0;
@@ -39,13 +26,13 @@ static unsigned take_all(void)
 static void a_paused_org_waits(void **state)
 {
     (void)state;
-    start();
-    fill(1, 100, "mail", "a");
-    fill(1001, 100, "mail", "b");
+    wh_ll_start();
+    wh_ll_fill_org(1, 100, "mail", "a");
+    wh_ll_fill_org(1001, 100, "mail", "b");
     wh_ll_set("pause:org/a", "1");
     assert_int_equal(take_all(), 100);
-    fill(2001, 50, "sms", "a"); /* new work of it waits as well */
-    fill(3001, 50, "sms", "b");
+    wh_ll_fill_org(2001, 50, "sms", "a"); /* new work of it waits as well */
+    wh_ll_fill_org(3001, 50, "sms", "b");
     assert_int_equal(take_all(), 50);
     wh_lc_stat("pending", 150);
     wh_lc_audit();
@@ -57,14 +44,14 @@ static void a_paused_org_waits(void **state)
 static void a_paused_type_waits(void **state)
 {
     (void)state;
-    start();
-    fill(1, 100, "mail", "a");
-    fill(1001, 100, "sms", "a");
-    fill(2001, 100, "mail", "b");
+    wh_ll_start();
+    wh_ll_fill_org(1, 100, "mail", "a");
+    wh_ll_fill_org(1001, 100, "sms", "a");
+    wh_ll_fill_org(2001, 100, "mail", "b");
     wh_ll_set("pause:type/mail", "1");
     assert_int_equal(take_all(), 100);
-    fill(3001, 50, "mail", "c");
-    fill(4001, 50, "sms", "c");
+    wh_ll_fill_org(3001, 50, "mail", "c");
+    wh_ll_fill_org(4001, 50, "sms", "c");
     assert_int_equal(take_all(), 50);
     wh_lc_stat("pending", 250);
     wh_lc_audit();
@@ -88,13 +75,13 @@ static void costs_the_same_whatever_the_backlog(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         wh_lc_reset(NULL);
-        start();
-        fill(1, 1, "mail", "a");
+        wh_ll_start();
+        wh_ll_fill_org(1, 1, "mail", "a");
         long long pause = cost(settings[i], "1");
         take_all();
         long long resume = cost(settings[i], "");
         take_all();
-        fill(1000, 20000, "mail", "a");
+        wh_ll_fill_org(1000, 20000, "mail", "a");
         assert_int_equal(cost(settings[i], "1"), pause);
         while (wh_lc_count("EXISTS " WH_LC_P ":ring") == 1) {
             assert_int_equal(wh_ll_take_count("w", 500), 0);
@@ -109,9 +96,9 @@ static void costs_the_same_whatever_the_backlog(void **state)
 static void a_paused_org_is_out_of_the_way(void **state)
 {
     (void)state;
-    start();
-    fill(1, 1000, "mail", "a");
-    fill(10001, 300, "mail", "b");
+    wh_ll_start();
+    wh_ll_fill_org(1, 1000, "mail", "a");
+    wh_ll_fill_org(10001, 300, "mail", "b");
     wh_ll_set("pause:org/a", "1");
     assert_int_equal(wh_ll_take_count("w", 100), 100);
     assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":ring"), 1);
@@ -122,8 +109,8 @@ static void a_paused_org_is_out_of_the_way(void **state)
 static void a_paused_org_costs_no_turn(void **state)
 {
     (void)state;
-    start();
-    fill(1, 10, "mail", "a");
+    wh_ll_start();
+    wh_ll_fill_org(1, 10, "mail", "a");
     wh_ll_set("pause:org/a", "1");
     struct wh_ll_claims c;
     wh_ll_take("w", 10, &c);
@@ -139,9 +126,9 @@ static void resume_calls_an_idle_worker(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         wh_lc_reset(NULL);
-        start();
+        wh_ll_start();
         wh_ll_set(settings[i], "1");
-        fill(1, 10, "mail", "a");
+        wh_ll_fill_org(1, 10, "mail", "a");
         assert_int_equal(wh_ll_take_count("w", 10), 0);
         freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":bell:w"));
         wh_ll_set(settings[i], "");
@@ -155,8 +142,8 @@ static void resume_calls_an_idle_worker(void **state)
 static void running_jobs_end_as_ever(void **state)
 {
     (void)state;
-    start();
-    fill(1, 4, "mail", "a");
+    wh_ll_start();
+    wh_ll_fill_org(1, 4, "mail", "a");
     wh_lc_claim("w", 4, "1 2 3 4");
     wh_ll_set("pause:org/a", "1");
     wh_lc_done("w", 1, 1, true);
@@ -176,7 +163,7 @@ static void running_jobs_end_as_ever(void **state)
 static void hand_off_respects_it(void **state)
 {
     (void)state;
-    start();
+    wh_ll_start();
     wh_ll_set("pause:org/a", "1");
     wh_lc_ok("wh1_cycle", "w 5+ 0");
     wh_ll_put(1, "mail", "ORG a");
@@ -190,11 +177,11 @@ static void hand_off_respects_it(void **state)
 static void both_and_the_queue(void **state)
 {
     (void)state;
-    start();
-    fill(1, 10, "mail", "a");
-    fill(101, 10, "sms", "a");
-    fill(201, 10, "mail", "b");
-    fill(301, 10, "sms", "b");
+    wh_ll_start();
+    wh_ll_fill_org(1, 10, "mail", "a");
+    wh_ll_fill_org(101, 10, "sms", "a");
+    wh_ll_fill_org(201, 10, "mail", "b");
+    wh_ll_fill_org(301, 10, "sms", "b");
     wh_ll_set("pause:org/a", "1");
     wh_ll_set("pause:type/mail", "1");
     wh_lc_text("OK", "wh1_pause", "");
@@ -216,14 +203,14 @@ static void both_and_the_queue(void **state)
 static void many_types_of_one_org(void **state)
 {
     (void)state;
-    start();
+    wh_ll_start();
     for (unsigned t = 0; t < 50; t++) {
         char type[16], setting[32];
 
         snprintf(type, sizeof type, "t%u", t);
         snprintf(setting, sizeof setting, "pause:type/t%u", t);
         wh_ll_set(setting, "1");
-        fill(1 + t * 100, 20, type, "a");
+        wh_ll_fill_org(1 + t * 100, 20, type, "a");
     }
     assert_int_equal(take_all(), 0);
     wh_lc_audit();

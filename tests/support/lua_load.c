@@ -68,6 +68,18 @@ void wh_ll_fill(const struct wh_ll_jobs *jobs)
     }
 }
 
+void wh_ll_fill_org(unsigned first, unsigned count, const char *type, const char *org)
+{
+    wh_ll_fill(
+        &(struct wh_ll_jobs){.first = first, .count = count, .type = type, .org = org});
+}
+
+void wh_ll_start(void)
+{
+    wh_lc_ok("wh1_configure", "keep_count 0");
+    wh_lc_ok("wh1_heartbeat", "w 3600000 new %s", "{}");
+}
+
 void wh_ll_put(unsigned n, const char *type, const char *options)
 {
     char words[512];

@@ -19,6 +19,10 @@ struct wh_ll_jobs {
     int priority;           /* 0: the default */
 };
 void wh_ll_fill(const struct wh_ll_jobs *jobs);
+void wh_ll_fill_org(unsigned first, unsigned count, const char *type, const char *org);
+
+/* A worker "w" that lives for an hour, and nothing is kept of finished jobs. */
+void wh_ll_start(void);
 
 /* One job of any type; option words separated by blanks. */
 void wh_ll_put(unsigned n, const char *type, const char *options);

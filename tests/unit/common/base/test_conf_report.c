@@ -296,6 +296,16 @@ static void test_all_sources(void **state)
     wh_buf_fini(&got);
 }
 
+static wh_err check_tags(const wh_conf *c, wh_conf_report *report, wh_errbuf *eb)
+{
+    if (demo_of(c)->tags.count > 2) {
+        return WH_OK;
+    }
+    (void)wh_err_set(eb, WH_ECONFIG, "tags: few");
+    wh_conf_blame(c, eb, report);
+    return WH_ECONFIG;
+}
+
 /* What is kept of a refused load: later checks tell of the rest, once and only of what
  * was not refused before. What was cut off is not kept. */
 static void test_keeps_refused(void **state)
@@ -305,23 +315,26 @@ static void test_keeps_refused(void **state)
     const char *const texts[] = {"slots: x\nregion: eu\nredis: {timeout: 1s}\n"
                                  "queues: {a: 5, a: 6}\n"
                                  "handlers: {h: [1], i.j: {timeout: 5}}\n",
-                                 "slots: 3\nregion: {\n", "slots: 3\n"};
-    for (size_t i = 0; i < 3; i++) {
+                                 "slots: 3\nregion: {\n", "slots: 3\n",
+                                 "tags: [a, b, c]\n"};
+    for (size_t i = 0; i < 4; i++) {
         char *file = demo_file(texts[i], strlen(texts[i]));
-        const wh_conf_source src = {.file = file, .report = &r, .keeps_refused = true};
+        const wh_conf_source src = {.file = file, .report = &r, .check = check_tags};
         wh_errbuf eb = {.text = ""};
         wh_conf *c = NULL;
         assert_int_equal(wh_conf_load(&demo_table, &src, &c, &eb),
-                         i == 2 ? WH_OK : WH_ECONFIG);
+                         i == 3 ? WH_OK : WH_ECONFIG);
         (void)unlink(file);
         assert_true((c != NULL) == (i != 1));
         if (i > 0) {
+            assert_true(i == 1 || strcmp(eb.text, i == 2 ? "tags: few" : "") == 0);
             wh_conf_free(c);
             continue;
         }
+        assert_string_equal(r.faults[4].text, "tags: few");
         assert_int_equal(demo_of(c)->slots, 10); /* the default */
         assert_string_equal(demo_of(c)->region, "eu");
-        assert_int_equal(r.n, 4);
+        assert_int_equal(r.n, 5);
         static const char *const known[] = {"slots: few", "handlers.h.command: missing",
                                             "handlers.i.j.timeout: short",
                                             "queues: few"};
@@ -332,10 +345,10 @@ static void test_keeps_refused(void **state)
             wh_errbuf why = {.text = ""};
             (void)wh_err_set(&why, WH_ECONFIG, "%s", known[k]);
             wh_conf_blame(c, &why, &r);
-            assert_int_equal(r.n, 4 + k);
+            assert_int_equal(r.n, 5 + k);
             (void)wh_err_set(&why, WH_ECONFIG, "%s", fresh[k]);
             wh_conf_blame(c, &why, &r);
-            assert_int_equal(r.n, 5 + k);
+            assert_int_equal(r.n, 6 + k);
         }
         assert_true(wh_conf_is_refused(&r, "slots"));
         assert_false(wh_conf_is_refused(&r, "slot"));
