@@ -10,13 +10,14 @@ Examples:
   WH_BUILD_DIR=build-other tests/bench/orgs.py                 # of another build
 
 Each run takes a fresh private Redis, enqueues the jobs (calls of --enqueue; 1: a
-wh1_enqueue each), and claims and finishes them all (calls of --want while --in-flight run), orgs in turn;
-a tenth of it goes before to warm up. Commands are Redis' own count (INFO
-commandstats), CPU time is that of the whole server (INFO cpu: reading the request,
-Lua, commands, writing the reply). Runs of the org counts take turns; medians are
-printed, one JSON line each, then a table, then the growth from the least number of
-orgs to the others (the median of the turns' own). Exit status 1 when that to 1,000 orgs, of CPU time or of commands,
-enqueue and claim and finish together, is over --bar.
+wh1_enqueue each, without an id), and claims and finishes them all (calls of --want while
+--in-flight run), orgs in turn; a tenth of it goes before to warm up. Commands are Redis'
+own count (INFO commandstats), CPU time is that of the whole server (INFO cpu: reading
+the request, Lua, commands, writing the reply). Runs of the org counts take turns;
+medians are printed, one JSON line each, then a table, then for each size of --enqueue
+the growth from the least number of orgs to the others (the median of the turns' own).
+Exit status 1 when one of those to 1,000 orgs, of CPU time or of commands, enqueue and
+claim and finish together, is over --bar.
 """
 import argparse
 import json
