@@ -3,53 +3,66 @@
 """Instructions that redis-server runs for a job: a figure that no busy machine blurs.
 
 Examples:
-  tests/bench/instructions.py                          # 1, 99 and 1,000 orgs, some minutes
+  tests/bench/instructions.py                          # 1, 99 and 1,000 orgs, a minute
   tests/bench/instructions.py --orgs 1 --jobs 2000     # a quick look
   tests/bench/instructions.py --want 1 --in-flight 1   # jobs one by one
   WH_BUILD_DIR=build-other tests/bench/instructions.py    # of another build
 
 Needs valgrind: the server runs under callgrind, which counts the instructions of the
-whole process. Each figure is the difference of two runs, one with --jobs jobs and one
-with twice as many, over --jobs, so that the start is left out: of enqueueing them
-(calls of --enqueue), and of claiming and finishing them as well (calls of --want while
---in-flight run), less the former. Orgs take turns. One JSON line for each number of
-orgs. Compare figures of one build of Redis only.
+whole process. After --jobs jobs to warm up come as many that count: enqueued (calls of
+--enqueue), then claimed and finished (calls of --want while --in-flight run). Orgs take
+turns; the functions' clock goes on by 1 ms a call, so that how slow valgrind is changes
+nothing. One JSON line for each number of orgs. Compare figures of one build of Redis only.
 """
 import argparse
 import json
-import re
-import shutil
 import sys
+import tempfile
 
+import callgrind
 from library import CALL, Library
 
-CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+
+def parts(orgs, args):
+    """callgrind's (enqueue, claim and finish) of --jobs jobs, and Redis commands in each."""
+    with tempfile.TemporaryDirectory(prefix="wh-bench-") as folder:
+        watch = callgrind.Watch(folder, "echoCommand")
+        with Library(orgs, wrap=watch.words, steps_ms=1) as lib:
+            _work(lib, args)
+            commands = []
+            for step in (lambda: lib.enqueue(args.jobs, args.enqueue),
+                         lambda: _finish(lib, args)):
+                lib.reset()
+                lib.mark()
+                step()
+                commands.append(sum(calls for calls, _ in lib.commands().values()))
+            lib.mark()
+            lib.shutdown()
+            pid = lib.server.pid
+        return [watch.part(pid, number) for number in (2, 3)], commands
 
 
-def count(orgs, jobs, does_work, args):
-    """Instructions of a server's whole life."""
-    with Library(orgs, wrap=CALLGRIND) as lib:
-        lib.enqueue(jobs, args.enqueue)
-        if does_work:
-            done = lib.work(args.want, args.in_flight)
-            if done != jobs:
-                raise AssertionError(f"{done} of {jobs} jobs were finished")
-        log = lib.shutdown()
-    collected = re.search(r"Collected : (\d+)", log)
-    if not collected:
-        raise AssertionError("callgrind told no sum: " + log[-500:])
-    return int(collected.group(1))
+def _work(lib, args):
+    lib.enqueue(args.jobs, args.enqueue)
+    _finish(lib, args)
+
+
+def _finish(lib, args):
+    done = lib.work(args.want, args.in_flight)
+    if done != args.jobs:
+        raise AssertionError(f"{done} of {args.jobs} jobs were finished")
 
 
 def measure(orgs, args):
-    each = [(count(orgs, 2 * args.jobs, does_work, args)
-             - count(orgs, args.jobs, does_work, args)) / args.jobs
-            for does_work in (False, True)]
+    counts, commands = parts(orgs, args)
+    each = [part.total / args.jobs for part in counts]
     return {"orgs": orgs, "enqueue_instructions": round(each[0]),
-            "cycle_instructions": round(each[1] - each[0]), "instructions": round(each[1])}
+            "cycle_instructions": round(each[1]), "instructions": round(sum(each)),
+            "enqueue_commands": round(commands[0] / args.jobs, 4),
+            "cycle_commands": round(commands[1] / args.jobs, 4)}
 
 
-def parse():
+def options(words=None):
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="instructions.py", description=__doc__,
                                      formatter_class=text)
@@ -58,14 +71,14 @@ def parse():
     parser.add_argument("--enqueue", type=int, default=CALL, help="jobs an enqueue call")
     parser.add_argument("--want", type=int, default=150, help="jobs a claim call")
     parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     args.orgs = [int(x) for x in args.orgs.split(",")]
     return args
 
 
 def main():
-    args = parse()
-    if shutil.which("valgrind") is None:
+    args = options()
+    if not callgrind.is_there():
         print("valgrind is not installed", file=sys.stderr)
         return 1
     first = None

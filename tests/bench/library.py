@@ -4,7 +4,9 @@
 No programs of Wherry run here: what is measured is what the functions cost Redis. One
 Library is one fresh server in a temporary folder; close() ends it. Jobs are no-ops
 with 100 bytes of payload whose orgs take turns, so that a call meets as many orgs as
-it can: the dearest order there is.
+it can: the dearest order there is. With `steps_ms` Redis' clock is ours: it stands still
+during a call and goes on by so much before the next, so that what the functions learn of
+time, and with it what they do, is the same in every run.
 """
 import collections
 import os
@@ -21,14 +23,17 @@ KEY = "wh:{eu:bench}"
 PAYLOAD = b"x" * 100
 CALL = 1000  # jobs of a wh1_enqueue_batch, as wh_client_enqueue_batch cuts them
 DEADLINE_S = 600  # of one call; under valgrind they are slow
-NOT_WORK = ("fcall", "config", "info", "function")  # commands that no function runs
+NOT_WORK = ("fcall", "config", "info", "function", "echo")  # commands that no function runs
+START_MS = 1750000000000  # where a clock of ours starts
 
 
 class Library:
-    def __init__(self, orgs, wrap=()):
+    def __init__(self, orgs, wrap=(), steps_ms=None):
         """wrap: words of a command that runs the server (valgrind …)."""
         self.server = self.client = None
-        source = os.path.join(BUILD, "generated", "wherry_1.lua")
+        self.steps_ms, self.now_ms = steps_ms, START_MS
+        source = os.path.join(BUILD, "generated",
+                              "wherry_1_test.lua" if steps_ms else "wherry_1.lua")
         if not os.path.exists(source):
             sys.exit(f"{source} is missing: build first, or name the build in WH_BUILD_DIR")
         self.folder = tempfile.mkdtemp(prefix="wh-bench-")
@@ -43,6 +48,8 @@ class Library:
             wait_for(lambda: self._connect(path), "Redis to answer", 60)
             with open(source, "rb") as file:
                 self.client("FUNCTION", "LOAD", file.read())
+            if steps_ms:
+                self.client("CONFIG", "SET", "hz", 1)  # less that comes by the real clock
             self.call("configure", "keep_count", 0)
             self.call("heartbeat", "w", 3600000, "new", "")
         except BaseException:
@@ -59,6 +66,9 @@ class Library:
             return False
 
     def call(self, function, *args):
+        if self.steps_ms:
+            self.now_ms += self.steps_ms
+            self.client("FCALL", "wh1_test_clock", 0, self.now_ms)
         return self.client("FCALL", f"wh1_{function}", 1, KEY, *args)
 
     # ---- work
@@ -118,6 +128,10 @@ class Library:
                 found[name] = (int(fields["calls"]), int(fields["usec"]))
         return found
 
+    def mark(self):
+        """Tells a tool that watches the server: here something begins or ends."""
+        self.client("ECHO", "mark")
+
     def reset(self):
         self.client("CONFIG", "RESETSTAT")
 
@@ -126,6 +140,13 @@ class Library:
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
     # ---- the end
+
+    def memory(self):
+        """Bytes that Redis holds for what it keeps and for itself."""
+        return int(self._info("memory")["used_memory"])
+
+    def version(self):
+        return self._info("server")["redis_version"]
 
     def shutdown(self):
         """Ends the server in order (valgrind writes its sums then); its log."""
