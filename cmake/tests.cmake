@@ -4,7 +4,7 @@
 #   tests/unit/<layer folder>/test_*.c   link that layer and nothing above it
 #   tests/lua/test_*.c                   link wh_store
 #   tests/{integration,fault,property}/test_*.c   link everything
-#   tests/{integration,fault,install,lint,e2e}/test_*.{sh,py}   run as they are
+#   tests/{integration,fault,install,guard,lint,e2e}/test_*.{sh,py}   run as they are
 #   tests/fuzz/fuzz_*.c                  replay tests/fuzz/corpus/<name>, or libFuzzer
 #   tests/bench/*.c                      programs in build/bench, not run by ctest
 # A test's label is its folder; e2e has the label "integration".
@@ -17,6 +17,7 @@ set(wh_timeout_property 240)
 set(wh_timeout_fuzz 60)
 set(wh_timeout_lint 180)
 set(wh_timeout_install 300)
+set(wh_timeout_guard 300)
 set(wh_timeout_scale 1)
 if(WH_SANITIZE OR WH_COVERAGE)
     set(wh_timeout_scale 3)
@@ -91,6 +92,9 @@ endforeach()
 set(wh_script_folders integration fault lint e2e)
 if(NOT WH_SANITIZE AND NOT WH_COVERAGE) # an instrumented library is not for consumers
     list(APPEND wh_script_folders install)
+    if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo") # the figures are of this build
+        list(APPEND wh_script_folders guard)
+    endif()
 endif()
 foreach(folder ${wh_script_folders})
     set(label ${folder})
@@ -157,3 +161,10 @@ foreach(pair tests/bench/plugins:bench-plugins tests/support/plugins:test-plugin
             LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib/wherry/${target_folder}")
     endforeach()
 endforeach()
+
+# Where the time of a job goes, as a table.
+add_custom_target(profile
+    COMMAND "${CMAKE_COMMAND}" -E env ${wh_test_environment}
+        "${CMAKE_SOURCE_DIR}/tests/bench/profile.py"
+    DEPENDS wherry-worker wherry-executor bench_producer handler_noop wh_generated
+    USES_TERMINAL VERBATIM)

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 
-LINE = re.compile(r"(c?)(fn|ob)=\((\d+)\)(?: (.*))?")
+LINE = re.compile(r"(c?)(fn|fl|fi|fe|ob)=\((\d+)\)(?: (.*))?")
 
 
 def is_there():
@@ -24,35 +24,31 @@ class Part:
 
     def __init__(self, path):
         self.own, self.calls = collections.Counter(), collections.Counter()
-        self._names, self._objects = {}, {}
-        self.object_of = {}
+        self.object_of, self.file_of = {}, {}
         with open(path, encoding="utf-8", errors="replace") as file:
             self._read(file)
         self.total = sum(self.own.values())
 
-    def _name(self, names, key, text):
-        if text is not None:
-            names[key] = re.sub(r"'\d+$", "", text.strip())
-        return names[key]
-
     def _read(self, file):
-        here = callee = there = None
+        names = {"fn": {}, "ob": {}, "fl": {}}  # of a kind: number -> text, told once
+        where, here, callee = {}, None, None
         for line in file:
             found = LINE.match(line)
             if found:
                 is_called, kind, key, text = found.groups()
-                if kind == "ob":
-                    name = self._name(self._objects, key, text)
-                    if not is_called:
-                        there = name
-                elif is_called:
-                    callee = self._name(self._names, key, text)
-                else:
-                    here = self._name(self._names, key, text)
-                    self.object_of[here] = there
+                known = names["fl" if kind[0] == "f" and kind != "fn" else kind]
+                if text is not None:
+                    known[key] = re.sub(r"'\d+$", "", text.strip())
+                if is_called and kind == "fn":
+                    callee = known[key]
+                elif not is_called:
+                    where[kind] = known[key]
+                    here = where.get("fn")
+                    if kind == "fn":
+                        self.object_of[here] = where.get("ob", "")
+                        self.file_of[here] = where.get("fl", "")
             elif line.startswith("calls="):
-                cost = int(next(file).split()[1])
-                self.calls[here, callee] += cost
+                self.calls[here, callee] += int(next(file).split()[1])
             elif line[:1] in "+-*0123456789" and here is not None:
                 words = line.split()
                 if len(words) == 2:
@@ -77,6 +73,15 @@ class Watch:
         found = {int(os.path.basename(path).split(".")[1])
                  for path in glob.glob(f"{self.folder}/callgrind.*")}
         return sorted(found)
+
+    def has_ended(self, pid):
+        """Its last part is written: a child may still be at it when its parent is gone."""
+        path = f"{self.folder}/callgrind.{pid}"
+        if not os.path.exists(path):
+            return False
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 100))
+            return b"totals:" in file.read()
 
     def parts(self, pid):
         return len(glob.glob(f"{self.folder}/callgrind.{pid}.*"))

@@ -142,11 +142,9 @@ class Library:
     # ---- the end
 
     def memory(self):
-        """Bytes that Redis holds for what it keeps and for itself."""
-        return int(self._info("memory")["used_memory"])
-
-    def version(self):
-        return self._info("server")["redis_version"]
+        """Bytes that Redis holds, less the buffers of its clients."""
+        info = self._info("memory")
+        return int(info["used_memory"]) - int(info["mem_clients_normal"])
 
     def shutdown(self):
         """Ends the server in order (valgrind writes its sums then); its log."""
