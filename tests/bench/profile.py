@@ -20,13 +20,12 @@ import collections
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
 
 import callgrind
 import instructions
-from working import PRODUCER, Working, watch_drain
+from working import Working, watch_drain, watch_produce
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -54,8 +53,7 @@ def spent(before, after, jobs):
 def produce(w, jobs):
     """Its own CPU time and the kernel's, per job."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([PRODUCER, "enqueue", str(jobs)], check=True, stdout=subprocess.DEVNULL,
-                   env={**os.environ, **w.peer_env(), "PEERS_ORGS": str(len(w.heads))})
+    w.produce(jobs)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return [(after.ru_utime - before.ru_utime) * 1e6 / jobs,
             (after.ru_stime - before.ru_stime) * 1e6 / jobs]
@@ -68,8 +66,6 @@ def measure(args):
         child, = w.worker.children()
         pids = {"redis-server": w.fleet.redis_process.pid, "wherry-worker": w.worker.pid,
                 "wherry-executor": child}
-        w.fleet.fcall("wh1_pause", key=w.PEER_KEY)
-        w.fleet.fcall("wh1_configure", "keep_count", 0, key=w.PEER_KEY)
         begin, before = time.monotonic(), cpu(pids["redis-server"])
         producer = produce(w, args.jobs)
         enqueue = {"redis-server": spent(before, cpu(pids["redis-server"]), args.jobs),
@@ -149,7 +145,8 @@ def shares(args):
     (enqueue, cycle), _ = instructions.parts(args.orgs, counted)
     collector = collectors((enqueue, cycle))
     worker, _, executor = watch_drain(args.orgs, 5000)
-    return {"enqueue": {"redis-server": redis_shares(enqueue, collector), "producer": None},
+    return {"enqueue": {"redis-server": redis_shares(enqueue, collector),
+                        "producer": program_shares(watch_produce(args.orgs, 10000))},
             "drain": {"redis-server": redis_shares(cycle, collector),
                       "wherry-worker": program_shares(worker),
                       "wherry-executor": program_shares(executor)}}
@@ -160,7 +157,7 @@ def shares(args):
 def rows(costs, split):
     for name, (own, kernel) in costs.items():
         yield name, own + kernel, 0
-        for row, share in (split[name] or {"its own code and libraries": 1}).items():
+        for row, share in split[name].items():
             yield row, own * share, 1
         yield "kernel: sockets, sleeping, waking", kernel, 1
 

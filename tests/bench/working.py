@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -23,13 +24,12 @@ NOOP = {"noop": {"run": "native:" + os.path.join(BUILD, "lib", "wherry", "handle
 PRODUCER = os.path.join(BUILD, "bench", "producer")
 PAYLOAD = b"x" * 100
 CALL = 1000
+PEER_KEY = "wh:{eu:bench}"  # where PRODUCER enqueues
 MARK = "wh_worker_dump"
 DEADLINE_S = 120  # of what runs under a tool on a busy machine
 
 
 class Working:
-    PEER_KEY = "wh:{eu:bench}"  # where PRODUCER enqueues
-
     def __init__(self, orgs, slots=512, wrap=()):
         self.heads = [head("noop", f"org-{i:05d}") for i in range(orgs)]
         self.sent, self.slots, self.wrap = 0, slots, wrap
@@ -94,9 +94,17 @@ class Working:
         self.enqueue(count)
         self.drain()
 
-    def peer_env(self):
-        """Where PRODUCER finds Redis."""
-        return {"PEERS_REDIS_SOCK": self.fleet.socket}
+    def produce(self, jobs, wrap=()):
+        """A producer enqueues them in bulk, into a queue of its own."""
+        self.fleet.fcall("wh1_pause", key=PEER_KEY)
+        self.fleet.fcall("wh1_configure", "keep_count", 0, key=PEER_KEY)
+        self.reset()
+        done = subprocess.run(
+            [*wrap, PRODUCER, "enqueue", str(jobs)], capture_output=True, text=True, check=False,
+            env={**os.environ, "PEERS_REDIS_SOCK": self.fleet.socket,
+                 "PEERS_ORGS": str(len(self.heads))})
+        if done.returncode != 0:
+            raise AssertionError(f"the producer ended with {done.returncode}: {done.stderr}")
 
     def mark(self):
         """The worker tells its state, in MARK."""
@@ -122,3 +130,13 @@ def watch_drain(orgs, jobs):
             sent = w.sent
         executor = watch.part(child)
         return watch.part(pid, 2), executor.under("wh_host_serve") / sent, executor
+
+
+def watch_produce(orgs, jobs):
+    """callgrind's part of a producer's whole life."""
+    with tempfile.TemporaryDirectory(prefix="wh-bench-") as folder:
+        watch = callgrind.Watch(folder, MARK)
+        with Working(orgs) as w:
+            w.produce(jobs, watch.words)
+        pid, = watch.pids()
+        return watch.part(pid)

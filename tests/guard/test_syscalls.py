@@ -7,14 +7,12 @@ drains, and the widest tolerances of the table.
 """
 import collections
 import glob
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 
 import guard
-from working import PRODUCER, Working
+from working import Working
 
 WARM, JOBS, DRAINS = 5000, 20000, 5
 STRACE = ("strace", "-D", "-ff", "-ttt", "-qq", "-s", "0", "-o")
@@ -30,14 +28,6 @@ def read_trace(folder, begin, end):
                 if begin <= float(stamp) <= end and call[:1] not in "+-":
                     counts[int(path.rsplit(".", 1)[1])] += 1
     return counts
-
-
-def last_lines(folder):
-    text = ""
-    for path in glob.glob(f"{folder}/trace.*"):
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text += "".join(file.readlines()[-30:])
-    return text
 
 
 def drains(orgs):
@@ -63,14 +53,7 @@ def produce():
     """(round trips, system calls) per job of a producer's whole life."""
     with tempfile.TemporaryDirectory(prefix="wh-guard-") as folder:
         with Working(99) as w:
-            w.fleet.fcall("wh1_pause")
-            w.reset()
-            done = subprocess.run([*STRACE, f"{folder}/trace", PRODUCER, "enqueue", str(JOBS)],
-                                  check=False, capture_output=True, text=True,
-                                  env={**os.environ, **w.peer_env()})
-            if done.returncode != 0:
-                raise AssertionError(f"the producer ended with {done.returncode}: {done.stderr}; "
-                                     f"its last calls: {last_lines(folder)}")
+            w.produce(JOBS, (*STRACE, f"{folder}/trace"))
             calls = w.calls()
         return calls / JOBS, sum(read_trace(folder, 0, time.time()).values()) / JOBS
 
