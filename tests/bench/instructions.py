@@ -9,10 +9,11 @@ Examples:
   WH_BUILD_DIR=build-other tests/bench/instructions.py    # of another build
 
 Needs valgrind: the server runs under callgrind, which counts the instructions of the
-whole process. After --jobs jobs to warm up come as many that count: enqueued (calls of
---enqueue), then claimed and finished (calls of --want while --in-flight run). Orgs take
-turns; the functions' clock goes on by 1 ms a call, so that how slow valgrind is changes
-nothing. One JSON line for each number of orgs. Compare figures of one build of Redis only.
+whole process, less what comes by the clock (serverCron). After --jobs jobs to warm up come
+as many that count: enqueued (calls of --enqueue), then claimed and finished (calls of --want
+while --in-flight run). Orgs take turns; the functions' clock goes on by 1 ms a call, so that
+how slow valgrind is changes nothing. One JSON line for each number of orgs. Compare figures
+of one build of Redis only.
 """
 import argparse
 import json
@@ -55,7 +56,7 @@ def _finish(lib, args):
 
 def measure(orgs, args):
     counts, commands = parts(orgs, args)
-    each = [part.total / args.jobs for part in counts]
+    each = [(part.total - part.under("serverCron")) / args.jobs for part in counts]
     return {"orgs": orgs, "enqueue_instructions": round(each[0]),
             "cycle_instructions": round(each[1]), "instructions": round(sum(each)),
             "enqueue_commands": round(commands[0] / args.jobs, 4),

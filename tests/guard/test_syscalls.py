@@ -49,13 +49,26 @@ def drains(orgs):
         return [statistics.median(each) / JOBS for each in zip(*found)]
 
 
-def produce():
-    """(round trips, system calls) per job of a producer's whole life."""
+def produce_once():
     with tempfile.TemporaryDirectory(prefix="wh-guard-") as folder:
         with Working(99) as w:
             w.produce(JOBS, (*STRACE, f"{folder}/trace"))
             calls = w.calls()
-        return calls / JOBS, sum(read_trace(folder, 0, time.time()).values()) / JOBS
+        return calls, sum(read_trace(folder, 0, time.time()).values())
+
+
+def produce():
+    """(round trips, system calls) per job of a producer's whole life: the least of three. One
+    that a stalled machine takes the connection from sends again, or gives up."""
+    seen, error = [], None
+    for _ in range(3):
+        try:
+            seen.append(produce_once())
+        except AssertionError as why:
+            error = why
+    if not seen:
+        raise error
+    return [min(each) / JOBS for each in zip(*seen)]
 
 
 def measure():
