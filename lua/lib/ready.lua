@@ -92,12 +92,12 @@ local function take_back(c)
     redis.call('ZREM', c[2], unpack(ids))
 end
 
--- Pushes what was gathered. All or nothing: a key of a wrong type fails before anything else was
--- written, and what was pushed is taken back. Returns whether there is something to run now.
-function ready.push_all(k, plan)
+-- Pushes what was gathered. All or nothing: false when a key has a wrong type, before anything else was written,
+-- and what was pushed is taken back.
+function ready.try_push(k, plan)
     for _, p in ipairs(plan.marked) do
         if p.ring and type(redis.pcall('ZCARD', p.ring)) == 'table' then
-            args.fail(args.WRONG_TYPE)
+            return false
         end
     end
     for i, c in ipairs(plan.commands) do
@@ -106,34 +106,46 @@ function ready.push_all(k, plan)
             for j = 1, i - 1 do
                 take_back(plan.commands[j])
             end
-            args.fail(args.WRONG_TYPE)
+            return false
         end
     end
     for _, p in ipairs(plan.marked) do
         mark(k, p)
     end
-    if #plan.orgs == 0 then
-        return false
+    if #plan.orgs > 0 then
+        fair.enter(k, plan.orgs)
     end
-    fair.enter(k, plan.orgs)
     return true
 end
 
--- Takes up to n ids of one place of an org; e: its entry in the org's view. Its mark goes when it ran empty.
-local function take_place(k, s, e, n, st)
-    local count
-    if e.kind == 'list' then
-        count = place.pop(keys.ready(k, s.org, e.level), n, st, s)
-    elseif e.kind == 'soonest' then
-        count = place.pop_soonest(k, s.org, e.level, n, st, s)
-    else
-        count = group.take(k, s, e, n, st)
+-- The same; a key of a wrong type is an error. Returns whether there is something to run now.
+function ready.push_all(k, plan)
+    if not ready.try_push(k, plan) then
+        args.fail(args.WRONG_TYPE)
     end
-    if count < n and e.mark ~= levels.default then
-        if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
-            levels.drop(k, s.org, e.mark)
-            if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
-                levels.add(k, s.org, e.level)
+    return #plan.orgs > 0
+end
+
+-- Takes up to n ids of an org, in the order in which they run; returns how many. source: what the
+-- caller wants to know of each id. Marks of what ran empty go.
+function ready.take(k, s, n, st)
+    local got = 0
+    for _, e in ipairs(s.view.order) do
+        local want, count = n - got
+        if e.kind == 'list' then
+            count = place.pop(keys.ready(k, s.org, e.level), want, st, s)
+        elseif e.kind == 'soonest' then
+            count = place.pop_soonest(k, s.org, e.level, want, st, s)
+        else
+            count = group.take(k, s, e, want, st)
+        end
+        got = got + count
+        if count < want and e.mark ~= levels.default then
+            if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
+                levels.drop(k, s.org, e.mark)
+                if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
+                    levels.add(k, s.org, e.level)
+                end
             end
         end
     end

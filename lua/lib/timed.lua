@@ -6,42 +6,86 @@ local function due_ids(key, now, batch)
     return redis.call('ZRANGE', key, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, batch)
 end
 
--- The due ids by the place they belong to. One whose place has a wrong type waits a minute more, so
--- that it does not block the others.
-local function due_places(k, now, ids)
-    local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local plan, sound, later, n = ready.plan(), {}, { 'ZADD', k.delayed }, 0
-    for i, raw in ipairs(ids) do
-        if record.is_record(recs[i]) then
-            local head = record.decode(recs[i])
-            local p = place.of(k, head)
-            if sound[p.key] == nil then
+-- Where jobs wait by the outline of their heads, in which partition, and how to tell such a head: bounded, read only.
+local outlines, n_outlines = {}, 0
+
+local function remember(k, rec, outline)
+    if n_outlines >= 2000 then
+        outlines, n_outlines = {}, 0
+    end
+    local known = { k = k, place = place.of(k, record.decode(rec)) }
+    known.least, known.pattern = record.likeness(outline)
+    if not outlines[outline] then
+        n_outlines = n_outlines + 1
+    end
+    outlines[outline] = known
+    return known
+end
+
+-- What is known of where a job waits; its head when nothing is.
+local function look_at(k, rec)
+    local outline = record.outline(rec)
+    if not outline then
+        return nil, record.decode(rec)
+    end
+    local known = outlines[outline]
+    if known and known.k == k then
+        return known
+    end
+    return remember(k, rec, outline)
+end
+
+-- The due ids by the place they belong to. With later: one whose place has a wrong type waits a minute more, so
+-- that it does not block the others. Most often a job's head has the outline of the one before it.
+local function due_places(k, now, ids, recs, later)
+    local plan, sound, find = ready.plan(), {}, string.find
+    local n, at, least, c, pattern = 0, 0, math.huge
+    for i = 1, #ids do
+        local raw, rec = ids[i], recs[i]
+        if rec and #rec >= least and find(rec, pattern, 10) then
+            n, at = n + 1, at + 1
+            c[at] = raw
+        elseif record.is_record(rec) then
+            local known, head = look_at(k, rec)
+            local p = known and known.place or place.of(k, head)
+            if later and sound[p.key] == nil then
                 sound[p.key] = place.is_sound(p)
             end
-            if sound[p.key] then
-                ready.add(ready.command(plan, p), p, raw, recs[i], head[4])
-                n = n + 1
+            if not later or sound[p.key] then
+                c, n = ready.command(plan, p), n + 1
+                ready.add(c, p, raw, rec, head and head[4])
+                at = #c
+                least, pattern = known and known.least or math.huge, known and known.pattern
             else
                 later[#later + 1], later[#later + 2] = now + timed.postpone, raw
+                least = math.huge
             end
         end
     end
-    return plan, later, n
+    return plan, n
 end
 
--- Moves up to batch due ids to where they are ready, in order of their due times.
+-- Moves up to batch due ids to where they are ready, in order of their due times. That a key has a wrong type is
+-- looked for only when it has.
 function timed.promote(k, now, batch)
     local ids = due_ids(k.delayed, now, batch)
     if #ids == 0 then
         return 0
     end
-    local plan, later, n = due_places(k, now, ids)
-    redis.call('ZREM', k.delayed, unpack(ids))
-    if #later > 2 then
+    local recs, later = redis.call('HMGET', k.jobs, unpack(ids)), nil
+    local plan, n = due_places(k, now, ids, recs)
+    if n > 0 and not ready.try_push(k, plan) then
+        later = { 'ZADD', k.delayed }
+        plan, n = due_places(k, now, ids, recs, later)
+        if n > 0 then
+            ready.push_all(k, plan)
+        end
+    end
+    redis.call('ZREMRANGEBYRANK', k.delayed, 0, #ids - 1)
+    if later then
         redis.call(unpack(later))
     end
     if n > 0 then
-        ready.push_all(k, plan)
         bell.ring(k, now)
     end
     event.count(k, 'promoted', n)

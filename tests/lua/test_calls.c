@@ -141,6 +141,12 @@ static void delayed_in_few_calls(void **state)
                             5),
                     1, 30);
     wh_lc_stat("scheduled", JOBS);
+    wh_lc_advance(5);
+    reset_count();
+    assert_int_equal(wh_lc_nth(1, "wh1_promote", "1000"), JOBS);
+    long long calls = count_calls();
+    print_message("promote %d jobs of 99 orgs: %lld commands\n", JOBS, calls);
+    assert_in_range(calls, 99, 99 + 35); /* one for each org's list */
 }
 
 /* A job alone, as most producers enqueue: the keys are looked at once. */
