@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One contender under one durability profile: its workloads in order, its result.
+"""One contender under one durability profile with one number of orgs: its workloads in
+order, its result.
 
-`out` is what stands in the JSON and in the table. The first profile chooses the
+`out` is what stands in the JSON and in the table. A contender's first entry chooses the
 variant (contender.best); the others repeat W1 and W2 with it.
 """
 import statistics
@@ -9,7 +10,7 @@ import statistics
 import drain
 import latency
 import waiting
-from report import num
+from report import kind, num
 from rig import Rig
 
 MEDIANS = ("redis_enqueue_us", "redis_drain_us", "worker_us", "bytes_per_job",
@@ -20,23 +21,27 @@ NEAR = 0.75         # a variant that drains that much of the best one's is tried
 
 
 class Entry:
-    def __init__(self, c, profile, args, noise):
-        self.c, self.profile, self.args, self.noise = c, profile, args, noise
-        self.first = profile == args.profiles[0]
+    def __init__(self, c, profile, orgs, args, noise):
+        self.c, self.profile, self.orgs, self.args, self.noise = c, profile, orgs, args, noise
+        self.first = (profile, orgs) == (args.profiles[0], args.orgs[0])
         self.only = args.only - set(c.info.get("skip", []))
         self.n = args.jobs or c.info["jobs"]["quick" if args.quick else "full"]
-        self.best = c.best or c.info["variants"][0]
         self.out = {"name": c.name, "version": c.info["version"], "profile": profile,
+                    **({"orgs": orgs} if orgs else {}),
                     "enqueue": c.info.get("enqueue", ""),
                     "delivery": c.info.get("delivery"),
                     "tenants": c.info.get("tenants"), "best": self.best["name"],
                     "variants": [], "runs": [], "w4": [], "w5": []}
 
+    @property
+    def best(self):
+        return self.c.best or self.c.info["variants"][0]
+
     def say(self, text):
-        self.args.say(f"{self.c.name:11} {self.profile:8} {text}")
+        self.args.say(f"{self.c.name:11} {kind(self.out):8} {text}")
 
     def rig(self):
-        return Rig(self.c, self.profile, self.args)
+        return Rig(self.c, self.profile, self.orgs, self.args)
 
     def drain(self, v, n, **options):
         noise = self.noise.measure()
@@ -62,10 +67,10 @@ class Entry:
                 if not again or rate[j] >= NEAR * max(rate):
                     self.out["variants"].append(self.one_w1("choose", v, n))
                     rate[j] = max(rate[j], self.out["variants"][-1]["drain_per_s"])
-        self.best = self.c.best = tries[rate.index(max(rate))]
-        self.out["best"] = self.best["name"]
+        self.c.best = tries[rate.index(max(rate))]
 
     def round(self, k):
+        self.out["best"] = self.best["name"]
         if "w1" in self.only:
             self.out["runs"].append(self.one_w1(f"W1 {k + 1}", self.best, self.n))
 

@@ -23,6 +23,8 @@ def parse(about):
     ap.add_argument("--profile", default="none",
                     help="none, everysec, always, or several with commas; the "
                     "later ones repeat W1 and W2 with the first one's best variant")
+    ap.add_argument("--orgs", help="jobs of W1 and W2 are in so many orgs, or in several numbers "
+                    "of them with commas, as with --profile; for contenders that know PEERS_ORGS")
     ap.add_argument("--only", default="w1,w2,w3", help="workloads, of w1 to w5")
     ap.add_argument("--reps", type=int, help="repeats of W1 (3; quick 1)")
     ap.add_argument("--no-choose", action="store_true",
@@ -44,6 +46,7 @@ def parse(about):
     ap.add_argument("--silent", action="store_true")
     args = ap.parse_args(namespace=Options())
     args.profiles = args.profile.split(",")
+    args.orgs = [int(x) for x in args.orgs.split(",")] if args.orgs else [0]
     args.only = set(args.only.split(","))
     args.backlogs = [int(x) for x in args.backlogs.split(",")]
     args.reps = args.reps or (1 if args.quick else 3)

@@ -17,6 +17,11 @@ def spread(t):
     return num(med) if lo == hi else f"{num(med)} ({num(lo)}-{num(hi)})"
 
 
+def kind(r):
+    """What a row was measured under."""
+    return f"{r['profile']} {r['orgs']} orgs" if "orgs" in r else r["profile"]
+
+
 def table(rows):
     head = ["peer", "profile", "best of", "enqueue/s", "drain/s", "lat p50/p99/max us",
             "B/job", "redis us/job enq+drain", "worker us/job", "MiB idle/load (PSS)",
@@ -24,14 +29,14 @@ def table(rows):
     body = []
     for r in rows:
         if "error" in r:
-            body.append([r["name"], r["profile"], "FAILED: " + r["error"][:80]]
+            body.append([r["name"], kind(r), "FAILED: " + r["error"][:80]]
                         + [""] * (len(head) - 3))
             continue
         a, b, m = r.get("w1", {}), r.get("w2", {}), r.get("w3", {})
         bj = m.get("bytes_per_job", a.get("bytes_per_job"))
         mib = lambda k: None if k is None else k / 1024
         body.append([
-            r["name"], r["profile"], r.get("best", "-"),
+            r["name"], kind(r), r.get("best", "-"),
             spread(a["enqueue_per_s"]) if a else "-",
             spread(a["drain_per_s"]) if a else "-",
             f"{num(b['p50_us'])}/{num(b['p99_us'])}/{num(b['max_us'])}" if b else "-",
@@ -48,10 +53,29 @@ def table(rows):
     return "\n".join(lines)
 
 
+def of_rounds(r, b, k):
+    """The median of the rounds' own ratios: a round runs what is compared one after the
+    other, so that a slow spell of the machine falls on both sides of most of them."""
+    return statistics.median([x[k] / y[k] for x, y in zip(r["runs"], b["runs"])])
+
+
+def against_first(rows):
+    """A contender's rows (other profiles, other numbers of orgs) against its first one."""
+    first = {}
+    for r in rows:
+        if "w1" not in r:
+            continue
+        b = first.setdefault(r["name"], r)
+        if b is not r:
+            each = [f"{k} {of_rounds(r, b, k + '_per_s'):.3g}" for k in ("enqueue", "drain")]
+            us = [f"{k} {r['w1'][k] - b['w1'][k]:+.2f}" for k in
+                  ("redis_enqueue_us", "redis_drain_us", "worker_us")
+                  if r["w1"].get(k) is not None and b["w1"].get(k) is not None]
+            yield f"{r['name']}, {kind(r)} to {kind(b)}: {', '.join(each + us)}"
+
+
 def ratios(rows, name):
-    """Every row against the one of this name. W1's are the medians of the rounds' own ratios:
-    a round runs the contenders one after the other, so that a slow spell of the
-    machine falls on both sides of most of them."""
+    """Every row against the one of this name."""
     base = [r for r in rows if r["name"] == name and "w1" in r]
     if not base:
         return ""
@@ -59,9 +83,8 @@ def ratios(rows, name):
     for r in rows:
         if "w1" not in r:
             continue
-        b = next((x for x in base if x["profile"] == r["profile"]), base[0])
-        pair = lambda k: statistics.median(
-            [x[k] / y[k] for x, y in zip(r["runs"], b["runs"])])
+        b = next((x for x in base if kind(x) == kind(r)), base[0])
+        pair = lambda k: of_rounds(r, b, k)
         f = lambda g: (g(r) / g(b)) if g(r) is not None and g(b) else None
         q = [("enqueue", pair("enqueue_per_s")), ("drain", pair("drain_per_s"))] + [
             (k, f(g)) for k, g in (
@@ -71,6 +94,6 @@ def ratios(rows, name):
                 ("redis CPU", lambda x: (x["w1"].get("redis_enqueue_us") or 0)
                  + (x["w1"].get("redis_drain_us") or 0)),
                 ("worker CPU", lambda x: x["w1"].get("worker_us")))]
-        out.append(f"  {r['name']:11} {r['profile']:8} " + "  ".join(
+        out.append(f"  {r['name']:11} {kind(r):8} " + "  ".join(
             f"{k} {'-' if v is None else format(v, '.3g')}" for k, v in q))
     return "\n".join(out)

@@ -20,8 +20,8 @@ from processes import Failure, spawn, stop
 class Rig:
     """A fresh broker and the folders of one measurement."""
 
-    def __init__(self, contender, profile, args):
-        self.c, self.args = contender, args
+    def __init__(self, contender, profile, orgs, args):
+        self.c, self.orgs, self.args = contender, orgs, args
         self.tmp = tempfile.mkdtemp(prefix="peers.", dir=args.tmp)
         self.tally = os.path.join(self.tmp, "tally")
         self.lat = os.path.join(self.tmp, "lat")
@@ -48,6 +48,8 @@ class Rig:
     def env(self, variant, extra=None):
         e = {**os.environ, **self.broker.env, "PEERS_TALLY": self.tally,
              "PEERS_LAT": self.lat, "PEERS_TMP": self.tmp}
+        if self.orgs:
+            e["PEERS_ORGS"] = str(self.orgs)
         e.update((variant or {}).get("env", {}))
         e.update(extra or {})
         return e
