@@ -40,8 +40,8 @@ import sys
 import time
 
 import stamps
-from report import chosen, tell
-from saturation import QUEUE, NotSaturated, Saturation
+from programs import QUEUE
+from saturation import NotSaturated, Saturation
 
 WEIGHTS = {"acme": 3, "bolt": 2, "core": 1}
 UNITS = {"acme": 1, "bolt": 5, "core": 20}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The handler of fairness.py: sleeps as many microseconds as the payload says and writes
+ * The handler of fairness.py and delayed.py: sleeps as many microseconds as the payload says and writes
  * down when it ran, on CLOCK_MONOTONIC: one record of 128 bytes a job in a file of its
  * process, in the folder BENCH_STAMPS. stamps.py reads them.
  */
@@ -54,7 +54,9 @@ static int run_sleep(wh_task *t, const void *payload, size_t n)
     long us = strtol(text, NULL, 10);
     uint64_t until = s.start_ns + (uint64_t)us * 1000U;
     struct timespec at = {(time_t)(until / 1000000000U), (long)(until % 1000000000U)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
+    /* Without a sleep the handler must not give the processor away. */
+    while (us > 0 &&
+           clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
     }
     (void)snprintf(s.org, sizeof s.org, "%s", t->org);
     (void)snprintf(s.type, sizeof s.type, "%s", t->type);
