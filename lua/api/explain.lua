@@ -17,22 +17,22 @@ end
 -- How many jobs run before number `at` of one member of a level's ring: its own, and of each other one those whose
 -- turn comes first. What stands at 'inf' (at its cap, or held for its type) counts as though it came back now.
 local function ahead_in_ring(ring, members, own, at)
-    local flat, turns, lowest = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}, nil
+    local flat, tags, lowest = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}, nil
     for i = 1, #flat, 2 do
         local v = flat[i + 1] ~= 'inf' and tonumber(flat[i + 1]) or nil
-        turns[flat[i]], lowest = v, lowest or v
+        tags[flat[i]], lowest = v, lowest or v
     end
     lowest = lowest or 0
-    local mine, n = (turns[own] or lowest) + at, at
+    local mine, n = (tags[own] or lowest) + at, at
     for _, m in ipairs(members) do
-        local first = mine - (turns[m.name] or lowest) + (m.name < own and 1 or 0)
+        local first = mine - (tags[m.name] or lowest) + (m.name < own and 1 or 0)
         n = n + (m.name ~= own and math.max(0, math.min(m.n, math.ceil(first))) or 0)
     end
     return n
 end
 
--- How many jobs of its org run before this one (nil when it is not found), and how many are ready in all. What was
--- set aside runs first, as soon as its type may; it is before nothing else till then.
+-- How many jobs of its org run before this one (nil when it is not found), and how many are ready in all. Of one that
+-- was set aside: those of its type that were set aside and run before it.
 local function in_its_org(k, org, raw, head)
     local p, list = place.of(k, head), keys.ready(k, org, string.format('%d', head[3]))
     local at = position(p.key, p.kind == 'soonest' and 'ZRANGE' or 'LRANGE', raw)

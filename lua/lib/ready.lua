@@ -126,26 +126,21 @@ function ready.push_all(k, plan)
     return #plan.orgs > 0
 end
 
--- Takes up to n ids of an org, in the order in which they run; returns how many. source: what the
--- caller wants to know of each id. Marks of what ran empty go.
-function ready.take(k, s, n, st)
-    local got = 0
-    for _, e in ipairs(s.view.order) do
-        local want, count = n - got
-        if e.kind == 'list' then
-            count = place.pop(keys.ready(k, s.org, e.level), want, st, s)
-        elseif e.kind == 'soonest' then
-            count = place.pop_soonest(k, s.org, e.level, want, st, s)
-        else
-            count = group.take(k, s, e, want, st)
-        end
-        got = got + count
-        if count < want and e.mark ~= levels.default then
-            if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
-                levels.drop(k, s.org, e.mark)
-                if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
-                    levels.add(k, s.org, e.level)
-                end
+-- Takes up to n ids of one place of an org; e: its entry in the org's view. Its mark goes when it ran empty.
+local function take_place(k, s, e, n, st)
+    local count
+    if e.kind == 'list' then
+        count = place.pop(keys.ready(k, s.org, e.level), n, st, s)
+    elseif e.kind == 'soonest' then
+        count = place.pop_soonest(k, s.org, e.level, n, st, s)
+    else
+        count = group.take(k, s, e, n, st)
+    end
+    if count < n and e.mark ~= levels.default then
+        if e.kind ~= 'groups' or redis.call('EXISTS', k.groups_ .. s.org .. ':' .. e.level) == 0 then
+            levels.drop(k, s.org, e.mark)
+            if e.kind == 'groups' and redis.call('EXISTS', keys.ready(k, s.org, e.level)) == 1 then
+                levels.add(k, s.org, e.level)
             end
         end
     end
