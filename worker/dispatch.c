@@ -295,6 +295,15 @@ static void submit_failed(wh_dispatch *d, wh_handler *h, wh_slot *const *slots,
     h->is_blocked = true;
 }
 
+/* Slots that run nothing. A stopped handler keeps its own until it has ended. */
+static size_t free_slots_of(const wh_dispatch *d)
+{
+    size_t taken = wh_slots_count(d->slots, WH_SLOT_RUNNING) +
+                   wh_slots_count(d->slots, WH_SLOT_LOST);
+
+    return taken < d->n_slots ? d->n_slots - taken : 0;
+}
+
 /* One batch; false when there is no more to submit, or payloads were checked for so long
  * that others must have a turn first: fetch, and the heartbeat. */
 static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
@@ -302,10 +311,12 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
     wh_slot *slots[SUBMIT_MAX];
     wh_job *jobs[SUBMIT_MAX];
     unsigned room = h->is_blocked ? 0 : h->kind->capacity(h->executor);
+    size_t free_slots = free_slots_of(d);
     unsigned n = 0;
     bool is_late = false;
 
-    while (n < SUBMIT_MAX && n < room && h->waiting.first != NULL && !is_late) {
+    while (n < SUBMIT_MAX && n < room && n < free_slots && h->waiting.first != NULL &&
+           !is_late) {
         wh_slot *slot = wh_slots_pop(&h->waiting);
 
         if (is_expired(slot, now_us)) {
@@ -377,13 +388,12 @@ void wh_dispatch_pump(wh_dispatch *d)
 size_t wh_dispatch_room(const wh_dispatch *d)
 {
     size_t waiting = wh_slots_count(d->slots, WH_SLOT_WAITING);
-    size_t used = waiting + wh_slots_count(d->slots, WH_SLOT_RUNNING) +
-                  wh_slots_count(d->slots, WH_SLOT_LOST);
     size_t backlog = wh_slots_count(d->slots, WH_SLOT_FINISHING);
+    size_t free_slots = free_slots_of(d);
     size_t capacity = 0;
 
-    if (d->is_draining || used >= d->n_slots ||
-        backlog > 2 * d->n_slots + WH_JOB_BATCH_MAX) {
+    if (d->is_draining || waiting >= free_slots + d->ahead.jobs ||
+        backlog > 2 * (d->n_slots + d->ahead.jobs) + WH_JOB_BATCH_MAX) {
         return 0;
     }
     for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
@@ -392,8 +402,13 @@ size_t wh_dispatch_room(const wh_dispatch *d)
 
         capacity += room < CAPACITY_EACH ? room : CAPACITY_EACH;
     }
-    capacity = capacity > waiting ? capacity - waiting : 0;
-    return capacity < d->n_slots - used ? capacity : d->n_slots - used;
+    size_t room = (capacity < free_slots ? capacity : free_slots) + d->ahead.jobs;
+    return room > waiting ? room - waiting : 0;
+}
+
+wh_ahead *wh_dispatch_ahead(wh_dispatch *d)
+{
+    return &d->ahead;
 }
 
 /* ---- life ---- */

@@ -14,6 +14,7 @@
 #ifndef WH_WORKER_DISPATCH_H
 #define WH_WORKER_DISPATCH_H
 
+#include "worker/ahead.h"
 #include "worker/metrics.h"
 #include "worker/partition.h"
 #include "worker/registry.h"
@@ -42,8 +43,15 @@ wh_slots *wh_dispatch_slots(wh_dispatch *d);
 bool wh_dispatch_claims(wh_dispatch *d, wh_partition *p, const wh_store_cycle *c);
 /* Submits what executors have room for. */
 void wh_dispatch_pump(wh_dispatch *d);
-/* How many jobs may be claimed now: free slots, and no more than executors take soon. */
+/* How many jobs may be claimed now: free slots, and no more than executors take soon; over
+ * a long link some more. */
 size_t wh_dispatch_room(const wh_dispatch *d);
+/* Who asks tells it of replies. */
+wh_ahead *wh_dispatch_ahead(wh_dispatch *d);
+/* Before room is asked for: brings `ahead` up to date, and what was claimed beyond the
+ * slots and got none for a second goes back to where other workers find it. Returns when to
+ * look again; 0: all have slots. */
+int64_t wh_dispatch_turn(wh_dispatch *d, int64_t now_us);
 
 /* The finish of this FINISHING slot (in no list) was accepted or fenced: frees it. */
 void wh_dispatch_confirm(wh_dispatch *d, wh_slot *slot);

@@ -14,6 +14,7 @@ struct wh_dispatch {
     wh_metrics *metrics;
     wh_retry_policy fallback; /* for types without handler */
     wh_dispatch_events ev;
+    wh_ahead ahead;
     size_t n_slots;
     bool is_draining;
 };

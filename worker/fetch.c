@@ -14,6 +14,8 @@ enum {
     ASK_MS = 5000,  /* a lost wake-up call costs no more than this */
     GATHER_MIN = 4, /* worth a second cycle beside one in flight */
     GATHER_MAX = 250,
+    NEAR_CYCLES_MAX = 2, /* of a partition in flight: Redis and we never wait */
+    ROUND_PARTS = 4,     /* over a long link: calls of a round trip */
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 2000
 };
@@ -37,10 +39,16 @@ void wh_fetch_wake_at(wh_fetch *f, int64_t at_us)
 
 /* ---- whom ---- */
 
+static size_t cycles_max(const wh_fetch *f)
+{
+    return wh_ahead_is_far(wh_dispatch_ahead(f->o.dispatch)) ? WH_FETCH_CYCLES_MAX
+                                                             : NEAR_CYCLES_MAX;
+}
+
 static bool may_call(const wh_fetch_lane *lane, int64_t now)
 {
     return lane->p->registered && !lane->resyncing && !lane->p->needs_resync &&
-           lane->in_flight < WH_FETCH_CYCLES_MAX && now >= lane->not_before_us;
+           lane->in_flight < cycles_max(lane->fetch) && now >= lane->not_before_us;
 }
 
 static bool may_claim(const wh_fetch_lane *lane)
@@ -52,8 +60,10 @@ static bool may_claim(const wh_fetch_lane *lane)
 
 static size_t gather_of(const wh_fetch *f)
 {
+    const wh_ahead *ahead = wh_dispatch_ahead(f->o.dispatch);
     size_t busy = f->want_in_flight + wh_slots_held(wh_dispatch_slots(f->o.dispatch));
-    size_t part = busy / 4;
+    size_t part =
+        wh_ahead_is_far(ahead) ? wh_ahead_round(ahead) / ROUND_PARTS : busy / 4;
 
     return part < GATHER_MIN ? GATHER_MIN : part > GATHER_MAX ? GATHER_MAX : part;
 }
@@ -71,8 +81,16 @@ static bool is_worth_it(const wh_fetch_lane *lane, size_t want, size_t gather)
 static size_t credit_of(const wh_fetch *f)
 {
     size_t room = wh_dispatch_room(f->o.dispatch);
+    size_t credit = room > f->want_in_flight ? room - f->want_in_flight : 0;
 
-    return room > f->want_in_flight ? room - f->want_in_flight : 0;
+    if (wh_dispatch_ahead(f->o.dispatch)->jobs > 0) {
+        size_t ours =
+            f->want_in_flight + wh_slots_held(wh_dispatch_slots(f->o.dispatch));
+        size_t most = ours < WH_AHEAD_HELD_MAX ? WH_AHEAD_HELD_MAX - ours : 0;
+
+        credit = credit < most ? credit : most;
+    }
+    return credit;
 }
 
 static void split(wh_fetch *f, size_t credit, int64_t now)
@@ -108,6 +126,11 @@ static void resync_if_due(wh_fetch_lane *lane, int64_t now)
 static void look(wh_fetch *f)
 {
     int64_t now = wh_clock_mono_us();
+    int64_t again_us = wh_dispatch_turn(f->o.dispatch, now);
+
+    if (again_us > 0) {
+        wh_fetch_wake_at(f, again_us);
+    }
     size_t credit = credit_of(f);
     size_t gather = gather_of(f);
     size_t left = credit;

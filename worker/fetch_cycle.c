@@ -184,9 +184,11 @@ static void on_cycle(void *arg, wh_err err, const wh_errbuf *eb,
     lane->in_flight--;
     f->in_flight--;
     f->want_in_flight -= c->want;
-    wh_metrics_request(f->o.metrics, WH_METRICS_CYCLE,
-                       (double)(wh_clock_mono_us() - c->sent_us) / 1e6);
+    int64_t now_us = wh_clock_mono_us();
+    int64_t took_us = now_us - c->sent_us;
+    wh_metrics_request(f->o.metrics, WH_METRICS_CYCLE, (double)took_us / 1e6);
     if (err == WH_OK) {
+        wh_ahead_reply(wh_dispatch_ahead(f->o.dispatch), took_us, now_us);
         succeed(c, r);
     } else {
         fail(c, err, eb);

@@ -8,7 +8,7 @@
 
 #include "worker/fetch.h"
 
-enum { WH_FETCH_CYCLES_MAX = 2, WH_FETCH_VAIN_FIRST = 3 };
+enum { WH_FETCH_CYCLES_MAX = 8, WH_FETCH_VAIN_FIRST = 3 };
 
 typedef struct wh_fetch_lane wh_fetch_lane;
 

@@ -2,157 +2,7 @@
 /*
  * A job's way through the dispatcher, with an executor that does what the test says.
  */
-#include "common/base/buf.h"
-#include "tests/unit/worker/fake_executor.h"
-#include "worker/finish.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-static char mail[] = "mail", slow[] = "slow", run[] = "fake:x";
-static wh_partition_queue queue = {"default", 1};
-static wh_partitions parts;
-static wh_partition *part;
-static wh_metrics *metrics;
-static wh_registry *registry;
-static wh_dispatch *dispatch;
-static wh_slots *slots;
-static unsigned changes, notes, lines;
-static const char *payload, *meta; /* of what is claimed; 3 numbers or NULL */
-
-static void on_change(void *arg)
-{
-    (void)arg;
-    changes++;
-}
-
-static void on_line(void *arg, wh_slot *slot, wh_slice line)
-{
-    (void)arg;
-    (void)line;
-    lines += slot->state == WH_SLOT_RUNNING ? 1U : 0U;
-}
-
-static void on_note(void *arg, wh_slot *slot)
-{
-    (void)arg;
-    notes += slot->has_note ? 1U : 0U;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    static const wh_handler_config configs[2] = {
-        {.name = mail, .run = run, .max_attempts = 5},
-        {.name = slow, .run = run, .max_attempts = 5}};
-    wh_dispatch_events ev = {
-        .on_change = on_change, .on_line = on_line, .on_note = on_note};
-
-    n_fakes = changes = notes = lines = 0;
-    payload = "payload";
-    meta = NULL;
-    assert_int_equal(wh_partitions_init(&parts,
-                                        &(wh_partitions_setup){.region = "eu",
-                                                               .queues = &queue,
-                                                               .n_queues = 1,
-                                                               .name = "w"},
-                                        NULL),
-                     WH_OK);
-    part = &parts.list[0];
-    assert_int_equal(wh_metrics_new(&metrics), WH_OK);
-    assert_int_equal(wh_dispatch_new(metrics, &ev, &dispatch), WH_OK);
-    wh_executor_events events = wh_dispatch_events_for_executors(dispatch);
-    wh_registry_setup o = {.configs = configs,
-                           .n = 2,
-                           .executor = {.events = &events},
-                           .kind_of = fake_kind_of};
-    assert_int_equal(wh_registry_new(&o, &registry, NULL), WH_OK);
-    assert_int_equal(wh_metrics_watch(metrics, &parts, registry), WH_OK);
-    wh_dispatch_use(dispatch, registry);
-    wh_dispatch_set_slots(dispatch, 10);
-    slots = wh_dispatch_slots(dispatch);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    wh_registry_free(registry);
-    wh_dispatch_free(dispatch);
-    wh_metrics_free(metrics);
-    wh_partitions_fini(&parts);
-    return 0;
-}
-
-/* Claims a job of this type; its token is 16 times `id` and fence 1. */
-static void claim_spec(char id, const wh_job_spec *spec)
-{
-    char token[17];
-    wh_buf record = {0};
-    static const char at[9] = {(char)0xcf, 0, 0,    0,         0,
-                               0,          0, 0x03, (char)0xe8}; /* 1000 */
-
-    memset(token, id, 16);
-    token[16] = '1';
-    wh_job_spec stored = *spec; /* in a record the priority is always there */
-    stored.priority_plus1 = spec->priority_plus1 > 0 ? spec->priority_plus1 : 6;
-    wh_buf_add(&record, at, sizeof at);
-    assert_int_equal(wh_codec_pack_head(&stored, &record), WH_OK);
-    wh_buf_adds(&record, payload);
-    wh_codec_claim claim = {.token = {token, 17},
-                            .record = {record.data, record.len},
-                            .meta = {meta, meta == NULL ? 0 : 4},
-                            .now_ms = 5000};
-    assert_true(wh_dispatch_claims(dispatch, part,
-                                   &(wh_store_cycle){.claims = &claim, .n_claims = 1}));
-    wh_buf_fini(&record);
-}
-
-static void claim(char id, const char *type)
-{
-    claim_spec(id, &(wh_job_spec){.type = type});
-}
-
-static wh_slice token_of(char id)
-{
-    static char token[17];
-
-    memset(token, id, 16);
-    token[16] = '1';
-    return (wh_slice){token, 17};
-}
-
-static wh_slot *slot_of(char id)
-{
-    return wh_slots_of_token(slots, part, token_of(id));
-}
-
-static void report(struct fake *f, unsigned i, wh_result r)
-{
-    wh_job *job = f->jobs[i];
-
-    f->jobs[i] = f->jobs[--f->n];
-    f->events.on_result(f->events.arg, job, &r);
-}
-
-static wh_store_outcome pending_outcome(void)
-{
-    assert_int_equal(part->pending.count, 1);
-    return part->pending.first->finish.outcome;
-}
-
-static void confirm_all(void)
-{
-    wh_slot *slot = NULL;
-
-    while ((slot = wh_slots_pop(&part->pending)) != NULL) {
-        wh_dispatch_confirm(dispatch, slot);
-    }
-}
+#include "tests/unit/worker/dispatch_case.h"
 
 static void test_happy_path(void **state)
 {
@@ -226,63 +76,6 @@ static void test_retries_end_with_their_time(void **state)
     assert_memory_equal(part->pending.first->finish.message.p, "no retry", 8);
 }
 
-static void test_cancel(void **state)
-{
-    (void)state;
-    fakes[0].room = 1;
-    claim('a', "mail");
-    claim('b', "mail");
-    wh_dispatch_pump(dispatch);
-    wh_dispatch_cancel(dispatch, part, token_of('b')); /* waits */
-    assert_int_equal(pending_outcome(), WH_STORE_CANCELLED);
-    confirm_all();
-    wh_dispatch_cancel(dispatch, part, token_of('a')); /* runs */
-    assert_ptr_equal(fakes[0].cancelled, fakes[0].jobs[0]);
-    assert_int_equal(fakes[0].why, WH_CANCEL_REQUESTED);
-    fakes[0].cancelled = NULL;
-    wh_dispatch_cancel(dispatch, part, token_of('a')); /* once is enough */
-    assert_null(fakes[0].cancelled);
-    report(&fakes[0], 0, (wh_result){.status = WH_RESULT_RETRY, .delay_ms = -1});
-    assert_int_equal(pending_outcome(), WH_STORE_CANCELLED);
-    wh_dispatch_cancel(dispatch, part, token_of('z')); /* unknown: nothing */
-}
-
-static void test_lost_results_are_dropped(void **state)
-{
-    (void)state;
-    fakes[0].room = 1;
-    claim('a', "mail");
-    claim('b', "mail");
-    wh_dispatch_pump(dispatch);
-    claim('c', "slow");
-    wh_dispatch_pump(dispatch);
-    report(&fakes[1], 0, (wh_result){.status = WH_RESULT_OK});
-    assert_int_equal(wh_dispatch_lose(dispatch, part), 3);
-    assert_int_equal(fakes[0].why, WH_CANCEL_LOST);
-    assert_int_equal(wh_slots_held(slots), 0);
-    assert_int_equal(part->pending.count, 0);
-    assert_int_equal(wh_slots_count(slots, WH_SLOT_LOST), 1);
-    assert_int_equal(wh_dispatch_room(dispatch), 9); /* it still takes a place */
-    report(&fakes[0], 0, (wh_result){.status = WH_RESULT_OK});
-    assert_int_equal(wh_slots_count(slots, WH_SLOT_LOST), 0);
-    assert_int_equal(part->pending.count, 0);
-}
-
-static void test_gone(void **state)
-{
-    (void)state;
-    claim('a', "mail");
-    claim('b', "mail");
-    wh_dispatch_pump(dispatch);
-    report(&fakes[0], 0, (wh_result){.status = WH_RESULT_OK});
-    wh_dispatch_gone(dispatch, part, token_of('a')); /* was accepted before */
-    assert_int_equal(part->pending.count, 0);
-    wh_dispatch_gone(dispatch, part, token_of('b')); /* was taken away */
-    assert_int_equal(fakes[0].why, WH_CANCEL_LOST);
-    assert_int_equal(wh_slots_held(slots), 0);
-    wh_dispatch_gone(dispatch, part, token_of('z'));
-}
-
 static void test_returned_jobs_go_again(void **state)
 {
     (void)state;
@@ -352,45 +145,6 @@ static void test_never_run(void **state)
     assert_false(wh_dispatch_claims(dispatch, part,
                                     &(wh_store_cycle){.claims = &bad, .n_claims = 1}));
     assert_int_equal(wh_slots_held(slots), 0);
-}
-
-static void test_drain(void **state)
-{
-    (void)state;
-    fakes[0].room = 1;
-    claim('a', "mail");
-    claim('b', "mail");
-    wh_dispatch_pump(dispatch);
-    wh_dispatch_drain(dispatch);
-    assert_int_equal(pending_outcome(), WH_STORE_RELEASE); /* b never started */
-    assert_string_equal(part->pending.first->finish.category, "not_started");
-    confirm_all();
-    assert_int_equal(wh_dispatch_room(dispatch), 0);
-    claim('c', "mail"); /* its cycle was under way */
-    assert_int_equal(pending_outcome(), WH_STORE_RELEASE);
-    confirm_all();
-    wh_dispatch_stop_running(dispatch);
-    assert_int_equal(fakes[0].why, WH_CANCEL_STOPPING);
-    report(&fakes[0], 0, (wh_result){.status = WH_RESULT_CANCELLED});
-    assert_int_equal(pending_outcome(), WH_STORE_RELEASE);
-    assert_null(part->pending.first->finish.category);
-}
-
-static void test_release_everything(void **state)
-{
-    (void)state;
-    fakes[0].room = 1;
-    claim('a', "mail");
-    claim('b', "mail");
-    claim('c', "slow");
-    wh_dispatch_pump(dispatch);
-    report(&fakes[1], 0, (wh_result){.status = WH_RESULT_OK});
-    wh_registry_kill(registry);
-    wh_dispatch_release(dispatch);
-    assert_int_equal(part->pending.count, 3);
-    assert_int_equal(slot_of('a')->finish.outcome, WH_STORE_RELEASE);
-    assert_int_equal(slot_of('b')->finish.outcome, WH_STORE_RELEASE);
-    assert_int_equal(slot_of('c')->finish.outcome, WH_STORE_OK);
 }
 
 static void test_jobs_know_their_place(void **state)
@@ -482,17 +236,12 @@ int main(void)
         TEST(test_happy_path),
         TEST(test_room_follows_capacity),
         TEST(test_retries_end_with_their_time),
-        TEST(test_cancel),
-        TEST(test_lost_results_are_dropped),
-        TEST(test_gone),
         TEST(test_returned_jobs_go_again),
         TEST(test_refused_submit_waits_for_capacity),
         TEST(test_never_run),
         TEST(test_what_has_run_does_not_expire),
         TEST(test_payloads_must_fit),
         TEST(test_checks_take_turns),
-        TEST(test_drain),
-        TEST(test_release_everything),
         TEST(test_jobs_know_their_place),
         TEST(test_notes_and_lines),
     };

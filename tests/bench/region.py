@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a worker does over a link with a long round trip, compared with its local rate.
+
+Examples:
+  tests/bench/region.py                          # 80 ms; jobs of 0, 10, 50, 100 ms; 3 minutes
+  tests/bench/region.py --only 100 --rounds 1    # a quick look
+  tests/bench/region.py --rtt 200 --slots 64
+  tests/bench/region.py --json                   # one line, nothing else
+  WH_BUILD_DIR=build-other tests/bench/region.py
+
+One wherry-worker with --slots slots drains jobs whose handlers (processes, native) sleep
+that long; 0: no-op jobs in two processes. Local: on the socket of Redis. Region: through
+bench/delay_proxy, which holds every byte back for half of --rtt in each direction; what
+it costs the CPU is the region's. Both take turns, each on a Redis of its own; rates are
+of accepted finishes once everything runs, for --seconds. `bound` is slots ÷ run time.
+The ratio is the median of the rounds' own; exit status 1 when that of a run time named in
+--judge is below --bar.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+
+from drain import NOOP, SLEEP, Drain
+from fleet import BUILD, Process, wait_for
+import stamps
+
+PROXY = os.path.join(BUILD, "bench", "delay_proxy")
+NOOP_RATE = 150000  # no machine of ours is faster: sizes the backlog
+JOBS_MAX = 600000
+START_S = 5  # till all processes run
+
+
+def through_proxy(d, rtt_ms):
+    path = os.path.join(d.fleet.folder, "far.sock")
+    proxy = Process("proxy", [PROXY, path, d.fleet.socket, str(rtt_ms * 500)], d.fleet.folder)
+    wait_for(lambda: os.path.exists(path), "the proxy to listen")
+    d.fleet.url = f"unix://{path}"
+    return proxy
+
+
+def measure(ms, rtt_ms, args):
+    """Finishes a second."""
+    bound = args.slots * 1000 / ms if ms else NOOP_RATE
+    with Drain() as d:
+        count = min(JOBS_MAX, int(bound * (START_S + args.warm + args.seconds) * 1.1) + 2 * args.slots)
+        d.enqueue(count, ms * 1000)
+        proxy = through_proxy(d, rtt_ms) if rtt_ms else None
+        try:
+            run = {"run": SLEEP} if ms else {"run": NOOP, "processes": 2}
+            d.start_worker("w", run, "--slots", str(args.slots), ready=False)
+            if ms:
+                wait_for(lambda: stamps.processes(d.stamps) >= args.slots, "all processes to run")
+            first = max(1, d.completed())
+            d.rate(first, count, args.warm)
+            return d.rate(first, count - 2 * args.slots, args.seconds)
+        finally:
+            d.fleet.processes[0].kill9()  # a drain over this link is not what is measured
+            if proxy:
+                proxy.kill9()
+
+
+def compare(ms, args):
+    pairs = [(measure(ms, 0, args), measure(ms, args.rtt, args)) for _ in range(args.rounds)]
+    local, region = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+    ratio = statistics.median(b / a for a, b in pairs)
+    return {"run_ms": ms, "rtt_ms": args.rtt, "slots": args.slots,
+            "bound": round(args.slots * 1000 / ms) if ms else None,
+            "local": round(local), "region": round(region), "ratio": round(ratio, 3),
+            "least": round(min(b / a for a, b in pairs), 3),
+            "bar": args.bar if ms in args.judge else None,
+            "ok": ratio >= args.bar or ms not in args.judge}
+
+
+def table(rows):
+    yield "| job | bound/s | local/s | region/s | ratio (least) | bar |"
+    yield "|---|---|---|---|---|---|"
+    for r in rows:
+        yield (f"| {r['run_ms']} ms | {r['bound'] or '–'} | {r['local']:,} | {r['region']:,} | "
+               f"{r['ratio']:.2f} ({r['least']:.2f}) | {r['bar'] or '–'} |")
+
+
+def parse():
+    text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="region.py", description=__doc__, formatter_class=text)
+    parser.add_argument("--only", default="0,10,50,100", help="run times in ms; default: %(default)s")
+    parser.add_argument("--judge", default="50,100", help="those with a bar; default: %(default)s")
+    parser.add_argument("--rtt", type=int, default=80, help="in ms; default: %(default)s")
+    parser.add_argument("--slots", type=int, default=256, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--warm", type=float, default=2, help="seconds before; default: %(default)g")
+    parser.add_argument("--seconds", type=float, default=4, help="of each rate; default: %(default)g")
+    parser.add_argument("--bar", type=float, default=0.8, help="default: %(default)g")
+    parser.add_argument("--json", action="store_true", help="one line of JSON, no table")
+    args = parser.parse_args()
+    args.only, args.judge = ([int(x) for x in t.split(",") if x] for t in (args.only, args.judge))
+    return args
+
+
+def main():
+    args = parse()
+    rows = [compare(ms, args) for ms in args.only]
+    if args.json:
+        print(json.dumps({"bench": "region", "rows": rows}))
+    else:
+        print("\n".join(table(rows)))
+    return 0 if all(r["ok"] for r in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
