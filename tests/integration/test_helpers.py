@@ -24,7 +24,7 @@ EX_PROTOCOL = 76
 
 # One handler per language, the same behaviour; the job's type says what it does.
 PYTHON = """
-import sys
+import os, sys
 sys.path.insert(0, %r)
 from wherry_handler import Fail, Retry, Snooze, run
 def handle(job):
@@ -47,7 +47,7 @@ def handle(job):
     if job.type == "wait":
         job.cancelled.wait()
         raise Fail("stopped: " + str(job.cancel_reason))
-run(handle, concurrency=2)
+run(handle, concurrency=int(os.environ.get("AT_ONCE", 2)))
 """
 NODE = """
 const { run, Fail, Retry, Snooze } = require(%r);
@@ -72,7 +72,7 @@ run(async (job) => {
       await new Promise((done) => job.signal.addEventListener('abort', done));
       throw new Fail(`stopped: ${job.signal.reason}`);
   }
-}, { concurrency: 2 });
+}, { concurrency: Number(process.env.AT_ONCE || 2) });
 """
 SHELL = """
 . %r
@@ -92,8 +92,9 @@ handle() {
     wait) sleep 1000 ;;
     esac
 }
-wherry_run handle 2
+wherry_run handle "${AT_ONCE:-2}"
 """
+MANY = 30  # at once, of check_blocked
 LANGUAGES = {
     "python": ("python3", ".py", PYTHON, "python", "example_handler.py"),
     "node": ("node", ".js", NODE, "node/wherry-handler.js", "example-handler.js"),
@@ -238,6 +239,38 @@ def check_two_at_once(child):
     child.expect(op="result", id="e2", status="ok", body=b"y")
 
 
+def check_blocked(start):
+    """Many jobs come in one piece; those that block hold back nobody's result."""
+    os.environ["AT_ONCE"] = str(MANY)
+    try:
+        child = start()
+    finally:
+        del os.environ["AT_ONCE"]
+    try:
+        assert child.hello()["concurrency"] == MANY
+        to, (child.to, pieces) = child.to, os.pipe()[::-1]
+        for n in range(MANY):
+            child.job(f"j{n}", "wait" if n % 7 == 3 else "echo", b"j%d" % n)
+        os.close(child.to)
+        child.to = to
+        with os.fdopen(pieces, "rb") as file:
+            child.raw(file.read())
+        waits = {f"j{n}" for n in range(MANY) if n % 7 == 3}
+        echoes = {f"j{n}" for n in range(MANY)} - waits
+        for _ in range(len(echoes)):
+            got = child.expect(op="result", status="ok")
+            echoes.remove(got["id"])
+            assert got["body"] == got["id"].encode(), got
+        for job in waits:
+            child.send(op="cancel", id=job, reason="requested")
+        while waits:
+            waits.remove(child.expect(op="result")["id"])
+        child.send(op="shutdown", grace_ms=60000)
+        assert child.exit_status() == 0
+    finally:
+        child.free()
+
+
 def check_shutdown(child):
     child.hello()
     child.job("w", "wait")
@@ -368,6 +401,7 @@ def main():
                 finally:
                     child.free()
             more = {
+                "blocked": lambda a=(program, path): check_blocked(lambda: Child(list(a))),
                 "malformed": lambda a=(program, path): check_malformed(lambda: Child(list(a))),
                 "killed": lambda a=(program, path): check_killed(lambda: Child(list(a)), folder),
                 "example": lambda a=(program, os.path.join(EXAMPLES, language, example)):

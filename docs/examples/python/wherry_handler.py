@@ -10,13 +10,16 @@
 The protocol (FLP/1) stands in docs/handlers.md. print() is safe: stdout and stderr
 are the worker's log, frames travel on fds 3 and 4. Jobs run in threads.
 """
+import collections
 import json
 import os
+import select
 import sys
 import threading
 import traceback
 
 HEADER_MAX, RESULT_MAX, MESSAGE_MAX, CONTEXT_MAX = 16384, 65536, 1024, 4096
+READ_SIZE, BODY_SIZE, HELD_MAX, HOLD_MS = 65536, 1 << 20, 64, 20
 EX_PROTOCOL = 76
 
 
@@ -77,44 +80,113 @@ class Job:
                     "message": _cut(message, MESSAGE_MAX)})
 
 
-class _Loop:
-    def __init__(self, handler, concurrency, fd_in, fd_out):
-        self.handler, self.concurrency = handler, concurrency
-        self.input, self.fd_out = os.fdopen(fd_in, "rb"), fd_out
-        self.write_lock, self.lock = threading.Lock(), threading.Lock()
-        self.jobs, self.stopping = {}, False
-        for fd in (fd_in, fd_out):  # programs a handler starts must not hold them open
-            os.set_inheritable(fd, False)
+class _Input:
+    """Frames of one fd. wait(): called before each read that may block."""
 
-    def send(self, header, body=b""):
-        if body:
-            header["body_len"] = len(body)
-        line = json.dumps(header, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        if len(line) > HEADER_MAX:  # escapes made it long
-            header.pop("context", None)
-            line = json.dumps(header).encode() + b"\n"
-        frame = memoryview(line + body)
-        with self.write_lock:
-            while frame:
-                frame = frame[os.write(self.fd_out, frame):]
+    def __init__(self, fd, wait):
+        self.fd, self.wait, self.data, self.at = fd, wait, b"", 0
 
-    def read(self):
+    def _more(self):
+        self.wait()
+        piece = os.read(self.fd, READ_SIZE)
+        self.data, self.at = self.data[self.at:] + piece, 0
+        return bool(piece)
+
+    def _header(self):
+        """A line; None at the end."""
+        while True:
+            end = self.data.find(b"\n", self.at, self.at + HEADER_MAX)
+            if end >= 0:
+                line, self.at = self.data[self.at:end], end + 1
+                return line
+            if len(self.data) - self.at >= HEADER_MAX or not self._more():
+                if self.at == len(self.data):
+                    return None
+                raise ValueError("a header without end, or over 16 KiB")
+
+    def _body(self, length):
+        parts = [self.data[self.at:self.at + length]]
+        self.at += len(parts[0])
+        left = length - len(parts[0])
+        while left > 0:
+            self.wait()
+            parts.append(os.read(self.fd, min(left, BODY_SIZE)))
+            if not parts[-1]:
+                raise ValueError("the input ended inside a body")
+            left -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def frame(self):
         """The next header and body; None at the end."""
-        line = self.input.readline(HEADER_MAX)
-        if not line:
+        line = self._header()
+        if line is None:
             return None
-        if not line.endswith(b"\n"):
-            raise ValueError("a header without end, or over 16 KiB")
         header = json.loads(line)  # ValueError
         if not isinstance(header, dict):
             raise ValueError("a header is not a JSON object")
         length = header.get("body_len", 0)
         if type(length) is not int or length < 0:
             raise ValueError("body_len is not a number of bytes")
-        body = self.input.read(length)
-        if len(body) != length:
-            raise ValueError("the input ended inside a body")
-        return header, body
+        return header, self._body(length) if length else b""
+
+
+class _Output:
+    """Results of jobs with others behind them go out together: held back for HOLD_MS at most,
+    and only while the reading thread watches over that."""
+
+    def __init__(self, fd):
+        self.fd, self.lock, self.held = fd, threading.Lock(), []
+        self.is_watched = self.is_busy = False
+
+    def send(self, frame, may_wait=False):
+        with self.lock:
+            self.is_busy = True
+            self.held.append(frame)
+            if not may_wait or not self.is_watched or len(self.held) >= HELD_MAX:
+                self._flush()
+
+    def flush(self):
+        with self.lock:
+            self._flush()
+
+    def _flush(self):
+        frames, self.held = memoryview(b"".join(self.held)), []
+        while frames:
+            frames = frames[os.write(self.fd, frames):]
+
+    def watch(self):
+        """Sends what is held. False: nothing came or went since the last time, so nothing is
+        held back until this is called again."""
+        with self.lock:
+            self._flush()
+            self.is_watched, self.is_busy = self.is_busy, False
+            return self.is_watched
+
+
+class _Loop:
+    def __init__(self, handler, concurrency, fd_in, fd_out):
+        self.handler, self.concurrency = handler, concurrency
+        self.input, self.output = _Input(fd_in, self.wait), _Output(fd_out)
+        self.poll = select.poll()
+        self.poll.register(fd_in, select.POLLIN)
+        self.lock = threading.Lock()  # of all that follows
+        self.queue, self.idle, self.threads, self.is_called = collections.deque(), [], 0, False
+        self.jobs, self.stopping = {}, False
+        for fd in (fd_in, fd_out):  # programs a handler starts must not hold them open
+            os.set_inheritable(fd, False)
+
+    def wait(self):
+        while self.output.watch() and not self.poll.poll(HOLD_MS):
+            pass
+
+    def send(self, header, body=b"", may_wait=False):
+        if body:
+            header["body_len"] = len(body)
+        line = json.dumps(header, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        if len(line) > HEADER_MAX:  # escapes made it long
+            header.pop("context", None)
+            line = json.dumps(header).encode() + b"\n"
+        self.output.send(line + body, may_wait)
 
     def outcome(self, job):
         """(result header, body) of one job."""
@@ -144,12 +216,44 @@ class _Loop:
 
     def run_job(self, job):
         result, body = self.outcome(job)
-        self.send({"op": "result", "id": job.id, **result}, body)
+        self.send({"op": "result", "id": job.id, **result}, body, may_wait=bool(self.queue))
         with self.lock:
             self.jobs.pop(job.id, None)
             is_last = self.stopping and not self.jobs
         if is_last:
+            self.output.flush()  # others may have held theirs back
             self.leave(0)
+
+    def call(self):
+        """With the lock: one more thread for the jobs that wait, one at a time. It calls the
+        next one, so jobs that block get a thread each and short ones share one."""
+        if self.is_called or not self.queue:
+            return
+        if self.idle:
+            self.is_called = True
+            self.idle.pop().release()
+        elif self.threads < self.concurrency:
+            self.is_called = True
+            self.threads += 1
+            threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        gate = threading.Lock()
+        gate.acquire()
+        comes = True
+        while True:
+            with self.lock:
+                self.is_called = self.is_called and not comes
+                job = self.queue.popleft() if self.queue else None
+                if job:
+                    self.call()
+                else:
+                    self.idle.append(gate)
+            comes = not job
+            if job:
+                self.run_job(job)
+            else:
+                gate.acquire()
 
     @staticmethod
     def leave(status):
@@ -168,9 +272,11 @@ class _Loop:
             if not isinstance(header.get("id"), str):
                 raise ValueError("a job without id")
             job = Job(header, body, self.send)
+            self.output.is_busy = True
             with self.lock:
                 self.jobs[job.id] = job
-            threading.Thread(target=self.run_job, args=(job,), daemon=True).start()
+                self.queue.append(job)
+                self.call()
         elif op == "cancel":
             with self.lock:
                 job = self.jobs.get(header.get("id"))
@@ -190,7 +296,7 @@ def run(handler, concurrency=1, fd_in=3, fd_out=4):
     """Serves jobs until the worker says shutdown or is gone. Does not return."""
     loop = _Loop(handler, concurrency, fd_in, fd_out)
     try:
-        for frame in iter(loop.read, None):
+        for frame in iter(loop.input.frame, None):
             loop.on_frame(*frame)
     except (ValueError, OSError) as error:
         print(f"wherry_handler: {error}", file=sys.stderr)
