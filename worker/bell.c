@@ -9,7 +9,9 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 
-enum { WAIT_MS = 5000, RETRY_MS = 500 };
+/* WAIT: with two partitions an idle worker says less than one command a second; a bell that is
+ * lost on the way is noticed within a lease. */
+enum { WAIT_MS = 8000, RETRY_MS = 500 };
 
 struct wh_bell {
     wh_bell_setup o;
