@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two bounds, the lower one counts. What ended in a round trip of late: it grows with
+ * The lowest of the bounds counts. What ended in a round trip of late: it grows with
  * each answer until slots or machine are full, and shrinks when jobs become rare. What
  * all slots can end in one at the run times seen: a burst of long jobs that end together
  * is no reason to claim as many more. Both with half as much again, since finishes are
@@ -12,7 +12,7 @@
 
 #define SPAN_US INT64_C(15000000) /* of the shortest round trip */
 #define MARGIN 1.5
-#define RUNS_MEANT 32.0
+#define MEANT 32.0 /* results */
 
 static int64_t round_trip_us(const wh_ahead *a)
 {
@@ -39,10 +39,11 @@ void wh_ahead_reply(wh_ahead *a, int64_t took_us, int64_t now_us)
     }
 }
 
-void wh_ahead_result(wh_ahead *a, int64_t run_us)
+void wh_ahead_result(wh_ahead *a, int64_t run_us, size_t bytes)
 {
     a->ended[0]++;
-    a->run_us += ((double)run_us - a->run_us) / RUNS_MEANT;
+    a->run_us += ((double)run_us - a->run_us) / MEANT;
+    a->bytes += ((double)bytes - a->bytes) / MEANT;
 }
 
 size_t wh_ahead_round(const wh_ahead *a)
@@ -66,6 +67,11 @@ static void begin_round(wh_ahead *a, int64_t now_us)
     a->round_ends_us = now_us + trip_us;
 }
 
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 void wh_ahead_turn(wh_ahead *a, size_t slots, int64_t now_us)
 {
     a->jobs = 0;
@@ -75,10 +81,11 @@ void wh_ahead_turn(wh_ahead *a, size_t slots, int64_t now_us)
     if (!wh_ahead_is_far(a)) {
         return;
     }
-    double of_rate = (double)wh_ahead_round(a);
+    double of_rate = MARGIN * (double)wh_ahead_round(a);
     double run_us = a->run_us < 1 ? 1 : a->run_us;
-    double of_slots = (double)slots * (double)round_trip_us(a) / run_us;
-    double jobs = MARGIN * (of_rate < of_slots ? of_rate : of_slots);
+    double of_slots = MARGIN * (double)slots * (double)round_trip_us(a) / run_us;
+    double of_memory = WH_AHEAD_BYTES_MAX / (a->bytes < 1 ? 1 : a->bytes);
+    double jobs = least(least(of_rate, of_slots), least(of_memory, WH_AHEAD_MAX));
 
-    a->jobs = jobs < WH_AHEAD_HELD_MAX ? (size_t)jobs : WH_AHEAD_HELD_MAX;
+    a->jobs = (size_t)jobs;
 }

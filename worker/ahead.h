@@ -15,9 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* FAR: what a busy Redis near by hardly ever takes for each of its replies. HELD_MAX: all
- * tokens of a worker must fit into one resync (docs/protocol.md), with what is claimed. */
-enum { WH_AHEAD_FAR_US = 5000, WH_AHEAD_ROUNDS = 4, WH_AHEAD_HELD_MAX = 4800 };
+/* FAR: what a busy Redis near by hardly ever takes for each of its replies. MAX: of no-op
+ * jobs; payloads have a bound in bytes besides. */
+enum {
+    WH_AHEAD_FAR_US = 5000,
+    WH_AHEAD_ROUNDS = 4,
+    WH_AHEAD_MAX = 12000,
+    WH_AHEAD_BYTES_MAX = 64 * 1024 * 1024
+};
 
 typedef struct wh_ahead {
     int64_t least_us
@@ -26,14 +31,14 @@ typedef struct wh_ahead {
     size_t ended
         [WH_AHEAD_ROUNDS]; /* results in each of the last round trips, newest first */
     int64_t round_ends_us;
-    double run_us; /* moving average of run times */
-    size_t jobs;   /* the answer, as of the last turn */
+    double run_us, bytes; /* moving averages: run time, payload */
+    size_t jobs;          /* the answer, as of the last turn */
 } wh_ahead;
 
 /* A reply took so long. */
 void wh_ahead_reply(wh_ahead *a, int64_t took_us, int64_t now_us);
-/* A handler's result. */
-void wh_ahead_result(wh_ahead *a, int64_t run_us);
+/* A handler's result; that long was the payload. */
+void wh_ahead_result(wh_ahead *a, int64_t run_us, size_t bytes);
 /* Brings `jobs` up to date; that many slots there are. */
 void wh_ahead_turn(wh_ahead *a, size_t slots, int64_t now_us);
 bool wh_ahead_is_far(const wh_ahead *a);

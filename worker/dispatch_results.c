@@ -64,7 +64,7 @@ static void on_result(void *arg, wh_job *job, const wh_result *r)
         wh_store_finish f;
 
         wh_outcome_of_result(&q, r, &f);
-        wh_ahead_result(&d->ahead, r->run_us);
+        wh_ahead_result(&d->ahead, r->run_us, job->payload.n);
         wh_metrics_ran(d->metrics, slot->partition, slot->handler,
                        (double)r->run_us / 1e6);
         wh_dispatch_finish(d, slot, &f);

@@ -45,9 +45,17 @@ static size_t cycles_max(const wh_fetch *f)
                                                              : NEAR_CYCLES_MAX;
 }
 
+/* More is held than a resync can name, as over a long link. Finishes are sent again before
+ * it then, which is harmless: those that were accepted come back as fenced. */
+static bool is_too_much(const wh_fetch_lane *lane)
+{
+    return wh_partition_held(lane->p) > WH_FETCH_TOKENS_MAX;
+}
+
 static bool may_call(const wh_fetch_lane *lane, int64_t now)
 {
-    return lane->p->registered && !lane->resyncing && !lane->p->needs_resync &&
+    return lane->p->registered && !lane->resyncing &&
+           (!lane->p->needs_resync || is_too_much(lane)) &&
            lane->in_flight < cycles_max(lane->fetch) && now >= lane->not_before_us;
 }
 
@@ -55,7 +63,7 @@ static bool may_claim(const wh_fetch_lane *lane)
 {
     const wh_fetch *f = lane->fetch;
 
-    return f->is_claiming && !f->is_held && !lane->p->quiet;
+    return f->is_claiming && !f->is_held && !lane->p->quiet && !lane->p->needs_resync;
 }
 
 static size_t gather_of(const wh_fetch *f)
@@ -81,16 +89,8 @@ static bool is_worth_it(const wh_fetch_lane *lane, size_t want, size_t gather)
 static size_t credit_of(const wh_fetch *f)
 {
     size_t room = wh_dispatch_room(f->o.dispatch);
-    size_t credit = room > f->want_in_flight ? room - f->want_in_flight : 0;
 
-    if (wh_dispatch_ahead(f->o.dispatch)->jobs > 0) {
-        size_t ours =
-            f->want_in_flight + wh_slots_held(wh_dispatch_slots(f->o.dispatch));
-        size_t most = ours < WH_AHEAD_HELD_MAX ? WH_AHEAD_HELD_MAX - ours : 0;
-
-        credit = credit < most ? credit : most;
-    }
-    return credit;
+    return room > f->want_in_flight ? room - f->want_in_flight : 0;
 }
 
 static void split(wh_fetch *f, size_t credit, int64_t now)
@@ -118,7 +118,7 @@ static size_t extra(const wh_fetch_lane *lane, size_t left)
 static void resync_if_due(wh_fetch_lane *lane, int64_t now)
 {
     if (lane->p->registered && lane->p->needs_resync && !lane->resyncing &&
-        lane->in_flight == 0 && now >= lane->not_before_us) {
+        lane->in_flight == 0 && now >= lane->not_before_us && !is_too_much(lane)) {
         wh_fetch_resync_start(lane);
     }
 }

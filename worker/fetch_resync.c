@@ -10,8 +10,6 @@
 #include "common/base/log.h"
 #include "worker/fetch_internal.h"
 
-enum { TOKENS_MAX = 5000 };
-
 static void end(wh_fetch_lane *lane)
 {
     wh_fetch *f = lane->fetch;
@@ -36,7 +34,8 @@ static void on_resync(void *arg, wh_err err, const wh_errbuf *eb,
     }
     if (err == WH_OK) {
         lane->failures = 0;
-        lane->p->needs_resync = false;
+        /* It gives back so many at a time. */
+        lane->p->needs_resync = r->released >= WH_JOB_BATCH_MAX;
         lane->maybe_ready = true;
         for (size_t i = 0; i < r->n_gone; i++) {
             wh_dispatch_gone(f->o.dispatch, lane->p, r->gone[i]);
@@ -79,7 +78,9 @@ void wh_fetch_resync_start(wh_fetch_lane *lane)
 {
     wh_fetch *f = lane->fetch;
     size_t n = collect(f, lane->p);
-    wh_err err = n == SIZE_MAX ? WH_ENOMEM : n > TOKENS_MAX ? WH_ETOOBIG : WH_OK;
+    wh_err err = n == SIZE_MAX             ? WH_ENOMEM
+                 : n > WH_FETCH_TOKENS_MAX ? WH_ETOOBIG
+                                           : WH_OK;
 
     if (err == WH_OK) {
         wh_store_resync_args a = {.partition = lane->p->key,

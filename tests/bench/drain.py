@@ -58,11 +58,11 @@ class Drain:
             self.fleet.fcall("wh1_enqueue_batch", *args, key=key)
         self.sent += count
 
-    def start_worker(self, name, run, *options, ready=True):
+    def start_worker(self, name, run, *options, ready=True, **more):
         """run: text of a handler for all types, or its settings."""
         return self.fleet.start_worker(
             name, {"*": run}, "--log-level", "warn", "--lease", "15s", "--heartbeat", "5s", *options,
-            env={"BENCH_STAMPS": self.stamps, "WHERRY_ALSO_ANY": "false"}, ready=ready)
+            env={"BENCH_STAMPS": self.stamps, "WHERRY_ALSO_ANY": "false"}, ready=ready, **more)
 
     def completed(self, key=PARTITION):
         return self.fleet.stats(key)["completed"]

@@ -10,14 +10,14 @@ Examples:
 
 Each server is a private Redis with no-op jobs of 50 orgs in its one partition; a worker of
 its own (256 slots, two executor processes) drains it. One: a server alone. Two: both at the same time.
-They take turns; figures per job are CPU time of a server (INFO cpu) and commands that its
-functions called, from the first 5 % of the drain to 95 %; growth is the median of the rounds' own. With two
-workers on few cores calls carry other numbers of jobs than with one, so that both move a
-little, up or down. Exit status 1 when CPU time grew by more than --bar %.
+A server and its worker have a core of their own in both, lest what is measured is how four
+programs share two. They take turns; figures per job are CPU time of a server (INFO cpu) and commands that its
+functions called, from the first 5 % of the drain to 95 %; growth is the median of the rounds' own. Exit status 1 when CPU time grew by more than --bar %.
 """
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import sys
 import time
@@ -30,13 +30,16 @@ ORGS, SLOTS, TICK_S = 50, 256, 0.02
 class Shard:
     """A server, its worker, and two marks of what it had cost."""
 
-    def __init__(self, stack, jobs):
+    def __init__(self, stack, jobs, core):
         self.d, self.jobs, self.marks = stack.enter_context(Drain()), jobs, []
+        self.core = core % os.cpu_count()
+        os.sched_setaffinity(self.d.fleet.redis_process.pid, {self.core})
         for org in range(ORGS):
             self.d.enqueue(jobs // ORGS, "x" * 100, org=f"org-{org:02d}")
 
     def start(self):
-        self.d.start_worker("w", {"run": NOOP, "processes": 2}, "--slots", str(SLOTS), ready=False)
+        self.d.start_worker("w", {"run": NOOP, "processes": 2}, "--slots", str(SLOTS), ready=False,
+                            wrap=("taskset", "-c", str(self.core)))
 
     def mark(self):
         """Takes one at 5 % and one at 95 %; true when both are there."""
@@ -70,7 +73,7 @@ class Shard:
 def run(shards, jobs):
     """(CPU us, commands) per job of each."""
     with contextlib.ExitStack() as stack:
-        all_of = [Shard(stack, jobs) for _ in range(shards)]
+        all_of = [Shard(stack, jobs, core) for core in range(shards)]
         for shard in all_of:
             shard.start()
         while not all([s.mark() for s in all_of]):

@@ -15,11 +15,12 @@
 enum { TRIP_US = 80000, SLOTS = 256, START_US = 1000000 };
 
 static int64_t now_us;
+static size_t bytes;
 
 static void results(wh_ahead *a, int n, int64_t run_us)
 {
     for (int i = 0; i < n; i++) {
-        wh_ahead_result(a, run_us);
+        wh_ahead_result(a, run_us, bytes);
     }
 }
 
@@ -37,6 +38,7 @@ static wh_ahead far_away(void)
     wh_ahead a = {0};
 
     now_us = START_US;
+    bytes = 100;
     wh_ahead_reply(&a, TRIP_US, now_us);
     wh_ahead_turn(&a, SLOTS, now_us);
     assert_true(wh_ahead_is_far(&a));
@@ -97,13 +99,16 @@ static void test_long_jobs_that_end_together(void **state)
     assert_in_range(a.jobs, 3, 4);
 }
 
-static void test_never_more_than_a_resync_names(void **state)
+static void test_bounds(void **state)
 {
     (void)state;
     wh_ahead a = far_away();
 
     round_of(&a, 100000, 1);
-    assert_int_equal(a.jobs, WH_AHEAD_HELD_MAX);
+    assert_int_equal(a.jobs, WH_AHEAD_MAX);
+    bytes = 1024 * 1024;
+    round_of(&a, 1000, 1);
+    assert_in_range(a.jobs, 64, 65);
 }
 
 /* The shortest round trip counts for 15 to 30 s: a link that became long is noticed. */
@@ -133,7 +138,7 @@ int main(void)
         cmocka_unit_test(test_a_round_trip_and_a_half),
         cmocka_unit_test(test_rounds_that_nobody_looked_at),
         cmocka_unit_test(test_long_jobs_that_end_together),
-        cmocka_unit_test(test_never_more_than_a_resync_names),
+        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_the_way_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ static void be_far(size_t jobs, int64_t now_us)
     wh_ahead_reply(a, FAR_US, now_us);
     assert_int_equal(wh_dispatch_turn(dispatch, now_us), 0);
     for (size_t i = 0; i < jobs; i++) {
-        wh_ahead_result(a, 1000);
+        wh_ahead_result(a, 1000, 7);
     }
     assert_int_equal(wh_dispatch_turn(dispatch, now_us + 1), 0);
 }
