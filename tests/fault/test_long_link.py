@@ -10,7 +10,7 @@ from fleet import BUILD, FaultTest, Process, main, wait_for
 PROXY = os.path.join(BUILD, "bench", "delay_proxy")
 DELAY_US = 40000
 NOOP = "native:" + os.path.join(BUILD, "lib", "wherry", "handlers", "noop.so")
-JOBS, BREAKS = 120000, 2
+JOBS, BREAKS = 80000, 2
 
 
 class LongLink(FaultTest):

@@ -51,14 +51,26 @@ def _cut(text, limit):
     return str(text).encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
+_events_lock = threading.Lock()
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_quote = json.encoder.encode_basestring_ascii
+_OK = {"status": "ok"}
+
+
 class Job:
     """id, attempt, fence, type, org, queue, region, deadline_ms, max_attempts, traceparent,
     entity_type, entity_id as attributes (None when absent); payload as bytes."""
 
     def __init__(self, header, payload, send):
         self.header, self.payload, self._send = header, payload, send
-        self.cancelled = threading.Event()  # set: stop soon, the result hardly matters
-        self.cancel_reason = None
+        self.id, self.cancel_reason, self._cancelled = header["id"], None, None
+
+    @property
+    def cancelled(self):
+        """An event. Set: stop soon, the result hardly matters."""
+        with _events_lock:  # most jobs never ask
+            self._cancelled = self._cancelled or threading.Event()
+        return self._cancelled
 
     def __getattr__(self, name):
         if name.startswith("_"):
@@ -182,7 +194,7 @@ class _Loop:
     def send(self, header, body=b"", may_wait=False):
         if body:
             header["body_len"] = len(body)
-        line = json.dumps(header, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        line = _encode(header).encode("utf-8", "replace") + b"\n"
         if len(line) > HEADER_MAX:  # escapes made it long
             header.pop("context", None)
             line = json.dumps(header).encode() + b"\n"
@@ -197,7 +209,7 @@ class _Loop:
                     (value if isinstance(value, str) else json.dumps(value)).encode()
             if len(value) > RESULT_MAX:
                 raise Fail(f"result of {len(value)} bytes, limit {RESULT_MAX}", "oversize")
-            return {"status": "ok"}, bytes(value)
+            return _OK, bytes(value)
         except Snooze as e:
             return {"status": "snooze", "delay_ms": int(e.delay_ms),
                     "category": e.category, "message": _cut(e, MESSAGE_MAX)}, b""
@@ -216,7 +228,12 @@ class _Loop:
 
     def run_job(self, job):
         result, body = self.outcome(job)
-        self.send({"op": "result", "id": job.id, **result}, body, may_wait=bool(self.queue))
+        if result is _OK:
+            length = ',"body_len":%d' % len(body) if body else ""
+            line = '{"op":"result","id":%s,"status":"ok"%s}\n' % (_quote(job.id), length)
+            self.output.send(line.encode() + body, bool(self.queue))
+        else:
+            self.send({"op": "result", "id": job.id, **result}, body, bool(self.queue))
         with self.lock:
             self.jobs.pop(job.id, None)
             is_last = self.stopping and not self.jobs
