@@ -9,7 +9,7 @@
 #include "worker/fetch.h"
 
 /* TOKENS: a resync names all that is held. */
-enum { WH_FETCH_CYCLES_MAX = 12, WH_FETCH_VAIN_FIRST = 3, WH_FETCH_TOKENS_MAX = 5000 };
+enum { WH_FETCH_CYCLES_MAX = 24, WH_FETCH_VAIN_FIRST = 3, WH_FETCH_TOKENS_MAX = 5000 };
 
 typedef struct wh_fetch_lane wh_fetch_lane;
 

@@ -29,7 +29,7 @@ import stamps
 
 PROXY = os.path.join(BUILD, "bench", "delay_proxy")
 NOOP_RATE = 150000  # no machine of ours is faster: sizes the backlog
-JOBS_MAX = 600000
+JOBS_MAX = 1000000
 START_S = 5  # till all processes run
 
 
