@@ -2,17 +2,20 @@
 /*
  * Random bytes for ids and tokens straight from the system's generator, and a fast
  * xoshiro256** per thread for jitter. The last UUID's time and counter live in one
- * atomic word, so that ids of all threads of the process stay in order.
+ * atomic word, so that ids of all threads of the process stay in order. Each thread
+ * draws the bytes of many ids at once: a system call for each would be what an
+ * enqueue in bulk costs most.
  *
- * After fork: ids stay distinct (their 62 random bits are drawn anew for each), but
- * the child repeats its parent's jitter until it calls wh_rng_seed with bytes of
- * wh_rng_bytes. Wherry's children exec at once and need not.
+ * After fork: ids stay distinct (a child draws anew: `forks`), but it repeats its
+ * parent's jitter until it calls wh_rng_seed with bytes of wh_rng_bytes. Wherry's
+ * children exec at once and need not.
  */
 #include "common/base/rng.h"
 
 #include "common/base/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
@@ -34,6 +37,18 @@ static _Thread_local struct {
 } fast;
 
 static _Atomic uint64_t last_uuid; /* milliseconds << 12 | counter */
+
+/* Of one id: 2 for its counter, 8 for itself. At most what getrandom gives at once. */
+enum { ID_RANDOM = 10, POOL_IDS = 25 };
+
+static _Thread_local struct {
+    unsigned left, forks; /* ids that it is still good for; what `forks` was */
+    uint8_t bytes[POOL_IDS * ID_RANDOM];
+} pool;
+
+static _Atomic unsigned forks; /* how many lie between this process and the first */
+static pthread_once_t counts_forks = PTHREAD_ONCE_INIT;
+static bool knows_forks; /* else each id draws its own bytes */
 
 wh_err wh_rng_bytes(void *out, size_t n)
 {
@@ -146,10 +161,41 @@ static uint64_t next_tick(uint16_t random)
     }
 }
 
+static void note_fork(void)
+{
+    atomic_fetch_add(&forks, 1);
+}
+
+static void count_forks(void)
+{
+    knows_forks = pthread_atfork(NULL, NULL, note_fork) == 0;
+}
+
+/* Bytes that no other id has got. */
+static wh_err draw(uint8_t out[ID_RANDOM])
+{
+    if (pthread_once(&counts_forks, count_forks) != 0 || !knows_forks) {
+        return wh_rng_bytes(out, ID_RANDOM);
+    }
+    unsigned now = atomic_load(&forks);
+    if (pool.left == 0 || pool.forks != now) {
+        pool.left = 0;
+        wh_err err = wh_rng_bytes(pool.bytes, sizeof pool.bytes);
+        if (err != WH_OK) {
+            return err;
+        }
+        pool.left = POOL_IDS;
+        pool.forks = now;
+    }
+    pool.left--;
+    memcpy(out, pool.bytes + (size_t)pool.left * ID_RANDOM, ID_RANDOM);
+    return WH_OK;
+}
+
 wh_err wh_rng_uuid7(uint8_t out[WH_UUID_BYTES])
 {
-    uint8_t random[10];
-    wh_err err = wh_rng_bytes(random, sizeof random);
+    uint8_t random[ID_RANDOM];
+    wh_err err = draw(random);
     if (err != WH_OK) {
         return err;
     }

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -112,6 +114,40 @@ static void test_uuid_order(void **state)
     assert_true(now < INT64_C(1800000000000) ? ms <= now && ms > now - 60000 : true);
 }
 
+/* The random part of an id is neither another's in the same thread, nor a child's. */
+static void test_uuid_random(void **state)
+{
+    enum { IDS = 60 };
+    uint8_t ids[2 * IDS][WH_UUID_BYTES];
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(wh_rng_uuid7(ids[0]), WH_OK); /* some are left for others now */
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    for (int i = 0; i < IDS; i++) {
+        if (wh_rng_uuid7(ids[i]) != WH_OK && child == 0) {
+            _exit(1);
+        }
+    }
+    if (child == 0) {
+        _exit(write(ends[1], ids, sizeof ids / 2) == (ssize_t)sizeof ids / 2 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(read(ends[0], (uint8_t *)ids + sizeof ids / 2, sizeof ids / 2),
+                     sizeof ids / 2);
+    close(ends[0]);
+    close(ends[1]);
+    for (int i = 0; i < 2 * IDS; i++) {
+        for (int j = 0; j < i; j++) {
+            assert_int_not_equal(memcmp(ids[i] + 8, ids[j] + 8, 8), 0);
+        }
+    }
+}
+
 static void test_uuid_text(void **state)
 {
     (void)state;
@@ -137,9 +173,9 @@ static void test_uuid_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),     cmocka_unit_test(test_below),
-        cmocka_unit_test(test_jitter),    cmocka_unit_test(test_uuid_order),
-        cmocka_unit_test(test_uuid_text),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_below),
+        cmocka_unit_test(test_jitter),      cmocka_unit_test(test_uuid_order),
+        cmocka_unit_test(test_uuid_random), cmocka_unit_test(test_uuid_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
