@@ -50,6 +50,7 @@ end
 -- too, anything else (a bug) goes on as it is.
 function args.guarded(fn)
     return function(KEYS, ARGV)
+        base.find()
         local ok, reply = pcall(fn, KEYS, ARGV)
         if ok then
             return reply
@@ -63,7 +64,7 @@ function args.guarded(fn)
 end
 
 function args.register(name, fn, flags)
-    redis.register_function({ function_name = name, callback = args.guarded(fn), flags = flags })
+    base.register({ function_name = name, callback = args.guarded(fn), flags = flags })
 end
 
 -- Decimal text without sign, at most 15 digits, within lo..hi.

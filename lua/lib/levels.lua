@@ -116,9 +116,9 @@ function levels.add_aside(k, org, kind)
     return word
 end
 
-function levels.drop_aside(k, org, type)
+function levels.drop_aside(k, org, kind)
     rewrite(k, org, function(marks, words)
-        local from, to = string.find(words .. ',', ',' .. type .. ',', 1, true)
+        local from, to = string.find(words .. ',', ',' .. kind .. ',', 1, true)
         if not from then
             return marks, words
         end

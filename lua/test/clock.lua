@@ -38,11 +38,7 @@ function clock.iso(ms)
     )
 end
 
-redis.register_function({
-    function_name = 'wh1_test_clock',
-    callback = function(_, ARGV)
-        clock.fixed = tonumber(ARGV[1])
-        return clock.now()
-    end,
-    flags = { 'no-writes' },
-})
+args.register('wh1_test_clock', function(_, ARGV)
+    clock.fixed = tonumber(ARGV[1])
+    return clock.now()
+end, { 'no-writes' })
