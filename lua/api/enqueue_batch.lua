@@ -9,7 +9,12 @@ args.register('wh1_enqueue_batch', function(KEYS, ARGV)
         args.fail('WHBADARG jobs must be triples of id, head, payload')
     end
     local settings = enqueue.settings(k)
-    local jobs, now = enqueue.triples(ARGV, 1, settings), clock.now()
+    local now = clock.now()
+    local created = bulk.run(k, now, ARGV, settings)
+    if created then
+        return { created, now }
+    end
+    local jobs = enqueue.triples(ARGV, 1, settings)
     local reply = { enqueue.run(k, now, jobs, settings), now }
     for i, job in ipairs(jobs) do
         if job.existing then

@@ -139,6 +139,23 @@ function queued.settle(k, changes, known, touched)
     end
 end
 
+-- Adds to each of these orgs what its part says, {jobs, bytes} by name, and to the sum; each org is named once; n: all
+-- the jobs.
+function queued.add_many(k, orgs, parts, n)
+    local set, at, sum, pack = { 'HSET', k.queued }, 2, 0, struct.pack
+    for i, value in ipairs(redis.call('HMGET', k.queued, unpack(orgs))) do
+        local part, jobs, bytes, stale = parts[i], queued.parse(value)
+        sum = sum + part.bytes
+        set[at + 1] = orgs[i]
+        set[at + 2] = pack('<I6I6I4', jobs + part.jobs, bytes + part.bytes, stale)
+        at = at + 2
+    end
+    local jobs, bytes, stale = queued.parse(redis.call('HGET', k.queued, queued.all))
+    set[at + 1] = queued.all
+    set[at + 2] = pack('<I6I6I4', jobs + n, bytes + sum, stale)
+    keys.hset(set)
+end
+
 -- One change at once.
 function queued.change(k, org, jobs, bytes, stale)
     local changes = {}

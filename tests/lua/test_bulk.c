@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The short way of wh1_enqueue_batch for plain jobs: the same order, counts and refusals as the
+ * long one, of which each job with an option is a case.
+ */
+#include "tests/support/lua_case.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void add(struct wh_lc_args *a, unsigned n, const char *type, const char *org)
+{
+    char head[64];
+    int len =
+        snprintf(head, sizeof head, "\x93%c%s%c%s\x05", (char)(0xa0 + strlen(type)),
+                 type, (char)(0xa0 + strlen(org)), org);
+
+    wh_lc_add(a, wh_lc_raw(n), 16);
+    wh_lc_add(a, head, (size_t)len);
+    wh_lc_add_text(a, "p%u", n);
+}
+
+/* Sends them and expects so many to be created; the reply is the caller's. */
+static redisReply *send(struct wh_lc_args *a, long long created)
+{
+    redisReply *r = wh_lc_call_args("wh1_enqueue_batch", a);
+
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    assert_int_equal(r->element[0]->integer, created);
+    return r;
+}
+
+static void types_of_an_org_keep_their_order(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    add(&a, 1, "mail", "acme");
+    add(&a, 2, "sms", "acme");
+    add(&a, 3, "mail", "acme");
+    add(&a, 4, "sms", "acme");
+    add(&a, 5, "mail", "acme");
+    freeReplyObject(send(&a, 5));
+    wh_lc_field(4, "payload", "p4");
+    wh_lc_field(4, "type", "sms");
+    wh_lc_stat("pending", 5);
+    wh_lc_audit();
+    wh_lc_worker("w");
+    wh_lc_claim("w", 5, "1 2 3 4 5");
+    wh_lc_audit();
+}
+
+static void as_one_by_one(void **state)
+{
+    char together[41], alone[41];
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        struct wh_lc_args a = {0};
+        wh_lc_reset(NULL);
+        for (unsigned n = 1; n <= 30; n++) {
+            add(&a, n, "mail", n % 3 == 0 ? "acme" : "beta");
+            if (way == 1) {
+                freeReplyObject(send(&a, 1));
+            }
+        }
+        if (way == 0) {
+            freeReplyObject(send(&a, 30));
+        }
+        wh_lc_digest(way == 0 ? together : alone);
+    }
+    assert_string_equal(together, alone);
+}
+
+static void an_id_that_comes_twice_is_one_job(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    add(&a, 1, "mail", "acme");
+    add(&a, 2, "mail", "acme");
+    add(&a, 1, "sms", "beta");
+    redisReply *r = send(&a, 2);
+    assert_int_equal(r->elements, 4);
+    assert_int_equal(r->element[2]->integer, 3);
+    assert_string_equal(r->element[3]->str, wh_lc_id(1));
+    freeReplyObject(r);
+    wh_lc_field(1, "type", "mail");
+    wh_lc_stat("pending", 2);
+    wh_lc_audit();
+}
+
+static void one_that_exists_is_left_alone(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    wh_lc_enqueue(2, "ORG beta");
+    add(&a, 1, "sms", "acme");
+    add(&a, 2, "sms", "acme");
+    redisReply *r = send(&a, 1);
+    assert_int_equal(r->element[2]->integer, 2);
+    assert_string_equal(r->element[3]->str, wh_lc_id(2));
+    freeReplyObject(r);
+    wh_lc_field(2, "type", "mail");
+    wh_lc_stat("pending", 2);
+    wh_lc_audit();
+}
+
+static void a_wrong_list_leaves_nothing(void **state)
+{
+    struct wh_lc_args a = {0};
+    char before[41], after[41];
+
+    (void)state;
+    wh_lc_enqueue(9, "ORG acme");
+    freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":ready:beta:5 x"));
+    wh_lc_digest(before);
+    add(&a, 1, "mail", "acme");
+    add(&a, 2, "mail", "gamma");
+    add(&a, 3, "mail", "beta");
+    add(&a, 4, "mail", "acme");
+    wh_lc_error_args("WHBADDATA", "wh1_enqueue_batch", &a);
+    wh_lc_digest(after);
+    assert_string_equal(before, after);
+    add(&a, 1, "mail", "acme"); /* nor is anything left for the next call */
+    add(&a, 2, "mail", "gamma");
+    freeReplyObject(send(&a, 2));
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":ready:beta:5"));
+    wh_lc_stat("pending", 3);
+    wh_lc_audit();
+}
+
+/* More orgs than are remembered, in calls of one job each and then of some more. */
+static void many_orgs(void **state)
+{
+    enum { ORGS = 4000, CALL = 1000 };
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    for (unsigned n = 0; n < 2 * ORGS; n++) {
+        char org[16];
+        snprintf(org, sizeof org, "o%u", n < ORGS ? n : (n - ORGS) / 30);
+        add(&a, n + 1, "mail", org);
+        if ((n + 1) % CALL == 0) {
+            freeReplyObject(send(&a, CALL));
+        }
+    }
+    assert_int_equal(wh_lc_count("LLEN " WH_LC_P ":ready:o0:5"), 31);
+    assert_int_equal(wh_lc_count("LLEN " WH_LC_P ":ready:o133:5"), 11);
+    assert_int_equal(wh_lc_count("LLEN " WH_LC_P ":ready:o134:5"), 1);
+    assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":ring"), ORGS);
+    wh_lc_stat("pending", 2LL * ORGS);
+    wh_lc_audit();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(types_of_an_org_keep_their_order),
+        WH_LC_TEST(as_one_by_one),
+        WH_LC_TEST(an_id_that_comes_twice_is_one_job),
+        WH_LC_TEST(one_that_exists_is_left_alone),
+        WH_LC_TEST(a_wrong_list_leaves_nothing),
+        WH_LC_TEST(many_orgs),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}
