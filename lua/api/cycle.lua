@@ -38,18 +38,24 @@ local function parse_cycle(argv)
     if rest / cycle.group > LIMIT.batch then
         args.fail('WHTOOBIG more than 1000 finishes in one call')
     end
-    for i = 4, 3 + q.n_ok do
-        if #argv[i] < 17 or #argv[i] > 32 then
-            id.check_token(argv[i])
-        end
-    end
     for at = 4 + q.n_ok, #argv, cycle.group do
         q.groups[#q.groups + 1] = parse_group(argv, at)
     end
     return q
 end
 
--- Splits what is held from what is fenced; a token named twice counts once.
+-- The common case: all completed and all held. Then nothing is sorted; finish.completed sees if one was named twice.
+local function are_all_held(q, values)
+    for i = 1, q.n_ok do
+        if not values[i] then
+            return false
+        end
+    end
+    return #q.groups == 0
+end
+
+-- Splits what is held from what is fenced; a token named twice counts once. One that is held is a token; others are
+-- looked at.
 local function sort_out(k, q, argv)
     local tokens = { unpack(argv, 4, 3 + q.n_ok) }
     for _, c in ipairs(q.groups) do
@@ -61,13 +67,18 @@ local function sort_out(k, q, argv)
         return w
     end
     local values, taken = redis.call('HMGET', k.run_ .. q.worker, unpack(tokens)), {}
-    local ok, held, n = w.ok, w.held, 0
+    if are_all_held(q, values) then
+        w.ok, w.held = tokens, values
+        return w
+    end
     for i, token in ipairs(tokens) do
         if not values[i] or taken[token] then
+            if #token < 17 or #token > 32 then
+                id.check_token(token)
+            end
             w.fenced[#w.fenced + 1] = token
         elseif i <= q.n_ok then
-            n = n + 1
-            taken[token], ok[n], held[n] = true, token, values[i]
+            taken[token], w.ok[#w.ok + 1], w.held[#w.held + 1] = true, token, values[i]
         else
             local c = q.groups[i - q.n_ok]
             taken[token], c.held = true, values[i]
@@ -93,12 +104,13 @@ local function keep_time(k, now, keep, t)
 end
 
 local function end_claims(k, now, q, w, keep, t)
-    finish.completed(k, now, q.worker, w.ok, w.held, keep, t)
+    local n, again = finish.completed(k, now, q.worker, w.ok, w.held, keep, t)
+    w.fenced = again or w.fenced
     finish.run(k, now, q.worker, w.rest, keep, t)
     tally.settle_ended(k, now, t)
     event.count(k, 'fenced', #w.fenced)
-    if keep > 0 and #w.ok + #w.rest > 0 then
-        done.trim_count(k, keep, 2 * (#w.ok + #w.rest))
+    if keep > 0 and n + #w.rest > 0 then
+        done.trim_count(k, keep, 2 * (n + #w.rest))
     end
 end
 

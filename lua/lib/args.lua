@@ -67,6 +67,20 @@ function args.register(name, fn, flags)
     base.register({ function_name = name, callback = args.guarded(fn), flags = flags })
 end
 
+-- A small whole number as text. Redis prints a number that it is given as a floating-point one, which is dear.
+local decimals = {}
+
+function args.decimal(n)
+    local text = decimals[n]
+    if not text then
+        text = string.format('%d', n)
+        if n >= 0 and n <= 1000 then
+            decimals[n] = text
+        end
+    end
+    return text
+end
+
 -- Decimal text without sign, at most 15 digits, within lo..hi.
 function args.int(v, lo, hi, text)
     if not v or #v > 15 or not string.find(v, '^%d+$') then

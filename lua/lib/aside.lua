@@ -48,7 +48,7 @@ local function pop_ids(k, org, kind, n, st, source, level)
     end
     redis.call('ZREM', key, unpack(ids))
     for _, raw in ipairs(ids) do
-        st.ids[#st.ids + 1], st.src[#st.src + 1] = raw, source
+        st.ids[#st.ids + 1], st.src[#st.ids + 1] = raw, source
     end
     return #ids
 end

@@ -91,7 +91,7 @@ local function take_rest(k, st, s, n)
             room = limit.pair_room(st.x, s.org, kind) - (st.taken[kind] or 0) - (picked[kind] or 0)
         end
         if room > 0 and #drop < n + 2 then
-            drop[#drop + 1], st.ids[#st.ids + 1], st.src[#st.src + 1] = raw, raw, s
+            drop[#drop + 1], st.ids[#st.ids + 1], st.src[#st.ids + 1] = raw, raw, s
             picked[kind or ''] = (picked[kind or ''] or 0) + 1
         end
     end

@@ -18,7 +18,7 @@ end
 local function plain_value(k, st, s, kind)
     if s.kind ~= kind then
         local cost = cost_of(k, st, kind)
-        s.kind, s.cost = kind, cost
+        s.kind, s.cost, s.start = kind, cost, false
         s.value = st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind]
     end
     return s.value
@@ -91,8 +91,8 @@ local function is_admitted(k, st, s, job)
 end
 
 local function take(st, s, raw, rec, m, packed, value)
-    local c, r = st.claimed, st.run
-    local n, token = st.n, m and id.token(raw, m[M.fence] + 1) or raw .. '1'
+    local c, r, n = st.claimed, st.run, st.n
+    local token = m and id.token(raw, m[M.fence] + 1) or raw .. '1'
     c[3 * n + 1], c[3 * n + 2], c[3 * n + 3] = token, packed or '', rec
     r[2 * n + 3], r[2 * n + 4] = token, value
     st.n = n + 1
@@ -119,25 +119,55 @@ local function accept_special(k, st, source, raw, rec, m, packed)
     end
 end
 
--- Turns popped ids into claims; the ids of finished jobs are dropped here.
-local function accept(k, st)
-    local recs, metas, src = redis.call('HMGET', k.jobs, unpack(st.ids)), meta.many(k, st.ids), st.src
-    for i, raw in ipairs(st.ids) do
-        local rec, packed, source = recs[i], metas and metas[i], src[i]
-        local s = source.share or source
-        local m = packed and meta.unpack(packed)
-        if rec == '' or (m and m[M.status]) then
-            done.unqueue(k, raw, rec, m)
-            queued.add(st.t.queued, s.org, 0, 0, -1)
-        elseif record.is_record(rec) then
-            local kind, has_options = record.peek(rec)
-            if has_options or st.x then
-                accept_special(k, st, source, raw, rec, m, packed)
-            else
-                take(st, s, raw, rec, m, packed, plain_value(k, st, s, kind))
-            end
+-- One of the popped ids; those of finished jobs are dropped here.
+local function accept_one(k, st, source, raw, rec, packed)
+    local s, m = source.share or source, packed and meta.unpack(packed)
+    if rec == '' or (m and m[M.status]) then
+        done.unqueue(k, raw, rec, m)
+        queued.add(st.t.queued, s.org, 0, 0, -1)
+    elseif record.is_record(rec) then
+        local kind, has_options = record.peek(rec)
+        if has_options or st.x then
+            accept_special(k, st, source, raw, rec, m, packed)
         else
-            event.count(k, 'damaged', 1)
+            take(st, s, raw, rec, m, packed, plain_value(k, st, s, kind))
+            s.start = record.start(rec, kind)
+            st.start, st.kind = s.start, kind
+        end
+    else
+        event.count(k, 'damaged', 1)
+    end
+end
+
+-- Turns popped ids into claims. Here is what most jobs need: plain, never claimed before, of the type of the job
+-- before. st.src: at the first id of each run of ids that have the same source.
+local function accept(k, st)
+    local ids, src, c, r, source, s = st.ids, st.src, st.claimed, st.run, nil, nil
+    local recs, metas, sub, from = redis.call('HMGET', k.jobs, unpack(ids)), meta.many(k, ids), string.sub, record.stamp_len + 1
+    for i = 1, #ids do
+        local raw, rec, packed = ids[i], recs[i], metas and metas[i]
+        if src[i] then
+            source = src[i]
+            s = source.share or source
+        end
+        local start = s.start or st.start
+        if start and rec and not packed and sub(rec, from, from + #start - 1) == start then
+            if not s.start then
+                plain_value(k, st, s, st.kind)
+                s.start = start
+            end
+            local n, token = st.n, raw .. '1'
+            local at = 3 * n
+            c[at + 1] = token
+            c[at + 2] = ''
+            c[at + 3] = rec
+            at = 2 * n
+            r[at + 3] = token
+            r[at + 4] = s.value
+            st.n = n + 1
+            s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
+        else
+            accept_one(k, st, source, raw, rec, packed)
         end
     end
 end
@@ -334,7 +364,7 @@ local function new_state(k, now, want, t)
     local mean = redis.call('HGET', k.types, tally.mean)
     local cost = math.max(tonumber(mean or '') or 1, 0.1)
     return {
-        need = want, visits = 0, t = t, n = 0, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
+        need = want, visits = 0, t = t, n = 0, start = false, kind = false, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
         skip = {}, n_skip = 0, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }

@@ -183,21 +183,49 @@ function finish.each(k, now, worker, list, keep, t)
     return #able
 end
 
--- The common case, many at once: completed without a result.
-function finish.completed(k, now, worker, tokens, held, keep, t)
-    local n = #tokens
-    if n == 0 then
-        return
+-- Each token once, and its value; those that were named before.
+local function once(tokens, held)
+    local seen, list, values, again = {}, {}, {}, {}
+    for i, token in ipairs(tokens) do
+        if seen[token] then
+            again[#again + 1] = token
+        else
+            seen[token], list[#list + 1], values[#values + 1] = true, token, held[i]
+        end
     end
-    local ids, is_keyed = {}, false
+    return list, values, again
+end
+
+-- Notes what the values say, most often the same many times in a row. Returns whether a job has a unique key.
+local function note_all(t, held)
+    local n, first, is_keyed = #held, 1, false
     for i = 1, n do
-        ids[i] = string.sub(tokens[i], 1, 16)
-        is_keyed = tally.completed(t, held[i]).marks ~= '' or is_keyed
+        local value = held[i]
+        if held[i + 1] ~= value then
+            is_keyed = tally.completed(t, value, i - first + 1).marks ~= '' or is_keyed
+            first = i + 1
+        end
     end
-    if is_keyed then
+    return is_keyed
+end
+
+-- The common case, many at once: completed without a result. Returns how many, and the tokens that were named
+-- before, if any.
+function finish.completed(k, now, worker, tokens, held, keep, t)
+    if #tokens == 0 then
+        return 0
+    end
+    local again
+    if redis.call('HDEL', k.run_ .. worker, unpack(tokens)) < #tokens then
+        tokens, held, again = once(tokens, held)
+    end
+    local ids, sub = {}, string.sub
+    for i = 1, #tokens do
+        ids[i] = sub(tokens[i], 1, 16)
+    end
+    if note_all(t, held) then
         unique.release_all(k, ids)
     end
-    redis.call('HDEL', k.run_ .. worker, unpack(tokens))
     if keep == 0 then
         redis.call('HDEL', k.jobs, unpack(ids))
         if redis.call('EXISTS', k.meta) == 1 then
@@ -206,7 +234,8 @@ function finish.completed(k, now, worker, tokens, held, keep, t)
     else
         finish.keep(k, now, worker, tokens, held, ids)
     end
-    event.count(k, 'completed', n)
+    event.count(k, 'completed', #tokens)
+    return #tokens, again
 end
 
 function finish.keep(k, now, worker, tokens, held, ids)

@@ -72,7 +72,7 @@ keys.long = '-----------------------------------------------------------------'
 
 -- HSET of many fields, set: {'HSET', key, field, value, …}
 function keys.hset(set)
-    if #set <= 34 then
+    if #set <= 18 then
         redis.call(unpack(set))
         return
     end

@@ -36,17 +36,23 @@ function place.is_sound(p)
     return sound
 end
 
--- Pops up to n ids of a list, appends them to st.ids with their source.
+-- Pops up to n ids of a list, appends them to st.ids; st.src has their source at the first of them.
 function place.pop(key, n, st, source)
-    local popped = redis.pcall('LPOP', key, n)
+    local popped = redis.pcall('LPOP', key, args.decimal(n))
     if not popped or popped.err then
         return 0
     end
-    local ids, src, at = st.ids, st.src, #st.ids
-    for i = 1, #popped do
-        ids[at + i], src[at + i] = popped[i], source
+    local ids, got = st.ids, #popped
+    local at = #ids
+    st.src[at + 1] = source
+    if at == 0 then
+        st.ids = popped
+        return got
     end
-    return #popped
+    for i = 1, got do
+        ids[at + i] = popped[i]
+    end
+    return got
 end
 
 function place.pop_soonest(k, org, level, n, st, source)
@@ -55,7 +61,7 @@ function place.pop_soonest(k, org, level, n, st, source)
         return 0
     end
     for i = 1, #popped, 2 do
-        st.ids[#st.ids + 1], st.src[#st.src + 1] = popped[i], source
+        st.ids[#st.ids + 1], st.src[#st.ids + 1] = popped[i], source
     end
     return #popped / 2
 end

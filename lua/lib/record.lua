@@ -90,6 +90,15 @@ function record.likeness(outline)
     return 18 + #outline, '^' .. text .. '\129\162dl[%z\1-\127\204-\206]'
 end
 
+-- What follows the stamp in each record of this type whose head has no options; false where that is not known so
+-- easily.
+function record.start(rec, kind)
+    if string.byte(rec, record.stamp_len + 1) ~= 0x93 or #kind > 31 then
+        return false
+    end
+    return string.sub(rec, record.stamp_len + 1, record.stamp_len + 2 + #kind)
+end
+
 -- The head and, with want_payload, the payload. A head that somebody overwrote by hand reads as
 -- `damaged`: the job goes its way (to the worker that refuses it) instead of blocking the others.
 function record.decode(rec, want_payload)

@@ -70,12 +70,12 @@ local function remember(t, kind, at)
     end
 end
 
--- A claim of this value ended well. Returns what the value says.
-function tally.completed(t, value)
+-- n claims of this value ended well. Returns what the value says.
+function tally.completed(t, value, n)
     local p, at = tally.parse(value)
     local h = t.ended[p] or entry_of(t, p)
-    h.n, h.ran, h.at = h.n + 1, h.ran + 1, h.at + at
-    if t.times then
+    h.n, h.ran, h.at = h.n + n, h.ran + n, h.at + n * at
+    for _ = 1, t.times and n or 0 do
         remember(t, p.kind, at)
     end
     return p
@@ -292,7 +292,7 @@ function tally.settle(k, now, t)
         for i, org in ipairs(part) do
             local n = (tonumber(now_active[i] or 0) or 0) + t.active[org]
             if n > 0 then
-                set[#set + 1], set[#set + 2] = org, n
+                set[#set + 1], set[#set + 2] = org, args.decimal(n)
             else
                 drop[#drop + 1] = org
             end
