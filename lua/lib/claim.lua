@@ -4,26 +4,6 @@
 -- Without settings of limits (st.x is nil) nothing below looks for any.
 local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 
--- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
-local function cost_of(k, st, kind)
-    local cost = st.costs[kind]
-    if not cost then
-        cost = fair.cost(k, kind, st.cost)
-        st.costs[kind], st.cost_texts[kind] = cost, ' ' .. cost
-    end
-    return cost
-end
-
--- The value in P:run of a plain claim of this type by the share's org; most often the same again.
-local function plain_value(k, st, s, kind)
-    if s.kind ~= kind then
-        local cost = cost_of(k, st, kind)
-        s.kind, s.cost, s.start = kind, cost, false
-        s.value = st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind]
-    end
-    return s.value
-end
-
 -- The jobs of capped groups keep their order: the group waits, for a finish of its own or for the type of its
 -- first job.
 local function put_groups_back(k, st)
@@ -90,15 +70,6 @@ local function is_admitted(k, st, s, job)
     return true
 end
 
-local function take(st, s, raw, rec, m, packed, value)
-    local c, r, n = st.claimed, st.run, st.n
-    local token = m and id.token(raw, m[M.fence] + 1) or raw .. '1'
-    c[3 * n + 1], c[3 * n + 2], c[3 * n + 3] = token, packed or '', rec
-    r[2 * n + 3], r[2 * n + 4] = token, value
-    st.n = n + 1
-    s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
-end
-
 -- A job with options, or in a partition with limits.
 local function accept_special(k, st, source, raw, rec, m, packed)
     local head, s = record.decode(rec), source.share or source
@@ -107,13 +78,13 @@ local function accept_special(k, st, source, raw, rec, m, packed)
     if st.x and not is_admitted(k, st, s, job) then
         return
     end
-    local value = plain_value(k, st, s, job.kind)
+    local value = grant.value(k, st, s, job.kind)
     if o.ku == 'd' then
         value = value .. ' ' .. job.name .. ' u'
     elseif o.g then
         value = value .. ' ' .. o.g
     end
-    take(st, s, raw, rec, m, packed, value)
+    grant.take(st, s, raw, rec, m, packed, value)
     if o.ku == 'q' then
         unique.release(k, raw, head)
     end
@@ -130,45 +101,12 @@ local function accept_one(k, st, source, raw, rec, packed)
         if has_options or st.x then
             accept_special(k, st, source, raw, rec, m, packed)
         else
-            take(st, s, raw, rec, m, packed, plain_value(k, st, s, kind))
+            grant.take(st, s, raw, rec, m, packed, grant.value(k, st, s, kind))
             s.start = record.start(rec, kind)
             st.start, st.kind = s.start, kind
         end
     else
         event.count(k, 'damaged', 1)
-    end
-end
-
--- Turns popped ids into claims. Here is what most jobs need: plain, never claimed before, of the type of the job
--- before. st.src: at the first id of each run of ids that have the same source.
-local function accept(k, st)
-    local ids, src, c, r, source, s = st.ids, st.src, st.claimed, st.run, nil, nil
-    local recs, metas, sub, from = redis.call('HMGET', k.jobs, unpack(ids)), meta.many(k, ids), string.sub, record.stamp_len + 1
-    for i = 1, #ids do
-        local raw, rec, packed = ids[i], recs[i], metas and metas[i]
-        if src[i] then
-            source = src[i]
-            s = source.share or source
-        end
-        local start = s.start or st.start
-        if start and rec and not packed and sub(rec, from, from + #start - 1) == start then
-            if not s.start then
-                plain_value(k, st, s, st.kind)
-                s.start = start
-            end
-            local n, token = st.n, raw .. '1'
-            local at = 3 * n
-            c[at + 1] = token
-            c[at + 2] = ''
-            c[at + 3] = rec
-            at = 2 * n
-            r[at + 3] = token
-            r[at + 4] = s.value
-            st.n = n + 1
-            s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
-        else
-            accept_one(k, st, source, raw, rec, packed)
-        end
     end
 end
 
@@ -348,7 +286,7 @@ local function pass(k, st)
         pop(k, st, s)
     end
     if #st.ids > 0 then
-        accept(k, st)
+        grant.all(k, st, accept_one)
         put_groups_back(k, st)
     end
     settle(k, st, shares)
@@ -364,7 +302,8 @@ local function new_state(k, now, want, t)
     local mean = redis.call('HGET', k.types, tally.mean)
     local cost = math.max(tonumber(mean or '') or 1, 0.1)
     return {
-        need = want, visits = 0, t = t, n = 0, start = false, kind = false, claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
+        need = want, visits = 0, t = t, n = 0, start = false, kind = false,
+        claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
         skip = {}, n_skip = 0, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }

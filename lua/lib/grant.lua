@@ -1,0 +1,69 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- How a claim is written down: its token, record and value in P:run, and its charge. st: the state of the claim call
+-- (claim.lua), s: an org's share of it.
+local grant = {}
+
+-- What a claim of a type is charged: its expected run time, rounded as the value of the claim says it.
+function grant.cost(k, st, kind)
+    local cost = st.costs[kind]
+    if not cost then
+        cost = fair.cost(k, kind, st.cost)
+        st.costs[kind], st.cost_texts[kind] = cost, ' ' .. cost
+    end
+    return cost
+end
+
+-- The value in P:run of a plain claim of this type by the share's org; most often the same again.
+function grant.value(k, st, s, kind)
+    if s.kind ~= kind then
+        local cost = grant.cost(k, st, kind)
+        s.kind, s.cost, s.start = kind, cost, false
+        s.value = st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind]
+    end
+    return s.value
+end
+
+-- One more claim for the share's org.
+function grant.take(st, s, raw, rec, m, packed, value)
+    local c, r, n = st.claimed, st.run, st.n
+    local token = m and id.token(raw, m[M.fence] + 1) or raw .. '1'
+    c[3 * n + 1], c[3 * n + 2], c[3 * n + 3] = token, packed or '', rec
+    r[2 * n + 3], r[2 * n + 4] = token, value
+    st.n = n + 1
+    s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
+end
+
+-- Turns popped ids into claims. Here is what most jobs need: plain, never claimed before, of the type of the job
+-- before; other(k, st, source, id, record, packed meta) sees to the rest. st.src: at the first id of each run of ids
+-- that have the same source.
+function grant.all(k, st, other)
+    local ids, src, c, r, source, s = st.ids, st.src, st.claimed, st.run, nil, nil
+    local recs, metas = redis.call('HMGET', k.jobs, unpack(ids)), meta.many(k, ids)
+    local sub, byte, from = string.sub, string.byte, record.stamp_len + 1
+    for i = 1, #ids do
+        local raw, rec, packed = ids[i], recs[i], metas and metas[i]
+        if src[i] then
+            source = src[i]
+            s = source.share or source
+        end
+        local start = s.start or st.start
+        if start and rec and not packed and sub(rec, from, from + #start - 1) == start and byte(rec) == 0xcf then
+            if not s.start then
+                grant.value(k, st, s, st.kind)
+                s.start = start
+            end
+            local n, token = st.n, raw .. '1'
+            local at = 3 * n
+            c[at + 1] = token
+            c[at + 2] = ''
+            c[at + 3] = rec
+            at = 2 * n
+            r[at + 3] = token
+            r[at + 4] = s.value
+            st.n = n + 1
+            s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
+        else
+            other(k, st, source, raw, rec, packed)
+        end
+    end
+end
