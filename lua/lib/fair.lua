@@ -5,7 +5,7 @@
 -- to which `need` jobs raise the lowest ones (water-filling), and each member below it takes its
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
-local fair = { members = 16, grain = 100 }
+local fair = { members = 16, many = 128, grain = 100 }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -45,7 +45,8 @@ end
 -- How many jobs a member takes at least when a call wants so many of this cost (ms): visits are what a claim
 -- of many short jobs costs. Nobody gets further ahead by it than fair.grain of worker time.
 function fair.least(want, cost)
-    return math.min(math.ceil(want / fair.members), math.max(math.floor(fair.grain / cost), 1))
+    local members = want > fair.many and fair.members / 2 or fair.members
+    return math.min(math.ceil(want / members), math.max(math.floor(fair.grain / cost), 1))
 end
 
 -- Weights of these orgs, nil when none are set.

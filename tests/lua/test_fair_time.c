@@ -347,7 +347,7 @@ static void idle_orgs_cost_nothing(void **state)
 }
 
 /* Orgs that a claim of 100 visits when 200 have work of this type. */
-static long long visits(const char *expected_ms)
+static long long visits(unsigned want, const char *expected_ms)
 {
     struct wh_ll_claims c;
 
@@ -356,7 +356,7 @@ static long long visits(const char *expected_ms)
     for (unsigned o = 0; o < 200; o++) {
         char org[16];
         struct wh_ll_jobs jobs = {
-            .first = 1 + 10 * o, .count = 10, .type = "t", .org = org};
+            .first = 1 + 40 * o, .count = 40, .type = "t", .org = org};
 
         snprintf(org, sizeof org, "o%03u", o);
         wh_ll_fill(&jobs);
@@ -364,8 +364,8 @@ static long long visits(const char *expected_ms)
     freeReplyObject(
         wh_lc_cmd("HSET " WH_LC_P ":types * %s t %s", expected_ms, expected_ms));
     wh_ll_reset_calls();
-    wh_ll_take("w", 100, &c);
-    assert_int_equal(c.n, 100);
+    wh_ll_take("w", want, &c);
+    assert_int_equal(c.n, want);
     return wh_ll_calls("lpop");
 }
 
@@ -373,9 +373,10 @@ static long long visits(const char *expected_ms)
 static void short_jobs_are_taken_in_grains(void **state)
 {
     (void)state;
-    assert_int_equal(visits("1"), 15);
-    assert_int_equal(visits("40"), 50);
-    assert_int_equal(visits("1000"), 100);
+    assert_int_equal(visits(100, "1"), 15);
+    assert_int_equal(visits(100, "40"), 50);
+    assert_int_equal(visits(100, "1000"), 100);
+    assert_int_equal(visits(200, "1"), 8);
     wh_lc_audit();
 }
 
