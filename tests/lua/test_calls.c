@@ -123,13 +123,13 @@ static void one_org(void **state)
 static void ninety_nine_orgs(void **state)
 {
     (void)state;
-    measure(99, 0.130, 0.830);
+    measure(99, 0.130, 0.825);
 }
 
 static void a_thousand_orgs(void **state)
 {
     (void)state;
-    measure(1000, 1.035, 1.700);
+    measure(1000, 1.035, 1.655);
 }
 
 static void delayed_in_few_calls(void **state)
