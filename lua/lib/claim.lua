@@ -219,7 +219,7 @@ local function settle_types(k, st, shares)
     end
     for _, s in ipairs(shares) do
         for kind, n in pairs(s.given or {}) do
-            turns.charge(k, kind, s.org, n * cost_of(k, st, kind) / s.w)
+            turns.charge(k, kind, s.org, n * grant.cost(k, st, kind) / s.w)
         end
     end
     st.turns, st.taken = {}, {}
