@@ -143,14 +143,15 @@ end
 -- the jobs.
 function queued.add_many(k, orgs, parts, n)
     local set, at, sum, pack = { 'HSET', k.queued }, 2, 0, struct.pack
-    for i, value in ipairs(redis.call('HMGET', k.queued, unpack(orgs))) do
-        local part, jobs, bytes, stale = parts[i], queued.parse(value)
+    local values = redis.call('HMGET', k.queued, queued.all, unpack(orgs))
+    for i, org in ipairs(orgs) do
+        local part, jobs, bytes, stale = parts[i], queued.parse(values[i + 1])
         sum = sum + part.bytes
-        set[at + 1] = orgs[i]
+        set[at + 1] = org
         set[at + 2] = pack('<I6I6I4', jobs + part.jobs, bytes + part.bytes, stale)
         at = at + 2
     end
-    local jobs, bytes, stale = queued.parse(redis.call('HGET', k.queued, queued.all))
+    local jobs, bytes, stale = queued.parse(values[1])
     set[at + 1] = queued.all
     set[at + 2] = pack('<I6I6I4', jobs + n, bytes + sum, stale)
     keys.hset(set)
