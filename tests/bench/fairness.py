@@ -41,6 +41,7 @@ import time
 
 import stamps
 from programs import QUEUE
+from report import chosen, tell
 from saturation import NotSaturated, Saturation
 
 WEIGHTS = {"acme": 3, "bolt": 2, "core": 1}

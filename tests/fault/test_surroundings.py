@@ -3,7 +3,7 @@
 """The machine fails, not Redis and not the handlers: few descriptors, no place for logs."""
 import os
 
-from fleet import FaultTest, exec_handler, main, native_handler, wait_for
+from fleet import FaultTest, exec_handler, main, native_handler
 
 
 class Surroundings(FaultTest):
