@@ -93,12 +93,12 @@ end
 
 -- Time passes also where no scheduler runs.
 local function keep_time(k, now, keep, t)
-    if redis.call('ZCOUNT', k.workers, '-inf', string.format('%.0f', now)) > 0 then
+    if redis.call('ZCOUNT', k.workers, '-inf', clock.text(now)) > 0 then
         recover.run(k, now, 50, keep)
     end
     timed.expire(k, now, 1000, keep)
     timed.promote(k, now, 100)
-    if redis.call('ZCOUNT', k.parked, '-inf', string.format('%.0f', now)) > 0 then
+    if redis.call('ZCOUNT', k.parked, '-inf', clock.text(now)) > 0 then
         wake.due_now(k, now, t)
     end
 end
@@ -124,7 +124,7 @@ local function claim_next(k, now, q, state, t)
         return {}, cycle.paused
     end
     if state.paused then
-        bell.wait(k, now, q.worker, q.over_bell)
+        bell.wait(k, now, q.worker, q.over_bell, q.lease_ends)
         return {}, cycle.paused + cycle.idle
     end
     if q.want == 0 then -- it is full, or stops: no call is for it
@@ -137,7 +137,7 @@ local function claim_next(k, now, q, state, t)
     end
     local claimed, more = claim.take(k, now, q.worker, q.want, t)
     if #claimed / 3 < q.want and not more then
-        bell.wait(k, now, q.worker, q.over_bell)
+        bell.wait(k, now, q.worker, q.over_bell, q.lease_ends)
         return claimed, cycle.idle
     end
     redis.call('ZREM', k.idle, q.worker)
@@ -151,7 +151,7 @@ args.register('wh1_cycle', function(KEYS, ARGV)
     local k = keys.of(KEYS)
     local q = parse_cycle(ARGV)
     local now = clock.now()
-    lease.check(k, now, q.worker)
+    q.lease_ends = lease.check(k, now, q.worker)
     keys.guard_cycle(k)
     local ctl = redis.call('HMGET', k.ctl, 'paused', 'keep_count', 'limits', 'counted')
     local keep = args.stored(ctl[2], done.keep_count)

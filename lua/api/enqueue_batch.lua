@@ -8,8 +8,13 @@ args.register('wh1_enqueue_batch', function(KEYS, ARGV)
     if #ARGV < 3 then
         args.fail('WHBADARG jobs must be triples of id, head, payload')
     end
-    local settings = enqueue.settings(k)
-    local now = clock.now()
+    local ctl, now = enqueue.ctl(k), clock.now()
+    local handed, tried = enqueue.at_once(k, now, ARGV, ctl)
+    if handed then
+        return { 1, now }
+    end
+    local settings = enqueue.settings(k, ctl)
+    settings.tried = tried
     local created = bulk.run(k, now, ARGV, settings)
     if created then
         return { created, now }

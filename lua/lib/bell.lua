@@ -3,7 +3,7 @@
 -- P:idle; its next cycle registers it again if it finds too little. A ring therefore never
 -- goes twice to one worker for two needs, and never to one whose lease ran out.
 -- Calls are hints: a key of a wrong type wakes nobody (pcall) and is never an error.
-local bell = { scheduler = 'scheduler', keep = 10 }
+local bell = { scheduler = 'scheduler', keep = 10, sure_ms = 6000 }
 
 -- Returns whether it was put there. Only a worker that never listens gathers calls.
 local function give(k, worker, call)
@@ -18,21 +18,32 @@ local function give(k, worker, call)
     return true
 end
 
--- Registers a worker as idle since now. One that takes jobs over the bell (hand-off) has half
--- a millisecond more in its score: that says it without a further key or call.
-function bell.wait(k, now, worker, takes_jobs)
-    redis.call('ZADD', k.idle, takes_jobs and now + 0.5 or now, worker)
+-- Registers a worker as idle since now; ends: its lease does then. What the score has besides the time says
+-- more without a further key or call: half a millisecond that it takes jobs over the bell (hand-off), a
+-- quarter that its lease lasts sure_ms at least. An idle worker asks again sooner than that.
+function bell.wait(k, now, worker, takes_jobs, ends)
+    local extra = (takes_jobs and 0.5 or 0) + (ends - now >= bell.sure_ms and 0.25 or 0)
+    redis.call('ZADD', k.idle, now + extra, worker)
+end
+
+-- Does the lease last of a worker that registered with this score?
+local function is_live(k, now, worker, score)
+    if score % 0.5 > 0 and now - score < bell.sure_ms - 1 then -- the score is up to 0.75 ms late
+        return true
+    end
+    local deadline = redis.pcall('ZSCORE', k.workers, worker)
+    return type(deadline) == 'string' and tonumber(deadline) > now
 end
 
 -- Takes the live worker that waits longest.
 local function next_idle(k, now)
     for _ = 1, 100 do
-        local worker = redis.pcall('ZPOPMIN', k.idle)[1]
+        local first = redis.pcall('ZPOPMIN', k.idle)
+        local worker = first[1]
         if not worker then
             return nil
         end
-        local deadline = redis.pcall('ZSCORE', k.workers, worker)
-        if type(deadline) == 'string' and tonumber(deadline) > now then
+        if is_live(k, now, worker, tonumber(first[2])) then
             return worker
         end
     end
@@ -55,30 +66,33 @@ end
 -- A job that is alone, for a worker that waits: the claim is made on the worker's behalf and the
 -- job goes over the bell, which saves a round trip. Returns false when nobody took it; a
 -- worker that only takes calls is rung then, by the caller's push to the ready list.
--- Each write follows a read of its key or can fail (a wrong type) and be taken back.
+-- Each write follows a read of its key or can fail (a wrong type) and be taken back. Numbers are
+-- text: Redis' way to make text of them costs as much as some commands.
 function bell.hand_off(k, now, raw, rec, head)
-    local org, first = head.org, redis.call('ZRANGE', k.idle, 0, 0, 'WITHSCORES')
-    local worker = first[1]
-    if not worker or tonumber(first[2]) % 1 == 0 then
+    local org, first = head.org, redis.pcall('ZPOPMIN', k.idle)
+    local worker, score = first[1], tonumber(first[2] or '')
+    if not worker then
         return false
     end
-    local deadline = redis.call('ZSCORE', k.workers, worker)
-    if not deadline or tonumber(deadline) <= now then
-        return false -- bell.ring, which follows, passes it over for good
+    local is_taker = score % 1 >= 0.5
+    if is_taker and not is_live(k, now, worker, score) then
+        return false -- it is passed over for good
     end
-    if redis.call('HSETNX', k.jobs, raw, rec) == 0 then
+    if not is_taker or redis.pcall('HSETNX', k.jobs, raw, rec) ~= 1 then
+        redis.call('ZADD', k.idle, first[2], worker)
         return false
     end
-    local token, text = raw .. '1', string.format('%.0f', now)
-    local active, held, given = redis.pcall('HINCRBY', k.active, org, 1)
+    local token, text = raw .. '1', clock.text(now)
+    local active, held, given = redis.pcall('HINCRBY', k.active, org, '1')
     if type(active) == 'number' then
         held = redis.pcall('HSET', k.run_ .. worker, token, text .. ' ' .. org .. ' ' .. head.type .. ' 0') == 1
         given = held and give(k, worker, 'j' .. text .. ' ' .. token .. rec)
     end
     if given then
-        redis.call('ZREM', k.idle, worker)
+        redis.pcall('HINCRBY', k.stats, 'handed', '1')
         return true
     end
+    redis.call('ZADD', k.idle, first[2], worker)
     redis.call('HDEL', k.jobs, raw)
     if held then
         redis.call('HDEL', k.run_ .. worker, token)

@@ -4,7 +4,14 @@ local clock = {}
 
 function clock.now()
     local t = redis.call('TIME')
-    return t[1] * 1000 + math.floor(t[2] / 1000)
+    clock.said = t[1] .. string.sub('00000' .. t[2], -6, -4)
+    clock.at = tonumber(clock.said)
+    return clock.at
+end
+
+-- A time as text. That of this call is at hand: to make text of a number costs as much as some commands.
+function clock.text(ms)
+    return ms == clock.at and clock.said or string.format('%.0f', ms)
 end
 
 -- ISO 8601 in UTC with ms. Days to date as in Howard Hinnant's "chrono-compatible low-level

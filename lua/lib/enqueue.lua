@@ -2,9 +2,14 @@
 -- The core of all functions that create jobs: checks against what exists, quotas, then all writes.
 local enqueue = {}
 
--- What P:ctl says: payload_max, paused, limits (parsed settings or nil), order, keep, counted.
-function enqueue.settings(k)
-    local ctl = redis.call('HMGET', k.ctl, 'payload_max', 'paused', 'limits', 'order', 'keep_count', 'counted')
+-- What P:ctl says, as it stands there.
+function enqueue.ctl(k)
+    return redis.call('HMGET', k.ctl, 'payload_max', 'paused', 'limits', 'order', 'keep_count', 'counted')
+end
+
+-- The same: payload_max, paused, limits (parsed settings or nil), order, keep, counted.
+function enqueue.settings(k, ctl)
+    ctl = ctl or enqueue.ctl(k)
     return {
         payload_max = args.stored(ctl[1], LIMIT.payload),
         paused = ctl[2] == '1',
@@ -188,16 +193,27 @@ end
 -- One plain job, and no org has another: a waiting worker may get it at once. Nobody's turn is
 -- taken. The case whose price is latency, hence no plan and no guard: each write comes first,
 -- follows a read of the same key, or can be taken back.
-local function hand_off(k, now, job)
-    local h = job.head
+local function hand_off(k, now, raw, h, payload)
     if next(h.options) or h.level ~= levels.default or redis.call('ZCARD', k.ring) > 0 then
         return false
     end
-    if not bell.hand_off(k, now, job.raw, record.stamp(now) .. h.bytes .. job.payload, h) then
-        return false
+    return bell.hand_off(k, now, raw, record.stamp(now) .. h.bytes .. payload, h)
+end
+
+-- The head of a job whose head may leave its priority to the partition.
+local function head_at_level(bytes, L)
+    local h = record.parse_head(bytes)
+    return h.level and h or record.at_level(h, limit.priority(L, h.type))
+end
+
+-- The triple of a call that has no other, where P:ctl has nothing that bears on it: not even a table is made
+-- before it is handed over. Returns whether it was, and whether that was tried.
+function enqueue.at_once(k, now, argv, ctl)
+    local raw, payload = argv[1], argv[3]
+    if #argv ~= 3 or #raw ~= 16 or #payload > LIMIT.payload or ctl[1] or ctl[2] == '1' or ctl[3] then
+        return false, false
     end
-    event.count(k, 'handed', 1)
-    return true
+    return hand_off(k, now, raw, head_at_level(argv[2]), payload), true
 end
 
 local function change_old(k, now, jobs, settings)
@@ -241,21 +257,18 @@ function enqueue.triples(argv, from, settings)
         if #payload > settings.payload_max then
             args.fail('WHTOOBIG a payload is over the limit of this partition (payload_max)')
         end
-        local h = record.parse_head(head)
-        if not h.level then
-            h = record.at_level(h, limit.priority(settings.limits, h.type))
-        end
+        local h = head_at_level(head, settings.limits)
         jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload }
     end
     return jobs
 end
 
--- Heads are checked; payloads are within bounds. is_free: no quota refuses it. Returns the number of
--- created jobs.
+-- Heads are checked; payloads are within bounds. is_free: no quota refuses it; settings.tried: nobody takes it
+-- at once. Returns the number of created jobs.
 function enqueue.run(k, now, jobs, settings, is_free)
-    local L = settings.limits
-    local is_plain = not settings.paused and not (L and (L.holds or L.refuses))
-    if #jobs == 1 and jobs[1].raw and is_plain and hand_off(k, now, jobs[1]) then
+    local L, job = settings.limits, jobs[1]
+    local is_plain = not settings.paused and not settings.tried and not (L and (L.holds or L.refuses))
+    if #jobs == 1 and job.raw and is_plain and hand_off(k, now, job.raw, job.head, job.payload) then
         return 1
     end
     keys.guard(k)

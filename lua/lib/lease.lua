@@ -3,11 +3,13 @@
 -- ran out changes nothing any more, whether or not its claims were recovered yet.
 local lease = {}
 
+-- Returns when it runs out.
 function lease.check(k, now, worker)
-    local ends = redis.call('ZSCORE', k.workers, worker)
-    if not ends or tonumber(ends) <= now then
+    local ends = tonumber(redis.call('ZSCORE', k.workers, worker) or '')
+    if not ends or ends <= now then
         args.fail('WHLOST this worker is unknown here or its lease ran out')
     end
+    return ends
 end
 
 -- The worker that holds this token, or nil. O(workers): for rare questions only.

@@ -3,7 +3,7 @@
 local timed = { postpone = 60000 }
 
 local function due_ids(key, now, batch)
-    return redis.call('ZRANGE', key, '-inf', string.format('%.0f', now), 'BYSCORE', 'LIMIT', 0, batch)
+    return redis.call('ZRANGE', key, '-inf', clock.text(now), 'BYSCORE', 'LIMIT', 0, batch)
 end
 
 -- Where jobs wait by the outline of their heads, in which partition, and how to tell such a head: bounded, read only.

@@ -10,6 +10,10 @@ function clock.now()
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+function clock.text(ms)
+    return string.format('%.0f', ms)
+end
+
 -- ISO 8601 in UTC with ms. Days to date as in Howard Hinnant's "chrono-compatible low-level
 -- date algorithms" (civil_from_days).
 function clock.iso(ms)

@@ -160,6 +160,27 @@ static void one_job_without_an_id(void **state)
     wh_lc_stat("pending", JOBS + 1);
 }
 
+/* Its commands are the price of an idle start. */
+static void a_hand_off_in_few_calls(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    wh_lc_worker("w");
+    freeReplyObject(wh_lc_call("wh1_cycle", "w 4+ 0"));
+    wh_lc_add(&a, wh_lc_raw(1), 16);
+    wh_lc_add(&a,
+              "\x93\xa4mail\xa4"
+              "acme\x05",
+              12);
+    wh_lc_add_text(&a, "payload");
+    reset_count();
+    freeReplyObject(wh_lc_call_args("wh1_enqueue_batch", &a));
+    assert_in_range(count_calls(), 1, 9);
+    wh_lc_status(1, "in_progress");
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +189,7 @@ int main(void)
         WH_LC_TEST(a_thousand_orgs),
         WH_LC_TEST(delayed_in_few_calls),
         WH_LC_TEST(one_job_without_an_id),
+        WH_LC_TEST(a_hand_off_in_few_calls),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

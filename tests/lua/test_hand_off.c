@@ -5,6 +5,7 @@
  */
 #include "tests/support/lua_case.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,68 @@ static void a_lost_worker_costs_a_recovery(void **state)
     wh_lc_audit();
 }
 
+/* A worker that registered lately with a long lease is trusted; later, or with a short one, its
+ * lease is looked at. */
+static void its_lease_is_looked_at_in_time(void **state)
+{
+    static const struct {
+        int lease_ms, waits_ms;
+        const char *status;
+    } cases[] = {
+        {30000, 5999, "in_progress"}, {30000, 6001, "in_progress"},
+        {30000, 30001, "pending"},    {5999, 5998, "in_progress"},
+        {5999, 5999, "pending"},      {6000, 6000, "pending"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wh_lc_reset(state);
+        wh_lc_advance(0);
+        wh_lc_ok("wh1_heartbeat", "w %d new {}", cases[i].lease_ms);
+        wait_idle("w", "4+");
+        wh_lc_advance(cases[i].waits_ms);
+        wh_lc_enqueue(1, "");
+        wh_lc_status(1, cases[i].status);
+        wh_lc_audit();
+    }
+}
+
+/* What was in P:idle before it told of leases: the time, and the half that says + */
+static void older_registrations_count(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    redisReply *r = wh_lc_cmd("ZSCORE " WH_LC_P ":idle w");
+    freeReplyObject(
+        wh_lc_cmd("ZADD " WH_LC_P ":idle %.1f w", floor(atof(r->str)) + 0.5));
+    freeReplyObject(r);
+    wh_lc_enqueue(1, "");
+    wh_lc_status(1, "in_progress");
+    expect_call("w", 'j');
+    wh_lc_audit();
+}
+
+/* A job that exists, or that nobody takes, leaves the worker where it waits. */
+static void it_waits_on_when_nothing_comes(void **state)
+{
+    char before[64];
+
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_worker("other");
+    wait_idle("other", "4+");
+    wh_lc_enqueue(1, "");
+    wait_idle("w", "4+");
+    redisReply *r = wh_lc_cmd("ZSCORE " WH_LC_P ":idle w");
+    snprintf(before, sizeof before, "%s", r->str);
+    freeReplyObject(r);
+    freeReplyObject(wh_lc_call("wh1_enqueue", "mail p1 ID %s", wh_lc_id(1)));
+    r = wh_lc_cmd("ZSCORE " WH_LC_P ":idle w");
+    assert_string_equal(r->str, before);
+    freeReplyObject(r);
+    wh_lc_audit();
+}
+
 static void a_bad_bell_or_run_key_is_passed_over(void **state)
 {
     static const char *const bad[] = {"bell:w", "run:w"};
@@ -178,7 +241,7 @@ static void a_bad_bell_or_run_key_is_passed_over(void **state)
 /* It makes its claim without the guard that other functions begin with. */
 static void a_wrong_key_is_found_before_any_write(void **state)
 {
-    static const char *const bad[] = {"jobs", "ring", "idle", "workers", "active"};
+    static const char *const bad[] = {"jobs", "ring", "idle", "active"};
     char before[41], after[41];
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -213,6 +276,9 @@ int main(void)
         WH_LC_TEST(nor_delayed_ones_nor_to_the_lost),
         WH_LC_TEST(a_lost_call_is_released_by_resync),
         WH_LC_TEST(a_lost_worker_costs_a_recovery),
+        WH_LC_TEST(its_lease_is_looked_at_in_time),
+        WH_LC_TEST(older_registrations_count),
+        WH_LC_TEST(it_waits_on_when_nothing_comes),
         WH_LC_TEST(a_bad_bell_or_run_key_is_passed_over),
         WH_LC_TEST(a_wrong_key_is_found_before_any_write),
         WH_LC_TEST(want_is_checked),
