@@ -19,9 +19,18 @@ struct wh_bell {
     uint64_t *generations;        /* whose bells these were when the wait began */
     wh_timer *timer;
     bool is_on, is_waiting;
+    bool is_held; /* a job came: the next wait begins a little later */
 };
 
 static void wait_again(wh_bell *b);
+
+/* What the job needs comes first: a wait that begins now would wake Redis while the
+ * handler's process is about to start. Nobody rings before the next cycle anyway. */
+static void hold(wh_bell *b)
+{
+    b->is_held = true;
+    wh_timer_start_us(b->timer, WH_BELL_HOLD_US);
+}
 
 static void on_bell(void *arg, wh_err err, int partition, char what,
                     const wh_codec_claim *claim)
@@ -45,6 +54,7 @@ static void on_bell(void *arg, wh_err err, int partition, char what,
             /* One for a worker that we are no more comes back when its lease is over. */
             if (b->generations[partition] == p->generation) {
                 b->o.on_job(b->o.arg, p, claim);
+                hold(b);
             }
         } else if (what == 'c') {
             b->o.on_command(b->o.arg, p);
@@ -52,7 +62,7 @@ static void on_bell(void *arg, wh_err err, int partition, char what,
             b->o.on_work(b->o.arg, p);
         }
     }
-    if (b->is_on && !b->is_waiting) {
+    if (b->is_on && !b->is_waiting && !b->is_held) {
         wait_again(b);
     }
 }
@@ -81,8 +91,17 @@ static void on_timer(void *arg)
 {
     wh_bell *b = arg;
 
+    b->is_held = false;
     if (b->is_on && !b->is_waiting) {
         wait_again(b);
+    }
+}
+
+void wh_bell_go_on(wh_bell *b)
+{
+    if (b->is_held) {
+        wh_timer_stop(b->timer);
+        on_timer(b);
     }
 }
 
@@ -96,7 +115,7 @@ void wh_bell_start(wh_bell *b)
 
 void wh_bell_stop(wh_bell *b)
 {
-    b->is_on = false;
+    b->is_on = b->is_held = false;
     wh_timer_stop(b->timer);
 }
 

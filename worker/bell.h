@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Listens for wake-up calls: one blocking wait over all partitions, begun again after
- * each return. Without work and without calls this costs one command in 5 s.
+ * each return. Without work and without calls this costs one command in 5 s. After a job
+ * that was handed over, the next wait is held for WH_BELL_HOLD_US or until _go_on.
  */
 #ifndef WH_WORKER_BELL_H
 #define WH_WORKER_BELL_H
@@ -11,6 +12,9 @@
 #include "worker/partition.h"
 
 typedef struct wh_bell wh_bell;
+
+/* A process starts to run a job within that time, and ends a short one. */
+enum { WH_BELL_HOLD_US = 250 };
 
 typedef struct wh_bell_setup {
     wh_loop *loop;
@@ -29,5 +33,7 @@ wh_err wh_bell_new(const wh_bell_setup *o, wh_bell **out) WH_MUSTCHECK;
 void wh_bell_free(wh_bell *b);
 void wh_bell_start(wh_bell *b);
 void wh_bell_stop(wh_bell *b);
+/* The job that came last has ended: no need to hold the next wait any longer. */
+void wh_bell_go_on(wh_bell *b);
 
 #endif

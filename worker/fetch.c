@@ -22,7 +22,8 @@ enum {
 
 void wh_fetch_kick(wh_fetch *f)
 {
-    if (!wh_timer_is_running(f->flush)) {
+    if (f->is_late || !wh_timer_is_running(f->flush)) {
+        f->is_late = false;
         wh_timer_start(f->flush, 0);
     }
 }
@@ -158,6 +159,7 @@ static void on_flush(void *arg)
 {
     wh_fetch *f = arg;
 
+    f->is_late = false;
     wh_dispatch_pump(f->o.dispatch);
     if (wh_store_is_ready(f->o.store)) {
         look(f);
@@ -231,13 +233,27 @@ void wh_fetch_registered(wh_fetch *f, wh_partition *p)
     wh_fetch_kick(f);
 }
 
-void wh_fetch_ring(wh_fetch *f, wh_partition *p)
+static void note_ring(wh_fetch *f, const wh_partition *p)
 {
     wh_fetch_lane *lane = &f->lanes[p->index];
 
     lane->maybe_ready = lane->pass_bell = true;
     lane->rings++;
+}
+
+void wh_fetch_ring(wh_fetch *f, wh_partition *p)
+{
+    note_ring(f, p);
     wh_fetch_kick(f);
+}
+
+void wh_fetch_handed(wh_fetch *f, wh_partition *p, int64_t within_us)
+{
+    note_ring(f, p);
+    if (!wh_timer_is_running(f->flush)) {
+        f->is_late = true;
+        wh_timer_start_us(f->flush, within_us);
+    }
 }
 
 void wh_fetch_reconnected(wh_fetch *f)

@@ -43,6 +43,9 @@ void wh_fetch_kick(wh_fetch *f);
 void wh_fetch_registered(wh_fetch *f, wh_partition *p);
 /* Somebody rang for it. */
 void wh_fetch_ring(wh_fetch *f, wh_partition *p);
+/* It handed a job over, which is on its way to the handler. As _ring, but what there is to
+ * tell Redis waits for the job's end, at most within_us. */
+void wh_fetch_handed(wh_fetch *f, wh_partition *p, int64_t within_us);
 /* The connection is there again: every registered partition is asked what it still holds. */
 void wh_fetch_reconnected(wh_fetch *f);
 /* No claims from now on; finishes go on. */

@@ -52,6 +52,7 @@ struct wh_fetch {
     wh_slice *tokens;          /* scratch of a resync */
     size_t tokens_cap;
     wh_timer *flush, *clock;
+    bool is_late;        /* `flush` is set to a later time than the next turn */
     int64_t clock_at_us; /* when `clock` fires; 0 not set */
     size_t want_in_flight, in_flight;
     bool is_claiming;

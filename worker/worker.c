@@ -104,6 +104,7 @@ static void on_change(void *arg)
     wh_worker *w = arg;
 
     wh_pressure_look(w->pressure);
+    wh_bell_go_on(w->bell);
     wh_fetch_kick(w->fetch);
     if (w->state >= WH_WORKER_DRAINING) {
         wh_worker_check(w);
@@ -203,7 +204,7 @@ static void on_job(void *arg, wh_partition *p, const wh_codec_claim *claim)
         p->needs_resync = true;
     }
     wh_dispatch_pump(w->dispatch);
-    wh_fetch_ring(w->fetch, p);
+    wh_fetch_handed(w->fetch, p, WH_BELL_HOLD_US);
 }
 
 static void on_lost_call(void *arg)
@@ -478,9 +479,9 @@ void wh_worker_free(wh_worker *w)
     if (w->store != NULL) {
         wh_store_forget(w->store, w);
     }
-    wh_bell_free(w->bell);
     wh_pressure_free(w->pressure);
     wh_registry_free(w->registry);
+    wh_bell_free(w->bell);
     wh_heartbeat_free(w->heartbeat);
     wh_fetch_free(w->fetch);
     wh_notes_free(w->notes);
