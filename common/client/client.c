@@ -285,7 +285,7 @@ static wh_err make(const char *url, const wh_client_options *o, wh_client **out,
     quieten();
     c->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
     c->touched = true;
-    err = wh_loop_new(&c->loop);
+    err = wh_loop_new_coarse(&c->loop);
     if (err == WH_OK) {
         err = wh_timer_new(c->loop, on_timer, c, &c->timer);
     }

@@ -154,7 +154,7 @@ wh_err wh_session_open(const wh_session_options *o, wh_session **out, wh_errbuf 
         return err;
     }
     wh_session *s = wh_calloc(1, sizeof *s);
-    if (s == NULL || wh_loop_new(&s->loop) != WH_OK) {
+    if (s == NULL || wh_loop_new_coarse(&s->loop) != WH_OK) {
         err = wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
         goto fail;
     }

@@ -72,9 +72,7 @@ void wh_conn_fail(wh_conn *c, wh_err code, const char *fmt, ...)
     c->ending = true;
     c->begin_due = false;
     wh_timer_stop(c->phase);
-    if (c->link.bev != NULL) {
-        (void)bufferevent_disable(c->link.bev, EV_READ | EV_WRITE);
-    }
+    wh_conn_link_pause(&c->link);
     wh_conn_set_state(c, c->o.once ? WH_CONN_CLOSED : WH_CONN_WAITING);
     wh_loop_defer(c->loop, &c->end_later);
 }
@@ -134,6 +132,7 @@ static void destroy(wh_conn *c)
     wh_conn_reader_fini(&c->reader);
     wh_conn_fifo_fini(&c->fifo);
     wh_buf_fini(&c->out);
+    wh_free(c->chunk);
     wh_timer_free(c->phase);
     wh_timer_free(c->deadline);
     wh_free(c);
@@ -180,9 +179,7 @@ void wh_conn_free(wh_conn *c)
     c->state = WH_CONN_CLOSED;
     wh_timer_stop(c->phase);
     wh_timer_stop(c->deadline);
-    if (c->link.bev != NULL) {
-        (void)bufferevent_disable(c->link.bev, EV_READ | EV_WRITE);
-    }
+    wh_conn_link_pause(&c->link);
     wh_watch_free(c->link.watch);
     c->link.watch = NULL;
     wh_resolve_free(c->link.resolve);
@@ -387,7 +384,7 @@ wh_err wh_conn_new(wh_loop *l, const wh_conn_options *o, wh_conn **out, wh_errbu
         return wh_err_set(eb, WH_ENOMEM, "out of memory");
     }
     c->loop = l;
-    c->flush_later = (wh_deferred){.fn = flush, .arg = c};
+    c->flush_later = (wh_deferred){.fn = flush, .arg = c, .is_output = true};
     c->end_later = (wh_deferred){.fn = end_link, .arg = c};
     wh_conn_link_init(&c->link);
     if (wh_conn_options_init(c, o) != WH_OK ||

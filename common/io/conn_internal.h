@@ -51,6 +51,7 @@ typedef struct wh_conn_link {
     int fd; /* connecting, -1: none; then owned by bev */
     wh_watch *watch;
     struct bufferevent *bev;
+    wh_watch *readable; /* plain: bytes are read past bev, with one system call */
     struct ssl_st *ssl; /* owned by bev; NULL: plain */
 } wh_conn_link;
 
@@ -83,7 +84,8 @@ struct wh_conn {
     wh_conn_link link;
     wh_conn_reader reader;
     wh_conn_fifo fifo;
-    wh_buf out; /* accepted and not yet given to the kernel or bev */
+    wh_buf out;  /* accepted and not yet given to the kernel or bev */
+    char *chunk; /* what one read of a plain link takes; NULL until the first */
     wh_deferred flush_later, end_later;
     wh_timer *phase;     /* attempt, its time limit, or back-off: by state */
     wh_timer *deadline;  /* earliest deadline in the FIFO */
@@ -123,6 +125,8 @@ void wh_conn_fifo_fini(wh_conn_fifo *f);
 /* conn_read.c */
 /* Hands all complete replies in bev's input to their requests. */
 void wh_conn_read(wh_conn *c);
+/* The same for a plain link, from its socket. */
+void wh_conn_read_plain(wh_conn *c);
 
 /* conn_link.c */
 void wh_conn_link_init(wh_conn_link *k);
@@ -130,6 +134,8 @@ void wh_conn_link_init(wh_conn_link *k);
 void wh_conn_link_start(wh_conn *c);
 /* The time for this address is over: tries the next or fails. */
 void wh_conn_link_expired(wh_conn *c);
+/* No more events of it. */
+void wh_conn_link_pause(wh_conn_link *k);
 /* Ends the link; keeps a running name resolution. */
 void wh_conn_link_close(wh_conn_link *k);
 void wh_conn_link_fini(wh_conn_link *k);

@@ -36,6 +36,16 @@ void wh_conn_link_init(wh_conn_link *k)
     *k = (wh_conn_link){.fd = -1};
 }
 
+void wh_conn_link_pause(wh_conn_link *k)
+{
+    if (k->readable != NULL) {
+        wh_watch_set(k->readable, 0);
+    }
+    if (k->bev != NULL) {
+        (void)bufferevent_disable(k->bev, EV_READ | EV_WRITE);
+    }
+}
+
 void wh_conn_link_close(wh_conn_link *k)
 {
     wh_watch_free(k->watch);
@@ -44,6 +54,8 @@ void wh_conn_link_close(wh_conn_link *k)
         close(k->fd);
         k->fd = -1;
     }
+    wh_watch_free(k->readable);
+    k->readable = NULL;
     if (k->bev != NULL) {
         bufferevent_free(k->bev); /* with its socket and TLS session */
         k->bev = NULL;
@@ -91,6 +103,26 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     }
 }
 
+static void on_plain(void *arg, unsigned events)
+{
+    (void)events;
+    wh_conn_read_plain(arg);
+}
+
+/* Starts the events of a connected link. */
+static wh_err listen_to(wh_conn *c)
+{
+    wh_conn_link *k = &c->link;
+    int what = EV_WRITE | (k->ssl != NULL ? EV_READ : 0);
+
+    if (bufferevent_enable(k->bev, (short)what) != 0) {
+        return WH_EIO;
+    }
+    return k->ssl != NULL ? WH_OK
+                          : wh_watch_new(c->loop, bufferevent_getfd(k->bev),
+                                         WH_WATCH_READ, on_plain, c, &k->readable);
+}
+
 static struct bufferevent *make_bev(wh_conn *c, wh_errbuf *eb)
 {
     struct event_base *base = wh_loop_base(c->loop);
@@ -129,7 +161,7 @@ static void on_tcp_connected(wh_conn *c)
     if (k->ssl != NULL) {
         bufferevent_openssl_set_allow_dirty_shutdown(k->bev, 1);
     }
-    if (bufferevent_enable(k->bev, EV_READ | EV_WRITE) != 0) {
+    if (listen_to(c) != WH_OK) {
         wh_conn_fail(c, WH_EIO, "the event loop refused the connection");
     } else if (k->ssl == NULL) {
         wh_conn_connected(c);

@@ -39,6 +39,7 @@ struct wh_loop {
     int64_t longest_us;
     int64_t last_turn_ms;
     bool in_turn;
+    bool did_more; /* a deferred function ran that somebody may wait for */
     bool stopping;
 };
 
@@ -87,13 +88,14 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 /* No cached time: a timer counts from when it was started, not from when the turn
  * began, so a slow callback never shortens the timers it sets. */
-static struct event_base *make_base(void)
+static struct event_base *make_base(bool coarse)
 {
     struct event_base *base = NULL;
     struct event_config *cfg = event_config_new();
 
     if (cfg != NULL) {
-        if (event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER) == 0 &&
+        if ((coarse ||
+             event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER) == 0) &&
             event_config_set_flag(cfg, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0) {
             base = event_base_new_with_config(cfg);
         }
@@ -102,7 +104,7 @@ static struct event_base *make_base(void)
     return base;
 }
 
-wh_err wh_loop_new(wh_loop **out)
+static wh_err make(bool coarse, wh_loop **out)
 {
     wh_loop *l = wh_calloc(1, sizeof *l);
 
@@ -114,7 +116,7 @@ wh_err wh_loop_new(wh_loop **out)
     event_set_log_callback(log_event);
     l->deferred_end = &l->deferred;
     l->last_turn_ms = wh_clock_mono_ms();
-    l->base = make_base();
+    l->base = make_base(coarse);
     if (l->base == NULL) {
         goto fail;
     }
@@ -127,6 +129,16 @@ wh_err wh_loop_new(wh_loop **out)
 fail:
     wh_loop_free(l);
     return WH_ENOMEM;
+}
+
+wh_err wh_loop_new(wh_loop **out)
+{
+    return make(false, out);
+}
+
+wh_err wh_loop_new_coarse(wh_loop **out)
+{
+    return make(true, out);
 }
 
 /* True if something is still deferred. */
@@ -144,6 +156,7 @@ static bool run_deferred(wh_loop *l)
             list = d->next;
             d->next = NULL;
             d->queued = false;
+            l->did_more = l->did_more || !d->is_output;
             d->fn(d->arg); /* d may be gone now */
         }
     }
@@ -203,12 +216,13 @@ wh_err wh_loop_turn(wh_loop *l, int64_t timeout_ms)
 {
     int flags = EVLOOP_ONCE;
 
+    l->in_turn = true;
+    l->did_more = false;
+    (void)run_deferred(l);
     /* What was deferred since the last turn may be what the caller waits for. */
-    if (l->deferred != NULL || l->stopping) {
+    if (l->did_more || l->deferred != NULL || l->stopping) {
         timeout_ms = 0;
     }
-    l->in_turn = true;
-    (void)run_deferred(l);
     (void)event_del(l->wake);
     end_of_turn(l);
     if (timeout_ms == 0) {

@@ -20,6 +20,8 @@ struct event_base;
 enum { WH_WATCH_READ = 1, WH_WATCH_WRITE = 2 };
 
 wh_err wh_loop_new(wh_loop **out) WH_MUSTCHECK;
+/* Its timers are up to a millisecond late, which saves a system call a turn. */
+wh_err wh_loop_new_coarse(wh_loop **out) WH_MUSTCHECK;
 void wh_loop_free(wh_loop *l);
 /* Runs until wh_loop_stop (also one that came before). */
 wh_err wh_loop_run(wh_loop *l) WH_MUSTCHECK;
@@ -59,6 +61,7 @@ typedef struct wh_deferred {
     void *arg;
     struct wh_deferred *next;
     bool queued;
+    bool is_output; /* it only sends: the turn that begins with it still waits */
 } wh_deferred;
 void wh_loop_defer(wh_loop *l, wh_deferred *d);
 
