@@ -14,7 +14,7 @@
 typedef struct wh_bell wh_bell;
 
 /* A process starts to run a job within that time, and ends a short one. */
-enum { WH_BELL_HOLD_US = 250 };
+enum { WH_BELL_HOLD_US = 150 };
 
 typedef struct wh_bell_setup {
     wh_loop *loop;

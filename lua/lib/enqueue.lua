@@ -266,9 +266,9 @@ end
 -- Heads are checked; payloads are within bounds. is_free: no quota refuses it; settings.tried: nobody takes it
 -- at once. Returns the number of created jobs.
 function enqueue.run(k, now, jobs, settings, is_free)
-    local L, job = settings.limits, jobs[1]
+    local L, first = settings.limits, jobs[1]
     local is_plain = not settings.paused and not settings.tried and not (L and (L.holds or L.refuses))
-    if #jobs == 1 and job.raw and is_plain and hand_off(k, now, job.raw, job.head, job.payload) then
+    if #jobs == 1 and first.raw and is_plain and hand_off(k, now, first.raw, first.head, first.payload) then
         return 1
     end
     keys.guard(k)

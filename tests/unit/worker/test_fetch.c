@@ -2,6 +2,7 @@
 /*
  * Cycles and resyncs against a real Redis: what is claimed, confirmed, refused, lost.
  */
+#include "common/base/clock.h"
 #include "tests/unit/worker/worker_case.h"
 
 #include <stdlib.h>
@@ -58,6 +59,26 @@ static void test_no_claims_after_stop(void **state)
     WH_WAIT_FOR(w.loop,
                 wh_slots_held(w.slots) == 0 && wh_fetch_in_flight(w.fetch) == 0);
     assert_int_equal(case_counter("claimed"), 1);
+}
+
+/* After a hand-over it asks within the time given; at once when the job's end kicks it. */
+static void test_handed_waits_for_the_end(void **state)
+{
+    (void)state;
+    WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "ZCARD " KEY ":idle") == 1 &&
+                            wh_fetch_in_flight(w.fetch) == 0);
+    assert_int_equal(wh_loop_turn(w.loop, 0), WH_OK); /* the look after the reply */
+    unsigned before = wh_fetch_epoch(w.fetch, w.p);
+    int64_t from_us = wh_clock_mono_us();
+    wh_fetch_handed(w.fetch, w.p, 30000);
+    WH_WAIT_FOR(w.loop, wh_fetch_epoch(w.fetch, w.p) != before);
+    assert_true(wh_clock_mono_us() - from_us >= 30000);
+    WH_WAIT_FOR(w.loop, wh_fetch_in_flight(w.fetch) == 0);
+    before = wh_fetch_epoch(w.fetch, w.p);
+    wh_fetch_handed(w.fetch, w.p, INT64_C(3600000000));
+    wh_fetch_kick(w.fetch);
+    WH_WAIT_FOR(w.loop, wh_fetch_epoch(w.fetch, w.p) != before);
+    WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "ZCARD " KEY ":idle") == 1);
 }
 
 /* While it is held back it stands in no idle list, so that others are called; then it asks
@@ -239,6 +260,7 @@ int main(void)
         TEST(test_claims_and_finishes),
         TEST(test_never_more_than_there_is_room_for),
         TEST(test_no_claims_after_stop),
+        TEST(test_handed_waits_for_the_end),
         TEST(test_hold),
         TEST(test_comes_when_a_rate_admits_more),
         TEST(test_refused_finish_is_isolated),

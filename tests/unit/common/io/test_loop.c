@@ -105,6 +105,43 @@ static void delay_zero_waits_for_the_next_turn(void **state)
     }
 }
 
+/* A turn that begins with a deferred function does not wait, but for one that only sends. */
+static void output_does_not_end_the_wait(void **state)
+{
+    fixture *f = *state;
+    wh_deferred d = {.fn = count, .arg = f};
+
+    assert_int_equal(wh_timer_new(f->loop, count, f, &f->timer), WH_OK);
+    wh_timer_start(f->timer, 3600 * 1000);
+    wh_loop_defer(f->loop, &d);
+    assert_int_equal(wh_loop_turn(f->loop, 60000), WH_OK);
+    assert_int_equal(f->fired, 1);
+    d.is_output = true;
+    wh_timer_start(f->timer, 5);
+    wh_loop_defer(f->loop, &d);
+    assert_int_equal(wh_loop_turn(f->loop, 60000), WH_OK);
+    assert_int_equal(f->fired, 3);
+}
+
+static void coarse_timers_are_not_early(void **state)
+{
+    fixture *f = *state;
+    wh_loop *coarse = NULL;
+    wh_timer *timer = NULL;
+
+    assert_int_equal(wh_loop_new_coarse(&coarse), WH_OK);
+    assert_int_equal(wh_timer_new(coarse, count, f, &timer), WH_OK);
+    for (int i = 1; i <= 5; i++) {
+        int64_t before = wh_clock_mono_us();
+
+        wh_timer_start_us(timer, 1300 * i);
+        WH_WAIT_FOR(coarse, f->fired == i);
+        assert_true(wh_clock_mono_us() - before >= 1300 * i);
+    }
+    wh_timer_free(timer);
+    wh_loop_free(coarse);
+}
+
 static void free_own_timer(void *arg)
 {
     fixture *f = arg;
@@ -345,6 +382,8 @@ int main(void)
         TEST(timer_fires_once_and_not_early),
         TEST(timer_stopped_or_moved_does_not_fire),
         TEST(delay_zero_waits_for_the_next_turn),
+        TEST(output_does_not_end_the_wait),
+        TEST(coarse_timers_are_not_early),
         TEST(timer_may_free_itself),
         TEST(watch_is_level_triggered_and_can_pause),
         TEST(watch_may_free_itself),
