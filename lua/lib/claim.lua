@@ -4,17 +4,25 @@
 -- Without settings of limits (st.x is nil) nothing below looks for any.
 local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 
--- The jobs of capped groups keep their order: the group waits, for a finish of its own or for the type of its
--- first job.
+-- The jobs of capped groups keep their order, those first that were set aside before the group had a cap: the group
+-- waits, for a finish of its own or for the type of its first job.
 local function put_groups_back(k, st)
-    for i = #st.back, 1, -1 do
-        local job = st.back[i]
-        ready.push(k, job.raw, job.rec, job.head, true)
+    local first = {}
+    for _, was_aside in ipairs({ false, true }) do
+        for i = #st.back, 1, -1 do
+            local job = st.back[i]
+            if (job.was_aside or false) == was_aside then
+                ready.push(k, job.raw, job.rec, job.head, true)
+                first[job.head[2] .. '/' .. job.head[3] .. '/' .. job.name] = job
+            end
+        end
+    end
+    for _, job in pairs(first) do
         local p = place.of(k, job.head)
-        if job.why == 'type' then
-            group.hold(k, st.now, p.org, p.level, job.name, job.kind)
-        elseif job.why == 'group' then
+        if job.why == 'group' then
             group.park(k, st.now, p.org, p.level, job.name, 'inf')
+        else
+            group.hold(k, st.now, p.org, p.level, job.name, job.kind)
         end
     end
 end
