@@ -54,6 +54,10 @@ args.register('wh1_weight', function(KEYS, ARGV)
         args.fail('WHBADARG the weight must be 0.001 to 1000')
     end
     keys.guard(k)
+    local ratio = fair.reweigh(k, org, (fair.weights(k, { org }) or { [org] = 1 })[org], weight)
+    for _, kind in ipairs(levels.of(k, org).asides) do
+        turns.reweigh(k, kind, org, ratio)
+    end
     if weight == 1 then
         redis.call('HDEL', k.weights, org)
     else

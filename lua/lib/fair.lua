@@ -5,7 +5,7 @@
 -- to which `need` jobs raise the lowest ones (water-filling), and each member below it takes its
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
-local fair = { members = 16, many = 128, grain = 100 }
+local fair = { members = 16, many = 128, grain = 100, leaves = 0 }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -114,6 +114,31 @@ local function reached(flat)
     return string.format('%d', v)
 end
 
+-- Now and then, what is below the virtual time of now goes from P:left: who comes back enters there anyway.
+local function trim_left(k)
+    fair.leaves = (fair.leaves + 1) % 32
+    if fair.leaves == 0 then
+        local old = redis.call('ZRANGE', k.left, '-inf', '(' .. now_of(k), 'BYSCORE', 'LIMIT', 0, 5000)
+        if #old > 0 then
+            redis.call('ZREM', k.left, unpack(old))
+        end
+    end
+end
+
+-- An org of another weight now keeps no more of its lead than that makes of it: who was served at a weight that was too
+-- small does not wait for all that time.
+function fair.reweigh(k, org, old, new)
+    local ratio = math.min(old / new, 1)
+    local floor = tonumber(now_of(k))
+    for _, key in ipairs({ k.ring, k.left }) do
+        local v = tonumber(redis.call('ZSCORE', key, org) or '')
+        if v and v > floor and ratio < 1 then
+            redis.call('ZADD', key, 'XX', string.format('%.0f', floor + (v - floor) * ratio), org)
+        end
+    end
+    return ratio
+end
+
 -- Orgs leave the ring: flat {virtual time, org, …} goes to P:left. When nobody is left in the ring and nobody is
 -- parked, nobody is owed anything: a new round begins. Member '': what was reached when the ring ran empty.
 function fair.leave(k, flat)
@@ -125,8 +150,10 @@ function fair.leave(k, flat)
     if redis.call('EXISTS', k.ring) == 1 then
         keys.widen_set(k.left, #orgs)
         redis.call('ZADD', k.left, unpack(flat))
+        trim_left(k)
     elseif redis.call('EXISTS', k.parked) == 1 then
         redis.call('ZADD', k.left, 'GT', reached(flat), '') -- where they come back
+        trim_left(k)
     else
         redis.call('DEL', k.left)
     end

@@ -191,6 +191,15 @@ function turns.charge(k, kind, org, ms)
     end
 end
 
+-- Its weight changed (fair.reweigh): so much of its lead is left.
+function turns.reweigh(k, kind, org, ratio)
+    local key, tag = k.waiting_ .. kind, tag_of(k, kind, org)
+    if tag and ratio < 1 then
+        local first = tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+        redis.call('ZADD', key, string.format('%.0f', first + (tag - first) * ratio), org)
+    end
+end
+
 -- Claims of the org took so much longer than what they were charged, over its weight.
 function turns.correct(k, kind, org, ms)
     local key, tag = k.waiting_ .. kind, tag_of(k, kind, org)

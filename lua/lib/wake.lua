@@ -70,6 +70,7 @@ function wake.due_now(k, now, t)
     if #due > 0 and wake.free(k, x, due) then
         bell.ring(k, now)
     end
+    limit.close(x) -- what a slower rate had left is cut for good
 end
 
 -- Lets go those of these members that are parked.

@@ -100,7 +100,7 @@ static void each_limit(const char *const *weights, const unsigned *percent,
                        const char *other)
 {
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        for (unsigned want = 1; want <= 64; want *= 8) {
+        for (unsigned want = 1; want <= 64; want *= 64) {
             struct fleet f = {.orgs = ORGS, .want = want, .steps = 2, .other = other};
 
             wh_lc_reset(NULL);
@@ -150,7 +150,7 @@ static void nobody_starves_beside_an_org_with_other_work(void **state)
         const char *const *limit = limits[i / 2];
         unsigned busy = i % 2 == 0 ? 0 : ORGS - 1;
 
-        for (unsigned want = 1; want <= 64; want *= 8) {
+        for (unsigned want = 1; want <= 64; want *= 64) {
             struct fleet f = {
                 .orgs = ORGS, .want = want, .steps = 2, .other = names[busy]};
             unsigned sum = 0;
