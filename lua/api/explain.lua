@@ -15,12 +15,12 @@ local function position(key, read, raw)
 end
 
 -- How many jobs run before number `at` of one member of a level's ring: its own, and of each other one those whose
--- turn comes first. What stands at 'inf' (at its cap, or held for its type) counts as though it came back now.
+-- turn comes first. What stands beyond the others (at its cap, or held for its type) counts as though it came back now.
 local function ahead_in_ring(ring, members, own, at)
     local flat, tags, lowest = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}, nil
     for i = 1, #flat, 2 do
-        local v = flat[i + 1] ~= 'inf' and tonumber(flat[i + 1]) or nil
-        tags[flat[i]], lowest = v, lowest or v
+        local v = fair.reading(flat[i + 1])
+        tags[flat[i]], lowest = v, math.min(lowest or v, v)
     end
     lowest = lowest or 0
     local mine, n = (tags[own] or lowest) + at, at

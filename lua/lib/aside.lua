@@ -73,13 +73,13 @@ end
 function aside.take(k, org, kind, n, st, source, level)
     local count, groups = 0, 0
     if st.now % 2 == 0 then
-        groups = group.resume(k, org, kind, n)
+        groups = group.resume(k, org, kind, n, level)
     end
     if groups < n then
         count = pop_ids(k, org, kind, n - groups, st, source, level)
     end
     if groups == 0 and count < n then
-        groups = group.resume(k, org, kind, n - count)
+        groups = group.resume(k, org, kind, n - count, level)
     end
     if groups > 0 then -- their level may have been looked at already
         local s = source.share or source

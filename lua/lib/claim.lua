@@ -7,22 +7,23 @@ local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 -- The jobs of capped groups keep their order, those first that were set aside before the group had a cap: the group
 -- waits, for a finish of its own or for the type of its first job.
 local function put_groups_back(k, st)
-    local first = {}
+    local first, back = {}, {}
     for _, was_aside in ipairs({ false, true }) do
         for i = #st.back, 1, -1 do
             local job = st.back[i]
             if (job.was_aside or false) == was_aside then
                 ready.push(k, job.raw, job.rec, job.head, true)
-                first[job.head[2] .. '/' .. job.head[3] .. '/' .. job.name] = job
+                local line = job.head[2] .. '/' .. job.head[3] .. '/' .. job.name
+                first[line], back[line] = job, (back[line] or 0) + (was_aside and 0 or 1)
             end
         end
     end
-    for _, job in pairs(first) do
+    for line, job in pairs(first) do
         local p = place.of(k, job.head)
         if job.why == 'group' then
-            group.park(k, st.now, p.org, p.level, job.name, 'inf')
+            group.park(k, st.now, p.org, p.level, job.name, 'inf', back[line])
         else
-            group.hold(k, st.now, p.org, p.level, job.name, job.kind)
+            group.hold(k, p.org, p.level, job.name, job.kind, back[line])
         end
     end
 end

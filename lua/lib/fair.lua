@@ -62,10 +62,21 @@ function fair.weights(k, orgs)
     return weights
 end
 
--- The virtual time at which a member enters a ring.
+-- Members of a ring of groups that may not run now stand at this and their virtual time (revision 3: at 'inf').
+fair.out = 2 ^ 52
+
+-- The virtual time of a score in a ring of groups, and whether the member may run.
+function fair.reading(score)
+    local v = tonumber(score)
+    if not v or v == math.huge then
+        return 0, false
+    end
+    return v >= fair.out and v - fair.out or v, v < fair.out
+end
+
+-- The virtual time at which a group enters a ring: the lowest in it.
 function fair.floor(ring)
-    local lowest = redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2]
-    return lowest and lowest ~= 'inf' and lowest or '0'
+    return (fair.reading(redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2]))
 end
 
 -- The virtual time of now: the lowest in the ring; while it is empty and somebody waits outside, what was reached;

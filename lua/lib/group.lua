@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Groups: rings inside one level of one org, served by the same fair queueing. The jobs without a
 -- group are the group '' there. A group at its cap is parked, one with a cap whose next job's type may not run is
--- held: it stays in the ring, at 'inf'.
+-- held: it stays in the ring, beyond the others (fair.out), and keeps its virtual time.
 local group = { window = 100, rounds = 10 }
 
 local function ring_of(k, org, level)
@@ -23,9 +23,23 @@ function group.all(k, org, level)
     return names
 end
 
+-- A group may not run now; `back` of its jobs were taken in vain. Returns its virtual time.
+local function put_out(k, org, level, name, back)
+    local ring = ring_of(k, org, level)
+    local v = math.max(fair.reading(redis.call('ZSCORE', ring, name)) - back, 0)
+    redis.call('ZADD', ring, string.format('%.0f', fair.out + v), name)
+    return v
+end
+
+-- Does it stand beyond those that may run?
+function group.is_out(k, org, level, name)
+    local score = redis.pcall('ZSCORE', ring_of(k, org, level), name)
+    return type(score) == 'string' and not select(2, fair.reading(score))
+end
+
 -- at: a time or 'inf', as in P:parked.
-function group.park(k, now, org, level, name, at)
-    redis.call('ZADD', ring_of(k, org, level), 'inf', name)
+function group.park(k, now, org, level, name, at, back)
+    put_out(k, org, level, name, back)
     parked.add(k, now, group.parked(org, level, name), at)
 end
 
@@ -34,47 +48,55 @@ local function held_key(k, org, word)
 end
 
 -- The next job of a capped group may not run: the group keeps its order and waits for the type, as set-aside jobs
--- do.
-function group.hold(k, now, org, level, name, kind)
-    redis.call('ZADD', ring_of(k, org, level), 'inf', name)
+-- do: by level, and of a level by virtual time.
+function group.hold(k, org, level, name, kind, back)
+    local v = put_out(k, org, level, name, back)
+    local score = string.format('%.0f', (9 - tonumber(level)) * 1e14 + math.min(v, 1e13))
     local word = levels.add_aside(k, org, kind)
     local key = held_key(k, org, word)
     if word ~= levels.rest then
         turns.join(k, kind, org)
     end
-    if type(redis.pcall('ZADD', key, 'NX', string.format('%.0f', now), level .. '/' .. name)) ~= 'number' then
+    if type(redis.pcall('ZADD', key, score, level .. '/' .. name)) ~= 'number' then
         redis.call('DEL', key) -- not ours
-        redis.call('ZADD', key, string.format('%.0f', now), level .. '/' .. name)
+        redis.call('ZADD', key, score, level .. '/' .. name)
     end
 end
 
 -- A group that was parked or held runs again, if it has jobs.
 function group.revive(k, org, level, name)
     local ring = ring_of(k, org, level)
-    if type(redis.pcall('ZREM', ring, name)) ~= 'number' then
-        return false
+    local score = redis.pcall('ZSCORE', ring, name)
+    if type(score) == 'table' then
+        return false -- not ours
     end
+    redis.call('ZREM', ring, name)
     if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 0 then
         return false
     end
-    redis.call('ZADD', ring, fair.floor(ring), name)
+    local v = fair.reading(score)
+    redis.call('ZADD', ring, string.format('%.0f', math.max(v, fair.floor(ring))), name)
     levels.add(k, org, string.char(97 + tonumber(level)))
     return true
 end
 
--- The type of up to n held groups admits something: they run again. Returns how many.
-function group.resume(k, org, word, n)
-    local popped = redis.pcall('ZPOPMIN', held_key(k, org, word), n)
-    if popped.err then
+-- The type of up to n held groups of at least this level (nil: of any) admits something: they run again. Returns how
+-- many.
+function group.resume(k, org, word, n, level)
+    local key = held_key(k, org, word)
+    local most = level and string.format('(%.0f', (10 - level) * 1e14) or '+inf'
+    local members = redis.pcall('ZRANGE', key, '-inf', most, 'BYSCORE', 'LIMIT', 0, n)
+    if members.err or #members == 0 then
         return 0
     end
-    for i = 1, #popped, 2 do
-        local level, name = string.match(popped[i], '^(%d)/(.*)$')
-        if level then
-            group.revive(k, org, level, name)
+    redis.call('ZREM', key, unpack(members))
+    for _, member in ipairs(members) do
+        local of_level, name = string.match(member, '^(%d)/(.*)$')
+        if of_level then
+            group.revive(k, org, of_level, name)
         end
     end
-    return #popped / 2
+    return #members
 end
 
 -- The cap of one group changed.
@@ -94,7 +116,7 @@ function group.resume_all(k)
     for i = 1, #flat, 2 do
         local any = false
         for _, word in ipairs(levels.view(flat[i + 1]).asides) do
-            any = group.resume(k, flat[i], word, 10000) > 0 or any
+            any = group.resume(k, flat[i], word, 5000) > 0 or any
         end
         if any then
             fair.enter(k, { flat[i] })
@@ -104,7 +126,7 @@ end
 
 -- Another job is the first of a group now: it may wait for its type in vain. Returns whether it runs again.
 function group.unhold(k, org, level, name)
-    if redis.pcall('ZSCORE', ring_of(k, org, level), name) ~= 'inf' then
+    if not group.is_out(k, org, level, name) then
         return false
     end
     for _, word in ipairs(levels.of(k, org).asides) do
@@ -124,9 +146,9 @@ function group.look_again(k, now, head)
     end
 end
 
--- Is a group that stands at 'inf' parked, or held for a type of the org?
+-- Does a group that stands beyond the others in its ring come back: is it parked, or held for a type of the org?
 function group.comes_back(k, org, level, name)
-    if redis.call('ZSCORE', ring_of(k, org, level), name) ~= 'inf' then
+    if not group.is_out(k, org, level, name) then
         return true
     end
     if redis.call('ZSCORE', k.parked, group.parked(org, level, name)) then
@@ -148,7 +170,7 @@ local function read_ring(ring, list, full)
         return flat
     end
     for i = 1, #members, 2 do
-        if members[i + 1] == 'inf' then
+        if not select(2, fair.reading(members[i + 1])) then
             break
         end
         if not full[members[i]] then
@@ -173,7 +195,7 @@ local function take_one(k, s, e, list, g, want, st)
     if st.x and g.org ~= '' then
         local room, taken = limit.group_room(st.x, s.org, g.org), st.taken[name] or 0
         if room <= 0 then
-            group.park(k, st.x.now, s.org, e.level, g.org, 'inf')
+            group.park(k, st.x.now, s.org, e.level, g.org, 'inf', 0)
             return 0, 'stays'
         elseif room <= taken then
             s.again = true
