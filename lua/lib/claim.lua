@@ -11,7 +11,7 @@ local function put_groups_back(k, st)
     for _, was_aside in ipairs({ false, true }) do
         for i = #st.back, 1, -1 do
             local job = st.back[i]
-            if (job.was_aside or false) == was_aside then
+            if (job.source.is_aside or false) == was_aside then
                 ready.push(k, job.raw, job.rec, job.head, true)
                 local line = job.head[2] .. '/' .. job.head[3] .. '/' .. job.name
                 first[line], back[line] = job, (back[line] or 0) + (was_aside and 0 or 1)
@@ -49,12 +49,19 @@ local function put_back(st, s, job, why)
     end
     list[#list + 1], list[#list + 2] = job.raw, job.rec
     st.asides = st.asides + 1
+    local from = job.source.group
+    if from then -- its group was charged for it
+        from.vain = (from.vain or 0) + 1
+        if from.vain == 1 then
+            st.vain[#st.vain + 1] = job.source
+        end
+    end
 end
 
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
 local function is_admitted(k, st, s, job)
     local kept, why = st.taken[job.kind] or 0, nil
-    if job.was_aside and kept > 0 then
+    if job.source.is_aside and kept > 0 then
         st.taken[job.kind] = kept - 1
         why = limit.pair_room(st.x, s.org, job.kind) <= 0 and 'type' or nil
     elseif not blocked.is_its_turn(k, st, s, job.kind, kept) then
@@ -83,7 +90,7 @@ end
 local function accept_special(k, st, source, raw, rec, m, packed)
     local head, s = record.decode(rec), source.share or source
     local o = head[4] or {}
-    local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', was_aside = source.is_aside }
+    local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', source = source }
     if st.x and not is_admitted(k, st, s, job) then
         return
     end
@@ -289,6 +296,7 @@ local function pass(k, st)
         return false
     end
     st.ids, st.src, st.back, st.held, st.taken, st.turns, st.vacant = {}, {}, {}, {}, {}, {}, {}
+    st.vain = {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1 + math.floor(#s.view.asides / 8) -- each of its types costs something
         st.part = st.part + 1
@@ -297,6 +305,7 @@ local function pass(k, st)
     if #st.ids > 0 then
         grant.all(k, st, accept_one)
         put_groups_back(k, st)
+        group.take_back(k, st.vain)
     end
     settle(k, st, shares)
     if #shares == 0 then

@@ -2,7 +2,7 @@
 -- Groups: rings inside one level of one org, served by the same fair queueing. The jobs without a
 -- group are the group '' there. A group at its cap is parked, one with a cap whose next job's type may not run is
 -- held: it stays in the ring, beyond the others (fair.out), and keeps its virtual time.
-local group = { window = 100, rounds = 10 }
+local group = { window = 100, rounds = 10, credit = 10 }
 
 local function ring_of(k, org, level)
     return k.groups_ .. org .. ':' .. level
@@ -63,7 +63,8 @@ function group.hold(k, org, level, name, kind, back)
     end
 end
 
--- A group that was parked or held runs again, if it has jobs.
+-- A group that was parked or held runs again, if it has jobs: where it was, so that no name decides who comes first,
+-- but at most `credit` jobs behind the others, who did not wait for it.
 function group.revive(k, org, level, name)
     local ring = ring_of(k, org, level)
     local score = redis.pcall('ZSCORE', ring, name)
@@ -74,8 +75,8 @@ function group.revive(k, org, level, name)
     if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 0 then
         return false
     end
-    local v = fair.reading(score)
-    redis.call('ZADD', ring, string.format('%.0f', math.max(v, fair.floor(ring))), name)
+    local v = math.max(fair.reading(score), fair.floor(ring) - group.credit)
+    redis.call('ZADD', ring, string.format('%.0f', v), name)
     levels.add(k, org, string.char(97 + tonumber(level)))
     return true
 end
@@ -186,6 +187,14 @@ local function read_ring(ring, list, full)
         table.insert(flat, 1, '')
     end
     return flat
+end
+
+-- Jobs that were taken in vain are not charged: sources whose group has `vain`.
+function group.take_back(k, sources)
+    for _, source in ipairs(sources) do
+        local g = source.group
+        redis.call('ZADD', ring_of(k, source.share.org, source.level), 'XX', 'INCR', -g.vain, g.org)
+    end
 end
 
 -- Returns how many ids it took, and whether the group leaves the ring: true, or 'stays' as it is. What this

@@ -380,6 +380,52 @@ static void a_late_cap_hides_no_free_group(void **state)
     wh_lc_audit();
 }
 
+/* Limits of the type that several capped groups share: none of them starves, whatever its name. */
+static void capped_groups_of_a_held_type_take_turns(void **state)
+{
+    static const char *const type[][2] = {{"active:type/mail", "4"},
+                                          {"active:type/mail", "1"},
+                                          {"rate:type/mail", "100/1000/5"},
+                                          {"rate:org/acme/type/mail", "100/1000/5"}};
+    enum { GROUPS = 4, EACH = 200 };
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct wh_ll_claims slot[2] = {{0}};
+        unsigned got[GROUPS] = {0};
+
+        wh_lc_reset(NULL);
+        start();
+        wh_ll_set("active:group", i == 0 ? "4" : "1");
+        wh_ll_set(type[i][0], type[i][1]);
+        for (unsigned g = 0; g < GROUPS; g++) {
+            fill_group(g, 1, EACH, 5);
+        }
+        for (unsigned round = 0; round < 200; round++) {
+            struct wh_ll_claims *c = &slot[round % 2];
+
+            if (c->n > 0) {
+                wh_ll_done("w", c);
+            }
+            wh_ll_take("w", 8, c);
+            for (unsigned n = 0; n < c->n; n++) {
+                got[c->id[n] >> 16]++;
+            }
+            wh_lc_advance(7);
+        }
+        print_message("%s %s: %u %u %u %u\n", type[i][0], type[i][1], got[0], got[1],
+                      got[2], got[3]);
+        for (unsigned g = 1; g < GROUPS; g++) {
+            assert_in_range(got[g] + 4, got[0], got[0] + 8);
+        }
+        assert_in_range(got[0], 20, EACH);
+        for (unsigned k = 0; k < 2; k++) {
+            wh_ll_done("w", &slot[k]);
+        }
+        wh_lc_audit();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +441,7 @@ int main(void)
         WH_LC_TEST(a_retry_waits_in_its_group),
         WH_LC_TEST(a_lost_workers_group_goes_on),
         WH_LC_TEST(a_blocked_type_keeps_the_order_of_a_capped_group),
+        WH_LC_TEST(capped_groups_of_a_held_type_take_turns),
         WH_LC_TEST(a_cancelled_job_of_a_group_leaves_it),
         WH_LC_TEST(the_record_tells_its_group),
         WH_LC_TEST(parked_groups_cost_nothing),
