@@ -79,6 +79,20 @@ class Readme(unittest.TestCase):
         output = self.run_commands("\n".join([*self.dev(), *commands]) + "\n")
         self.assertIn("fires next at", output)
 
+    def test_debounce_works_again(self):
+        """A debounce whose key is kept for a day runs once in it: wherever it is shown, the key is `queued`."""
+        found = 0
+        for folder, _, files in os.walk(os.path.join(SOURCE, "docs")):
+            for name in [os.path.join(folder, f) for f in files if f.endswith(".md")]:
+                found += self.check_debounce(os.path.relpath(name, SOURCE))
+        self.assertGreater(found + self.check_debounce("README.md"), 1)
+
+    def check_debounce(self, name):
+        shown = re.findall(r"^.*redis-cli.* CONFLICT extend .*$|`wherry [^`]*--conflict extend[^`]*`", page(name), re.M)
+        for command in shown:
+            self.assertRegex(command, r"UNIQUE queued|--unique queued", name)
+        return len(shown)
+
     def dev(self):
         return [f"export PATH={BIN}:$PATH REDIS_URL=unix://{self.state}/redis.sock",
                 f"wherry dev --dir {self.state} &", "trap 'kill %1; wait %1' EXIT",
