@@ -14,6 +14,12 @@
 
 enum { BYTES_MAX = 1 << 20, PAYLOAD_MAX = 67108864, TRIES = 6, PAUSE_MS = 200 };
 
+/* Not backpressure: it says itself when, and more calls until then would be more of it. */
+static bool may_help(wh_err err)
+{
+    return wh_err_is_transient(err) && err != WH_EBACKPRESSURE;
+}
+
 static void begin(wh_cli_batch *b)
 {
     wh_call_fini(&b->call);
@@ -126,7 +132,7 @@ wh_exit wh_cli_batch_flush(wh_cli_batch *b)
     }
     for (;; pause_ms *= 2) {
         err = send_copy(b, &reply, &eb);
-        if (err == WH_OK || !wh_err_is_transient(err) || ++tries == TRIES) {
+        if (err == WH_OK || !may_help(err) || ++tries == TRIES) {
             break;
         }
         is_uncertain = is_uncertain || err == WH_EUNCERTAIN || err == WH_ETIMEOUT;
@@ -207,7 +213,7 @@ wh_exit wh_cli_batch_one(wh_cli_batch *b, const wh_job_spec *spec)
     }
     wh_rng_uuid_format(with_id.id, b->last_id);
     wh_err err = send_one(b, &with_id, &o);
-    for (int tries = 1; wh_err_is_transient(err) && tries < TRIES; tries++) {
+    for (int tries = 1; may_help(err) && tries < TRIES; tries++) {
         wh_exit status = wh_cli_redis_sleep(b->cli, pause_ms);
         if (status != WH_EXIT_OK) {
             return status;

@@ -195,6 +195,20 @@ class Explain(CliCase):
         paused = self.explain(self.enqueue("pdf"))
         self.assertEqual(paused["sentence"], "waits because the queue is paused")
 
+    def test_backpressure_is_told_at_once(self):
+        """As docs/producers.md says: no second call before the time that the refusal names."""
+        self.wherry("limit", "set", "jobs:queue=2")
+        lines = b'{"type": "mail"}\n'
+        self.wherry("job", "enqueue", "--jsonl", stdin=lines * 2)
+        self.redis.call("CONFIG", "RESETSTAT")
+        keyed = ("--key", "k", "--unique", "queued", "--conflict", "replace")
+        for words, stdin in ((("mail",), None), (("mail", *keyed), None), (("--jsonl",), lines)):
+            with self.subTest(words=words):
+                done = self.wherry("job", "enqueue", *words, stdin=stdin, status=75)
+                self.assertRegex(done.err, r"try again in \d+ ms\)")
+        stats = self.redis.call("INFO", "commandstats").decode()
+        self.assertRegex(stats, r"cmdstat_fcall:calls=3,")
+
     def test_what_workers_say(self):
         job = self.enqueue("mail")
         for info, want in (({"state": "running", "slots": 4}, "waits for its turn"),
