@@ -45,6 +45,19 @@ static bool is_held(const wh_recur *r, const wh_recur_entry *e)
            wh_firing_next(&e->schedule, e->zone, wh_recur_now(r)) > 0;
 }
 
+/* Made at run time: an operator's, whatever a file says. */
+static bool is_taken(const wh_recur *r, const wh_recur_entry *e)
+{
+    if (!e || e->schedule.declared)
+        return false;
+    WH_LOG_LIMITED(WARN, 6, "cron.name_taken", WH_F_STR("partition", r->s.key),
+                   WH_F_STR("schedule", e->name),
+                   WH_F_STR("hint", "an operator made a schedule of this name, which "
+                                    "stays as it is: declare it under another name, or "
+                                    "wherry cron remove it and reload"));
+    return true;
+}
+
 static void set_declared(wh_recur *r, const wh_declared_item *item)
 {
     const wh_recur_entry *e = wh_recur_find(r, item->name);
@@ -52,7 +65,7 @@ static void set_declared(wh_recur *r, const wh_declared_item *item)
     wh_schedule s;
     wh_errbuf eb = {0};
     wh_call call;
-    if (e && strcmp(e->text, item->text) == 0)
+    if ((e && strcmp(e->text, item->text) == 0) || is_taken(r, e))
         return;
     wh_err err = wh_schedule_parse(item->text, strlen(item->text), &s, &eb);
     if (!err)

@@ -287,6 +287,26 @@ class Declared(CronTest):
         wait_for(lambda: self.fired() == 1, "a firing")
         self.assertEqual(self.names(), {"a", "z", "late"})
 
+    def test_an_operators_schedule_keeps_its_name(self):
+        self.set("mine", "@daily", 9999999999999)
+        path = self.write({"mine": self.item(), "b": self.item()})
+        scheduler = self.start_scheduler("one", "-c", path)
+        told = scheduler.wait_event("cron.name_taken")
+        self.assertEqual((told["level"], told["schedule"]), ("warn", "mine"))
+        wait_for(lambda: self.names() == {"mine", "b"}, "the one that is free")
+        self.assertEqual(self.definition("mine")["expression"], "@daily")
+        self.write({"b": self.item()})
+        self.reload(scheduler)
+        self.write({"b": self.item("0 4 * * *")})
+        self.reload(scheduler)  # by then the reload before has been carried out
+        wait_for(lambda: self.definition("b")["expression"] == "0 4 * * *", "the change")
+        self.assertEqual(self.definition("mine")["expression"], "@daily")
+        self.fleet.fcall("wh1_cron_remove", "mine")
+        self.write({"mine": self.item()})
+        self.reload(scheduler)
+        wait_for(lambda: self.names() == {"mine"}, "the declared one")
+        self.assertEqual(self.definition("mine")["declared"], "default")
+
     def test_the_name_of_the_set_is_reloaded(self):
         for name in ("one", "two"):
             path = self.write({"a": self.item()})
