@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { BYTES_MAX = 1 << 20, PAYLOAD_MAX = 67108864, TRIES = 6, PAUSE_MS = 200 };
+enum { ARGS_PER_JOB = 3 };
 
 /* Not backpressure: it says itself when, and more calls until then would be more of it. */
 static bool may_help(wh_err err)
@@ -24,6 +25,8 @@ static void begin(wh_cli_batch *b)
 {
     wh_call_fini(&b->call);
     wh_call_init(&b->call, "wh1_enqueue_batch", false, b->where.key);
+    b->head_argc = b->call.argc;
+    b->head_len = b->call.body.len;
     b->n = 0;
 }
 
@@ -67,7 +70,8 @@ wh_err wh_cli_batch_add(wh_cli_batch *b, const wh_job_spec *spec, wh_errbuf *eb)
     wh_call_arg(&b->call, id, WH_UUID_BYTES);
     wh_call_arg(&b->call, b->head.data, b->head.len);
     wh_call_arg(&b->call, spec->payload, spec->payload_len);
-    b->n++;
+    b->lines[b->n] = b->line;
+    b->ends[b->n++] = b->call.body.len;
     return WH_OK;
 }
 
@@ -76,12 +80,26 @@ bool wh_cli_batch_is_full(const wh_cli_batch *b)
     return b->n >= WH_CLI_BATCH_MAX || b->call.body.len >= BYTES_MAX;
 }
 
-/* A call is consumed by sending it; this one must outlive that. */
-static wh_err send_copy(wh_cli_batch *b, const wh_reply **reply, wh_errbuf *eb)
-{
-    wh_call copy = {.argc = b->call.argc, .is_function = b->call.is_function};
+/* ---- sending: parts of it, in order ---- */
 
-    wh_buf_add(&copy.body, b->call.body.data, b->call.body.len);
+typedef struct part {
+    size_t from, n;    /* jobs of the batch */
+    bool is_uncertain; /* an earlier attempt may have worked */
+} part;
+
+/* A call is consumed by sending it; the batch must outlive that. */
+static wh_err send_copy(wh_cli_batch *b, const part *p, const wh_reply **reply,
+                        wh_errbuf *eb)
+{
+    size_t begin_at = p->from == 0 ? b->head_len : b->ends[p->from - 1];
+    size_t end_at = b->ends[p->from + p->n - 1];
+    wh_call copy = {.is_function = b->call.is_function,
+                    .argc = b->head_argc + ARGS_PER_JOB * p->n};
+
+    if (wh_buf_ok(&b->call.body)) {
+        wh_buf_add(&copy.body, b->call.body.data, b->head_len);
+        wh_buf_add(&copy.body, b->call.body.data + begin_at, end_at - begin_at);
+    }
     if (!wh_buf_ok(&copy.body) || !wh_buf_ok(&b->call.body)) {
         wh_call_fini(&copy);
         return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
@@ -89,64 +107,91 @@ static wh_err send_copy(wh_cli_batch *b, const wh_reply **reply, wh_errbuf *eb)
     return wh_cli_redis_try(b->cli, &copy, reply, eb);
 }
 
-static void count(wh_cli_batch *b, const wh_reply *reply, bool is_repeated)
+static void count(wh_cli_batch *b, const part *p, const wh_reply *reply)
 {
-    size_t last = b->n - 1;
+    size_t last = p->from + p->n - 1;
 
     b->last_result = "created";
+    b->last_line = b->lines[last];
     wh_rng_uuid_format(b->ids[last], b->last_id);
     for (size_t i = 2; i + 1 < wh_reply_count(reply); i += 2) {
         int64_t at = wh_reply_int(wh_reply_at(reply, i), 0) - 1;
         wh_slice text = wh_reply_str(wh_reply_at(reply, i + 1));
         uint8_t id[WH_UUID_BYTES];
 
-        if (at < 0 || (uint64_t)at >= b->n || text.p == NULL ||
+        if (at < 0 || (uint64_t)at >= p->n || text.p == NULL ||
             !wh_rng_uuid_parse(text.p, text.n, id)) {
             continue;
         }
-        if (is_repeated && memcmp(id, b->ids[at], sizeof id) == 0) {
+        size_t job = p->from + (size_t)at;
+        if (p->is_uncertain && memcmp(id, b->ids[job], sizeof id) == 0) {
             continue;
         }
         b->existing++;
         b->created--;
-        if ((size_t)at == last) {
+        if (job == last) {
             b->last_result = "existing";
             wh_rng_uuid_format(id, b->last_id);
         }
     }
-    b->created += (int64_t)b->n;
-    b->sent += (int64_t)b->n;
+    b->created += (int64_t)p->n;
+    b->sent += (int64_t)p->n;
+}
+
+/* WH_ECANCELED: the pause failed, and *status is its. */
+static wh_err send_part(wh_cli_batch *b, part *p, wh_exit *status, wh_errbuf *eb)
+{
+    const wh_reply *reply = NULL;
+    int64_t pause_ms = PAUSE_MS;
+
+    for (int tries = 1;; tries++, pause_ms *= 2) {
+        wh_err err = send_copy(b, p, &reply, eb);
+        if (err == WH_OK) {
+            count(b, p, reply);
+        }
+        if (err == WH_OK || !may_help(err) || tries == TRIES) {
+            return err;
+        }
+        p->is_uncertain = p->is_uncertain || err == WH_EUNCERTAIN || err == WH_ETIMEOUT;
+        *status = wh_cli_redis_sleep(b->cli, pause_ms);
+        if (*status != WH_EXIT_OK) {
+            return WH_ECANCELED;
+        }
+    }
+}
+
+static wh_exit refused(wh_cli_batch *b, int64_t line, wh_err err, const wh_errbuf *eb)
+{
+    if (line == 0) {
+        return wh_cli_fail(b->cli, err, eb);
+    }
+    wh_cli_error(b->cli, "line %" PRId64 ": %s", line, eb->text);
+    return err == WH_EINVAL ? WH_EXIT_DATA : wh_err_exit(err);
 }
 
 wh_exit wh_cli_batch_flush(wh_cli_batch *b)
 {
-    const wh_reply *reply = NULL;
     wh_errbuf eb = {.code = WH_OK};
-    int64_t pause_ms = PAUSE_MS;
-    wh_err err = WH_OK;
-    int tries = 0;
-    bool is_uncertain = false;
+    wh_exit status = WH_EXIT_OK;
+    size_t step = b->n;
+    part p = {.n = 0};
 
-    if (b->n == 0) {
-        return WH_EXIT_OK;
-    }
-    for (;; pause_ms *= 2) {
-        err = send_copy(b, &reply, &eb);
-        if (err == WH_OK || !may_help(err) || ++tries == TRIES) {
-            break;
+    while (status == WH_EXIT_OK && p.from < b->n) {
+        p.n = step < b->n - p.from ? step : b->n - p.from;
+        wh_err err = send_part(b, &p, &status, &eb);
+        bool is_bad = err == WH_EINVAL || err == WH_ETOOBIG;
+        if (err == WH_OK) {
+            p.from += p.n;
+        } else if (is_bad && p.n > 1) {
+            step = p.n / 2;
+        } else if (is_bad) {
+            status = refused(b, b->lines[p.from], err, &eb);
+        } else if (status == WH_EXIT_OK) {
+            status = wh_cli_fail(b->cli, err, &eb);
         }
-        is_uncertain = is_uncertain || err == WH_EUNCERTAIN || err == WH_ETIMEOUT;
-        wh_exit status = wh_cli_redis_sleep(b->cli, pause_ms);
-        if (status != WH_EXIT_OK) {
-            return status;
-        }
     }
-    if (err != WH_OK) {
-        return wh_cli_fail(b->cli, err, &eb);
-    }
-    count(b, reply, is_uncertain);
     begin(b);
-    return WH_EXIT_OK;
+    return status;
 }
 
 /* ---- one that may change another ---- */

@@ -2,7 +2,8 @@
 /*
  * Jobs on their way into one partition, in calls of at most 500 jobs and about 1 MiB.
  * Every job has its id before it is sent, so a call whose answer was lost is simply sent
- * again and creates nothing twice.
+ * again and creates nothing twice. A batch that Redis refuses for good goes in parts, in
+ * order, until the refused job is known; what came before it is enqueued.
  */
 #ifndef WH_COMMON_CLI_CLI_BATCH_H
 #define WH_COMMON_CLI_CLI_BATCH_H
@@ -19,7 +20,12 @@ typedef struct wh_cli_batch {
     wh_call call;
     wh_buf head;
     uint8_t ids[WH_CLI_BATCH_MAX][WH_UUID_BYTES];
+    int64_t lines[WH_CLI_BATCH_MAX];
+    size_t ends[WH_CLI_BATCH_MAX]; /* of each job's arguments in call.body */
+    size_t head_argc, head_len;    /* of the arguments before the first job's */
     size_t n;
+    int64_t line;      /* where the job to be added comes from; 0: from no line */
+    int64_t last_line; /* of the last job sent */
     int64_t sent, created, existing;
     char
         last_id[WH_UUID_TEXT + 1]; /* of the last job sent, or of the one that exists */
@@ -35,7 +41,8 @@ bool wh_cli_batch_is_full(const wh_cli_batch *b);
 /* One job that may change another one (replace, extend), sent at once: unlike a batch it
  * tells what became of that one. */
 wh_exit wh_cli_batch_one(wh_cli_batch *b, const wh_job_spec *spec);
-/* Sends what is there; tries again while that may help. */
+/* Sends what is there; tries again while that may help. Refused for good, it names the
+ * line and forgets what was not sent. */
 wh_exit wh_cli_batch_flush(wh_cli_batch *b);
 
 #endif

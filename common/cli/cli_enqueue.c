@@ -234,6 +234,7 @@ static wh_exit add_line(wh_cli_batch *b, const request *r,
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = wh_cli_jsonl_parse(line.p, line.n, &r->spec, &job, &eb);
 
+    b->line = in->line;
     if (err == WH_OK) {
         err = check_schema(r, &job.spec, &eb);
     }
@@ -244,15 +245,13 @@ static wh_exit add_line(wh_cli_batch *b, const request *r,
     return err == WH_OK ? WH_EXIT_OK : refuse(b->cli, err, &eb, in->line);
 }
 
-/* Sends lines until the input ends, a line is bad or somebody interrupts; *done is the
- * number of the last line whose job is in Redis. */
+/* Sends lines until the input ends, a line is bad or somebody interrupts. */
 static wh_exit pump(wh_cli_batch *b, const request *r, wh_cli_jsonl_reader *in,
-                    wh_cli_progress *progress, int64_t *done)
+                    wh_cli_progress *progress)
 {
     wh_exit status = WH_EXIT_OK;
     wh_errbuf eb = {.code = WH_OK};
     wh_slice line = {"", 0};
-    int64_t good = 0;
 
     while (status == WH_EXIT_OK && line.p != NULL && !stop_asked) {
         wh_err err = wh_cli_jsonl_next(in, &line.p, &line.n, &eb);
@@ -263,22 +262,18 @@ static wh_exit pump(wh_cli_batch *b, const request *r, wh_cli_jsonl_reader *in,
             status = wh_cli_fail(b->cli, err, &eb);
         } else if (line.p != NULL) {
             status = add_line(b, r, in, line);
-            good = status == WH_EXIT_OK ? in->line : good;
         }
         if (status == WH_EXIT_OK && (wh_cli_batch_is_full(b) || line.p == NULL)) {
             status = wh_cli_batch_flush(b);
-            *done = status == WH_EXIT_OK ? good : *done;
             wh_cli_progress_set(progress, in->bytes, b->sent);
         }
     }
     /* What was read well goes in, so that the first bad line is where to go on. */
-    if ((status == WH_EXIT_DATA || stop_asked) && wh_cli_batch_flush(b) == WH_EXIT_OK) {
-        *done = good;
+    if (status == WH_EXIT_DATA || stop_asked) {
+        wh_exit rest = wh_cli_batch_flush(b);
+        status = status == WH_EXIT_OK ? rest : status;
     }
-    if (status == WH_EXIT_OK && stop_asked) {
-        status = WH_EXIT_TEMPFAIL;
-    }
-    return status;
+    return status == WH_EXIT_OK && stop_asked ? WH_EXIT_TEMPFAIL : status;
 }
 
 static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
@@ -286,7 +281,6 @@ static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
     wh_cli_jsonl_reader in;
     wh_cli_progress progress;
     struct stat st;
-    int64_t done = 0;
     bool is_file = fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 
     if (isatty(STDIN_FILENO) == 1) {
@@ -295,15 +289,15 @@ static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
     wh_cli_jsonl_init(&in, STDIN_FILENO);
     wh_cli_progress_start(&progress, b->cli, "enqueue",
                           is_file ? (int64_t)st.st_size : 0);
-    wh_exit status = pump(b, r, &in, &progress, &done);
+    wh_exit status = pump(b, r, &in, &progress);
     wh_cli_progress_end(&progress);
-    if (status != WH_EXIT_OK && done == 0) {
+    if (status != WH_EXIT_OK && b->last_line == 0) {
         wh_cli_error(b->cli, "stopped; nothing is enqueued: go on at line 1");
     } else if (status != WH_EXIT_OK) {
         wh_cli_error(b->cli,
                      "stopped; the jobs up to line %" PRId64
                      " are enqueued: go on at line %" PRId64,
-                     done, done + 1);
+                     b->last_line, b->last_line + 1);
     }
     wh_cli_jsonl_fini(&in);
     return status;

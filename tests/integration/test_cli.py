@@ -208,6 +208,27 @@ class Jobs(CliCase):
                 self.assertIn("go on at line 3", done.err)
                 self.assertEqual(len(self.wherry("job", "list", "--json").lines()), 2)
 
+    def test_jsonl_names_the_line_that_only_redis_refuses(self):
+        self.enqueue("other", "--key", "k", "--unique", "queued", "--delay", "1h")
+        bad = b'{"type": "a", "key": "k", "unique": "queued", "conflict": "replace"}\n'
+        good = b'\n{"type": "a"}\n'  # of two lines, one of them blank
+        for before, behind in ((0, 0), (0, 2), (1, 1), (249, 1), (250, 700), (499, 0), (613, 1)):
+            with self.subTest(before=before, behind=behind):
+                jobs = self.redis.call("HLEN", P + ":jobs")
+                done = self.wherry("job", "enqueue", "--jsonl", status=65,
+                                   stdin=good * before + bad + good * behind)
+                line = 2 * before + 1
+                self.assertRegex(done.err, rf"line {line}: .*the same type")
+                self.assertIn(f"go on at line {line}", done.err)
+                self.assertEqual(self.redis.call("HLEN", P + ":jobs") - jobs, before)
+
+    def test_jsonl_too_big_together_goes_in_parts(self):
+        self.wherry("limit", "set", "jobs:queue=5")
+        done = self.wherry("job", "enqueue", "--jsonl", stdin=b'{"type": "a"}\n' * 6, status=75)
+        self.assertIn("try again in", done.err)
+        self.assertIn("the jobs up to line 3 are enqueued: go on at line 4", done.err)
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 3)
+
     def test_many(self):
         lines = b"".join(b'{"type": "bulk", "payload": %d}\n' % i for i in range(1234))
         self.assertIn("1234 jobs", self.wherry("job", "enqueue", "--jsonl", stdin=lines).out)
