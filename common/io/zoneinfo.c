@@ -35,6 +35,14 @@ static bool is_name(const char *name)
            name[0] != '/' && name[n - 1] != '/' && strstr(name, "//") == NULL;
 }
 
+/* What a host calls its own: another one fires at other times. */
+static bool is_local(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const char *last = slash == NULL ? name : slash + 1;
+    return strcmp(last, "localtime") == 0 || strcmp(last, "posixrules") == 0;
+}
+
 static wh_err refuse_missing(const char *folder, const char *name, wh_errbuf *eb)
 {
     struct stat st;
@@ -85,6 +93,13 @@ wh_err wh_zoneinfo_read(const char *name, wh_buf *out, wh_errbuf *eb)
             "a time zone has a name such as Europe/Berlin or UTC, of at most "
             "%d letters, digits, _, +, - and single slashes",
             WH_ZONEINFO_NAME_MAX);
+    }
+    if (is_local(name)) {
+        return wh_err_set(
+            eb, WH_EINVAL,
+            "time zone %s: it differs from host to host; give a name such "
+            "as Europe/Berlin or UTC",
+            name);
     }
     if (strcmp(name, "UTC") == 0) {
         wh_buf_add(out, utc, sizeof utc);

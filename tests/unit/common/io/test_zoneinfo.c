@@ -129,6 +129,14 @@ static void test_no_names(void **state)
     expect_error(NULL, WH_EINVAL, "such as Europe/Berlin");
 }
 
+static void test_of_the_host(void **state)
+{
+    (void)state;
+    expect_error("localtime", WH_EINVAL, "localtime: it differs from host to host");
+    expect_error("posixrules", WH_EINVAL, "it differs from host to host");
+    expect_error("posix/localtime", WH_EINVAL, "it differs from host to host");
+}
+
 static void test_not_there(void **state)
 {
     (void)state;
@@ -177,9 +185,9 @@ static void test_no_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),     cmocka_unit_test(test_no_names),
-        cmocka_unit_test(test_not_there), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_no_data),
+        cmocka_unit_test(test_found),       cmocka_unit_test(test_no_names),
+        cmocka_unit_test(test_of_the_host), cmocka_unit_test(test_not_there),
+        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_no_data),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
