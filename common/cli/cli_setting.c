@@ -25,7 +25,7 @@ typedef enum part_kind {
 
 typedef struct part {
     part_kind kind;
-    int64_t min, max;
+    int64_t min, max; /* PART_DECIMAL: min in thousandths, and more than 0 */
     const char *name;
 } part;
 
@@ -112,8 +112,8 @@ static const struct what {
      AT_TYPE,
      3,
      3,
-     {{PART_DECIMAL, 0, 1000000, "lowest rate"},
-      {PART_DECIMAL, 0, 1000000, "highest rate"},
+     {{PART_DECIMAL, 1, 1000000, "lowest rate"},
+      {PART_DECIMAL, 1, 1000000, "highest rate"},
       {PART_DECIMAL, 0, 1000000, "step"}},
      "adaptive:type/mail=1/100/5",
      "MIN/MAX/STEP (jobs per second)"},
@@ -277,13 +277,13 @@ static wh_err read_name(const char *word, size_t len, const struct what **what,
 
 /* ---- values ---- */
 
-static bool read_decimal(const char *text, wh_buf *out)
+static bool read_decimal(const part *p, const char *text, wh_buf *out)
 {
     char *end = NULL;
     double v = strtod(text, &end);
 
     if (strspn(text, "0123456789.") != strlen(text) || end == text || *end != '\0' ||
-        v > 1000000) {
+        v <= 0 || v * 1000 < (double)p->min || v > (double)p->max) {
         return false;
     }
     wh_buf_adds(out, text);
@@ -316,7 +316,7 @@ static bool read_part(const part *p, const char *text, wh_buf *out)
         ok = wh_conf_parse_size(text, &value);
         break;
     case PART_DECIMAL:
-        return read_decimal(text, out);
+        return read_decimal(p, text, out);
     }
     wh_buf_addi(out, value);
     return ok && value >= p->min && value <= p->max;
@@ -329,6 +329,21 @@ static wh_err bad_value(const struct what *w, const char *text, const part *p,
         eb, WH_EINVAL, "%s: \"%.40s\" is no good %s; the value is %s, like %s%s",
         w->name, text, p->name, w->form, w->example,
         p->kind == PART_PERIOD ? " (times need a unit: 500ms, 60s, 5m)" : "");
+}
+
+/* MIN/MAX…, both good by themselves. */
+static wh_err check_order(const struct what *w, const char *value, wh_errbuf *eb)
+{
+    const char *slash = strchr(value, '/');
+
+    if (slash == NULL || strtod(value, NULL) <= strtod(slash + 1, NULL)) {
+        return WH_OK;
+    }
+    return wh_err_set(
+        eb, WH_EINVAL,
+        "%s: \"%.40s\": the lowest rate is over the highest; the value is "
+        "%s, like %s",
+        w->name, value, w->form, w->example);
 }
 
 static wh_err read_value(const struct what *w, const char *text, wh_cli_setting *out,
@@ -353,6 +368,9 @@ static wh_err read_value(const struct what *w, const char *text, wh_cli_setting 
     if (err == WH_OK && (at != NULL || n < w->n_needed)) {
         err = wh_err_set(eb, WH_EINVAL, "%s: \"%.40s\": the value is %s, like %s",
                          w->name, text, w->form, w->example);
+    }
+    if (err == WH_OK && w->parts[0].kind == PART_DECIMAL) {
+        err = check_order(w, text, eb);
     }
     if (err == WH_OK && n < w->n_parts) {
         wh_buf_adds(&value, "/1"); /* no burst: evenly spaced */

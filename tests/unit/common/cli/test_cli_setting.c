@@ -36,6 +36,8 @@ static void test_forms(void **state)
          "50/20/30000/10000/3", "50%/20/30s/10s/3"},
         {"adaptive:type/mail=0.5/100/5", "adaptive:type/mail", "0.5/100/5",
          "0.5/100/5"},
+        {"adaptive:type/mail=0.001/0.001/0.0001", "adaptive:type/mail",
+         "0.001/0.001/0.0001", "0.001/0.001/0.0001"},
         {"priority:queue=0", "priority:queue", "0", "0"},
         {"priority:type/mail=9", "priority:type/mail", "9", "9"},
     };
@@ -93,6 +95,10 @@ static void test_refusals(void **state)
         {"priority:type/*=1", "priority is for queue, type/NAME"},
         {"priority:org/a=1", "priority is for queue, type/NAME"},
         {"adaptive:type/a=1/1e3/2", "no good highest rate"},
+        {"adaptive:type/a=5/1/1", "\"5/1/1\": the lowest rate is over the highest"},
+        {"adaptive:type/a=1/0/1", "no good highest rate"},
+        {"adaptive:type/a=0.0009/1/1", "no good lowest rate"},
+        {"adaptive:type/a=1/2/0", "no good step"},
     };
 
     (void)state;
