@@ -91,10 +91,10 @@ static const wh_cli_command commands[] = {
          "timeout_ms, "
          "expires_ms,\n"
          "max_attempts, key, key_ttl_ms, entity_type, entity_id, traceparent, id,\n"
-         "group, unique, conflict, retry_for_ms; TYPE "
-         "and "
-         "flags fill in\n"
-         "what a line leaves out. A bad line stops it and names the line to go on "
+         "group, unique (ttl, done, queued), conflict (keep, replace, extend, "
+         "keep-last), retry_for_ms;\n"
+         "TYPE and flags fill in what a line leaves out. A bad line stops it and names "
+         "the line to go on "
          "at.\n",
      .run = wh_cli_enqueue_run},
     {.noun = "job",

@@ -72,7 +72,6 @@ static wh_exit read_entity(wh_cli *c, request *r)
     return WH_EXIT_OK;
 }
 
-/* The flags' choices are the protocol's words, but for a dash. */
 static void read_key_modes(const wh_cli_args *a, wh_job_spec *spec)
 {
     const char *unique = wh_cli_args_text(a, "unique");
@@ -81,10 +80,8 @@ static void read_key_modes(const wh_cli_args *a, wh_job_spec *spec)
     if (unique != NULL) {
         (void)wh_job_unique_parse(unique, &spec->unique);
     }
-    if (conflict != NULL && strcmp(conflict, "keep-last") == 0) {
-        spec->conflict = WH_JOB_CONFLICT_KEEP_LAST;
-    } else if (conflict != NULL) {
-        (void)wh_job_conflict_parse(conflict, &spec->conflict);
+    if (conflict != NULL) {
+        (void)wh_cli_jsonl_conflict(conflict, &spec->conflict);
     }
 }
 

@@ -283,6 +283,12 @@ static wh_err set_number(wh_cli_jsonl_job *j, const struct field *f, const json_
     return WH_OK;
 }
 
+bool wh_cli_jsonl_conflict(const char *text, wh_job_conflict *out)
+{
+    return wh_job_conflict_parse(strcmp(text, "keep-last") == 0 ? "keep_last" : text,
+                                 out);
+}
+
 static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t *v,
                         wh_errbuf *eb)
 {
@@ -309,9 +315,9 @@ static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t
         }
         return WH_OK;
     case FIELD_CONFLICT:
-        if (text == NULL || !wh_job_conflict_parse(text, &j->spec.conflict)) {
+        if (text == NULL || !wh_cli_jsonl_conflict(text, &j->spec.conflict)) {
             return wh_err_set(eb, WH_EINVAL,
-                              "conflict must be keep, replace, extend or keep_last");
+                              "conflict must be keep, replace, extend or keep-last");
         }
         return WH_OK;
     case FIELD_ID:

@@ -37,6 +37,9 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
                           wh_cli_jsonl_job *out, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_cli_jsonl_job_fini(wh_cli_jsonl_job *j);
 
+/* The protocol's words, and keep-last, as the flag has it. */
+bool wh_cli_jsonl_conflict(const char *text, wh_job_conflict *out);
+
 /* Is it a traceparent of W3C Trace Context, version 00? Handlers hand it on to tracers,
  * which drop a malformed one without a word. */
 bool wh_cli_jsonl_is_trace(const char *text);

@@ -76,6 +76,25 @@ static void test_job(void **state)
     wh_cli_jsonl_job_fini(&j);
 }
 
+static void test_conflict(void **state)
+{
+    static const char *const words[] = {"keep_last", "keep-last"};
+    wh_cli_jsonl_job j;
+    wh_errbuf eb;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "{\"conflict\":\"%s\"}", words[i]);
+        assert_int_equal(parse(line, &j, &eb), WH_OK);
+        assert_int_equal(j.spec.conflict, WH_JOB_CONFLICT_KEEP_LAST);
+        wh_cli_jsonl_job_fini(&j);
+    }
+    assert_int_equal(parse("{\"conflict\":\"keep last\"}", &j, &eb), WH_EINVAL);
+    assert_non_null(strstr(eb.text, "replace, extend or keep-last"));
+    wh_cli_jsonl_job_fini(&j);
+}
+
 static void test_base64(void **state)
 {
     static const struct {
@@ -165,9 +184,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),    cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_job),      cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_lines),  cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_job),    cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_base64), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
