@@ -96,7 +96,7 @@ local function keep_time(k, now, keep, t)
     if redis.call('ZCOUNT', k.workers, '-inf', clock.text(now)) > 0 then
         recover.run(k, now, 50, keep)
     end
-    timed.expire(k, now, 1000, keep)
+    timed.expire(k, now, 1000, keep, t)
     timed.promote(k, now, 100)
     if redis.call('ZCOUNT', k.parked, '-inf', clock.text(now)) > 0 then
         wake.due_now(k, now, t)

@@ -41,10 +41,13 @@ local function requeue(k, now, c, at_head)
     bell.ring(k, now)
 end
 
--- A handler had it; from then on it does not expire (docs/protocol.md section 8).
-local function note_start(c)
+-- A handler had it; from then on it does not expire (docs/protocol.md section 8). Otherwise it still may: while it
+-- was claimed, timed.expire may have dropped it from the index.
+local function note_start(k, c)
     if c.category ~= finish.not_started and c.category ~= 'no_handler' then
         c.m[M.started] = 1
+    elseif c.head[4] and c.head[4].xp and not meta.has_run(c.m) then
+        redis.call('ZADD', k.expiry, record.enqueued_at(c.rec) + c.head[4].xp, c.raw)
     end
 end
 
@@ -68,8 +71,8 @@ function outcome.retry(k, now, c, keep)
         return outcome.cancelled(k, now, c, keep)
     end
     c.m[M.attempts] = c.m[M.attempts] + 1
-    note_start(c)
     meta.note_error(c.m, now, c.category, c.message, c.context)
+    note_start(k, c)
     finish.again(k, now, c)
     event.add(k, 'retried', c.raw, c.head, {
         'category', c.m[M.category], 'attempts', c.m[M.attempts], 'delay_ms', c.delay,
@@ -81,7 +84,7 @@ function outcome.snooze(k, now, c, keep)
     if c.m[M.cancel] then
         return outcome.cancelled(k, now, c, keep)
     end
-    note_start(c)
+    note_start(k, c)
     finish.again(k, now, c)
     event.count(k, 'snoozed', 1)
 end
@@ -90,7 +93,7 @@ function outcome.release(k, now, c, keep)
     if c.m[M.cancel] then
         return outcome.cancelled(k, now, c, keep)
     end
-    note_start(c)
+    note_start(k, c)
     meta.put(k, c.raw, c.m)
     requeue(k, now, c, true)
     event.count(k, 'released', 1)

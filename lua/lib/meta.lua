@@ -77,6 +77,12 @@ function meta.put(k, raw, m)
     redis.call('HSET', k.meta, raw, meta.pack(m))
 end
 
+-- A handler had it before, or a worker was lost with it. An older library marked no start: of its attempts only the
+-- category tells.
+function meta.has_run(m)
+    return m[M.started] == 1 or m[M.recoveries] > 0 or (m[M.attempts] > 0 and m[M.category] ~= 'no_handler')
+end
+
 -- At most max bytes, not ending inside a UTF-8 sequence.
 local function cut(text, max)
     if #text <= max then

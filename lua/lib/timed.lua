@@ -101,32 +101,44 @@ function timed.next_in(k, now)
     return math.min(due, freed)
 end
 
--- Must this job end now? Not one that runs, ran or ended; nor one that only has the id of an earlier
--- job that left its entry in the index.
+-- Must this job end now? Not one that ran or ended; nor one that only has the id of an earlier
+-- job that left its entry in the index; nor one that is claimed: when it is given back, finish.lua puts it into the
+-- index again. nil: who knows, a key has a wrong type.
 local function is_overdue(k, now, raw, rec, m)
     local head = record.decode(rec)
     local within = head[4] and head[4].xp
-    if not within or record.enqueued_at(rec) + within > now or m[M.fence] > 0 or m[M.status] then
+    if not within or record.enqueued_at(rec) + within > now or m[M.status] or meta.has_run(m) then
         return false
     end
-    local delayed = redis.call('ZSCORE', k.delayed, raw) and true or false
-    local known, holder = pcall(lease.holder, k, id.token(raw, 1)) -- unknown: a key of a wrong type
-    return delayed or (known and not holder), delayed, head
+    if redis.call('ZSCORE', k.delayed, raw) then
+        return true, true, head
+    end
+    local known, holder = pcall(lease.holder, k, id.token(raw, m[M.fence] + 1))
+    if not known then
+        return nil
+    end
+    return not holder, false, head
 end
 
--- Ends up to batch jobs that did not start in time.
-function timed.expire(k, now, batch, keep)
+-- Ends up to batch jobs that did not start in time. t: of a call that ended claims before: they are counted first.
+function timed.expire(k, now, batch, keep, t)
     local ids = due_ids(k.expiry, now, batch)
     if #ids == 0 then
         return 0
     end
+    if t then
+        queued.settle(k, t.queued)
+        t.queued = {}
+    end
     local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local n = 0
+    local n, later = 0, { 'ZADD', k.expiry }
     for i, raw in ipairs(ids) do
         if record.is_record(recs[i]) then
             local m = meta.get(k, raw)
             local overdue, delayed, head = is_overdue(k, now, raw, recs[i], m)
-            if overdue then
+            if overdue == nil then
+                later[#later + 1], later[#later + 2] = now + timed.postpone, raw
+            elseif overdue then
                 redis.call('ZREM', k.delayed, raw)
                 queued.change(k, head[2], -1, -#recs[i], delayed and 0 or 1)
                 unique.release(k, raw, head)
@@ -140,6 +152,9 @@ function timed.expire(k, now, batch, keep)
         end
     end
     redis.call('ZREM', k.expiry, unpack(ids))
+    if #later > 2 then
+        redis.call(unpack(later))
+    end
     event.count(k, 'expired', n)
     return n
 end

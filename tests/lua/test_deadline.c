@@ -155,6 +155,121 @@ static void late_jobs_expire_and_are_listed(void **state)
     wh_lc_audit();
 }
 
+static const struct wh_lc_end given_back[] = {
+    {1, 1, "release", 0, "not_started", NULL, NULL, NULL},
+    {1, 1, "snooze", 9000, "not_started", NULL, NULL, NULL},
+    {1, 1, "retry", 0, "no_handler", NULL, NULL, NULL},
+    {1, 1, "retry", 9000, "no_handler", NULL, NULL, NULL},
+};
+
+/* Claimed is not started: its time ends before the claim, or after it was given back. */
+static void what_no_handler_had_expires(void **state)
+{
+    for (size_t i = 0; i < 2 * (sizeof given_back / sizeof given_back[0]); i++) {
+        bool is_late = i % 2 == 1;
+
+        wh_lc_reset(state);
+        start();
+        wh_lc_enqueue(1, "EXPIRES 1000");
+        wh_lc_enqueue(2, "EXPIRES 1001 DELAY 1000");
+        wh_lc_claim("w", 1, "1");
+        if (is_late) {
+            wh_lc_advance(1000);
+            assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+            wh_lc_status(1, "in_progress");
+        }
+        wh_lc_finish("w", &given_back[i / 2], true);
+        wh_lc_audit();
+        if (!is_late) {
+            wh_lc_status(1, given_back[i / 2].delay_ms > 0 ? "scheduled" : "pending");
+            wh_lc_advance(1000);
+            assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 1);
+        }
+        wh_lc_status(1, "expired");
+        wh_lc_stat("expired", 1);
+        wh_lc_audit();
+        wh_lc_advance(1);
+        wh_lc_ok("wh1_expire", "10");
+        wh_lc_status(2, "expired");
+        wh_lc_claim("w", 10, "");
+        wh_lc_audit();
+    }
+}
+
+/* The claims of a worker that never heard of them. */
+static void claims_that_got_lost_expire(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_enqueue(1, "EXPIRES 1000");
+    wh_lc_enqueue(2, "EXPIRES 2000");
+    wh_lc_claim("w", 2, "1 2");
+    wh_lc_advance(1000);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+    wh_lc_ok("wh1_resync", "w");
+    wh_lc_audit();
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 1);
+    wh_lc_status(1, "expired");
+    wh_lc_claim("w", 1, "2"); /* claimed again, and again not started */
+    wh_lc_ok("wh1_resync", "w");
+    wh_lc_advance(1000);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 1);
+    wh_lc_status(2, "expired");
+    wh_lc_audit();
+}
+
+static void what_a_handler_had_does_not_expire(void **state)
+{
+    static const struct wh_lc_end ends[] = {
+        {1, 1, "release", 0, NULL, NULL, NULL, NULL},
+        {1, 1, "snooze", 0, NULL, NULL, NULL, NULL},
+        {1, 1, "retry", 0, "crash", NULL, NULL, NULL},
+    };
+    struct wh_lc_end back = {1, 2, "retry", 0, "no_handler", NULL, NULL, NULL};
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        wh_lc_reset(state);
+        start();
+        wh_lc_enqueue(1, "EXPIRES 1000");
+        wh_lc_claim("w", 1, "1");
+        wh_lc_finish("w", &ends[i], true);
+        wh_lc_claim("w", 1, "1");
+        wh_lc_finish("w", &back, true); /* this claim was no start, but that was */
+        wh_lc_advance(1000);
+        assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+        wh_lc_status(1, "pending");
+        wh_lc_audit();
+    }
+    wh_lc_reset(state);
+    start();
+    wh_lc_worker("lost");
+    wh_lc_enqueue(1, "EXPIRES 1000");
+    wh_lc_claim("lost", 1, "1");
+    wh_lc_advance(30001);
+    wh_lc_worker("x");
+    wh_lc_ok("wh1_recover", "10"); /* it may have run */
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+    wh_lc_claim("x", 1, "1");
+}
+
+/* Who holds it is not known while that key has a wrong type; later it is. */
+static void expiry_waits_for_a_damaged_key(void **state)
+{
+    (void)state;
+    start();
+    wh_lc_worker("x");
+    wh_lc_enqueue(1, "EXPIRES 1000");
+    freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":run:x damaged"));
+    wh_lc_advance(1000);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 0);
+    assert_true(wh_lc_nth(2, "wh1_expire", "10") > 0); /* not looked at each time */
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":run:x"));
+    wh_lc_advance(60000);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "10"), 1);
+    wh_lc_status(1, "expired");
+    wh_lc_audit();
+}
+
 /* Without its deadline it is the last one, whether its id still stood there or not. */
 static void cancelled_and_replayed_by_deadline(void **state)
 {
@@ -279,6 +394,10 @@ int main(void)
         WH_LC_TEST(delayed_jobs_join_by_deadline),
         WH_LC_TEST(a_lost_workers_job_comes_back),
         WH_LC_TEST(late_jobs_expire_and_are_listed),
+        WH_LC_TEST(what_no_handler_had_expires),
+        WH_LC_TEST(claims_that_got_lost_expire),
+        WH_LC_TEST(what_a_handler_had_does_not_expire),
+        WH_LC_TEST(expiry_waits_for_a_damaged_key),
         WH_LC_TEST(cancelled_and_replayed_by_deadline),
         WH_LC_TEST(groups_keep_their_own_order),
         WH_LC_TEST(a_blocked_type_is_set_aside),

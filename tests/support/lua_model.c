@@ -137,6 +137,17 @@ static void die(struct wh_lm *m, unsigned n, unsigned category)
     m->stat[WH_LM_DEAD_TOTAL]++;
 }
 
+/* What no handler had may still expire, whenever it was claimed. */
+static void note_start(struct wh_lm *m, const struct wh_lm_end *e)
+{
+    struct wh_lm_job *j = &m->job[e->n];
+
+    j->started = j->started || !e->no_start;
+    if (!j->started && j->recoveries == 0 && j->expires_ms > 0) {
+        m->expiry[e->n] = j->enqueued_at + j->expires_ms;
+    }
+}
+
 static void again(struct wh_lm *m, unsigned n, long long delay_ms)
 {
     if (delay_ms > 0) {
@@ -220,6 +231,7 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e)
         break;
     case WH_LM_RETRY:
         j->attempts++;
+        note_start(m, e);
         again(m, e->n, e->delay_ms);
         m->stat[WH_LM_RETRIED]++;
         break;
@@ -228,10 +240,12 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e)
         die(m, e->n, e->category);
         break;
     case WH_LM_SNOOZE:
+        note_start(m, e);
         again(m, e->n, e->delay_ms);
         m->stat[WH_LM_SNOOZED]++;
         break;
     case WH_LM_RELEASE:
+        note_start(m, e);
         wh_lm_push(m, e->n, true);
         m->stat[WH_LM_RELEASED]++;
         break;
@@ -317,7 +331,7 @@ static void revive(struct wh_lm *m, unsigned n)
 
     leave_dlq(m, n);
     j->attempts = j->recoveries = 0;
-    j->cancel = j->by_deadline = false;
+    j->cancel = j->started = j->by_deadline = false;
     j->expires_ms = 0;
     take_key(m, n);
     j->bytes = j->patient = wh_lm_record_size(&bare, false);
@@ -352,6 +366,7 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
         }
         take_key(m, n);
         j->attempts = j->recoveries = 0;
+        j->started = false;
         m->expiry[n] = -1;
         j->expires_ms = 0;
         j->bytes = j->patient;

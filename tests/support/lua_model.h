@@ -95,7 +95,8 @@ struct wh_lm_new {
 
 struct wh_lm_job {
     enum wh_lm_state state;
-    bool cancel; /* requested */
+    bool cancel;  /* requested */
+    bool started; /* a handler had it */
     bool by_deadline;
     unsigned org, level, type, group, worker, run_fence;
     unsigned attempts, recoveries, fence;
@@ -169,6 +170,7 @@ struct wh_lm_end {
     enum wh_lm_outcome outcome;
     long long delay_ms;
     unsigned category;
+    bool no_start; /* given back: no handler had it */
 };
 
 struct wh_lm_cycle {

@@ -25,6 +25,12 @@ static struct wh_lm_end stray(struct wh_lmr *run)
     return e;
 }
 
+static bool gives_back(enum wh_lm_outcome outcome)
+{
+    return outcome == WH_LM_RETRY || outcome == WH_LM_SNOOZE ||
+           outcome == WH_LM_RELEASE;
+}
+
 static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
 {
     static const long long delays[] = {0, 0, 10, 100, 3000};
@@ -46,7 +52,9 @@ static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
         } else if (c->n_end < 60) {
             e.outcome = (enum wh_lm_outcome)wh_lmr_random(run, WH_LM_RECOVER);
             e.delay_ms = delays[wh_lmr_random(run, 5)];
-            e.category = 1 + wh_lmr_random(run, WH_LM_CATEGORIES - 1);
+            e.no_start = gives_back(e.outcome) && wh_lmr_chance(run, 40);
+            e.category = e.no_start ? WH_LM_INVALID /* as far as breakers care */
+                                    : 1 + wh_lmr_random(run, WH_LM_CATEGORIES - 1);
             c->end[c->n_end++] = e;
         }
         if (wh_lmr_chance(run, 2) && c->n_ok > 0 && c->n_ok < 60) { /* named twice */
@@ -75,7 +83,10 @@ static void send_cycle(const struct wh_lm_cycle *c, struct wh_lc_args *a)
         wh_lc_add(a, wh_lc_token(e->n, e->fence), wh_lc_token_len(e->fence));
         wh_lc_add_text(a, "%s", outcomes[e->outcome]);
         wh_lc_add_text(a, "%lld", e->delay_ms);
-        wh_lc_add_text(a, "%s", categories[e->category]);
+        wh_lc_add_text(a, "%s",
+                       !e->no_start                ? categories[e->category]
+                       : e->outcome == WH_LM_RETRY ? "no_handler"
+                                                   : "not_started");
         wh_lc_add_text(a, "message %u", e->n);
         wh_lc_add_text(a, "%s", "");
         wh_lc_add_text(a, "%s", "result");

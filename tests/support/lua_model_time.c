@@ -80,7 +80,7 @@ unsigned wh_lm_expire(struct wh_lm *m, unsigned batch)
         m->expiry[n] = -1;
         const struct wh_lm_job *j = &m->job[n];
         bool waits = j->state == WH_LM_READY || j->state == WH_LM_DELAYED;
-        if (waits && j->fence == 0 && j->expires_ms > 0 &&
+        if (waits && !j->started && j->recoveries == 0 && j->expires_ms > 0 &&
             j->enqueued_at + j->expires_ms <= m->now) {
             wh_lm_finish(m, (unsigned)n, WH_LM_EXPIRED);
             count++;
@@ -139,7 +139,10 @@ static unsigned drop_claims(struct wh_lm *m, unsigned worker, enum wh_lm_outcome
     }
     for (unsigned i = WH_LM_JOBS; i > 0; i--) {
         const struct wh_lm_job *j = &m->job[i - 1];
-        struct wh_lm_end e = {.n = i - 1, .fence = j->run_fence, .outcome = how};
+        struct wh_lm_end e = {.n = i - 1,
+                              .fence = j->run_fence,
+                              .outcome = how,
+                              .no_start = how == WH_LM_RELEASE};
 
         if (j->state != WH_LM_RUN || j->worker != worker ||
             (spare != NULL && spare[i - 1]) ||
