@@ -26,13 +26,15 @@ wh_slice wh_dispatch_text(const char *s)
     return (wh_slice){s, strlen(s)};
 }
 
+/* Of its claim, and what passed since. */
+static int64_t redis_ms(const wh_slot *slot, int64_t now_us)
+{
+    return slot->job->claimed_at_ms + (now_us - slot->claimed_us) / 1000;
+}
+
 int64_t wh_dispatch_now_ms(const wh_slot *slot)
 {
-    const wh_job *j = slot->job;
-
-    return j->retry_for_ms > 0
-               ? j->claimed_at_ms + (wh_clock_mono_us() - slot->claimed_us) / 1000
-               : 0;
+    return slot->job->retry_for_ms > 0 ? redis_ms(slot, wh_clock_mono_us()) : 0;
 }
 
 static void log_job(wh_log_level level, const char *event, const wh_slot *slot)
@@ -159,7 +161,26 @@ static bool is_expired(const wh_slot *slot, int64_t now_us)
     const wh_job *j = slot->job;
 
     return j->expires_at_ms > 0 && !j->has_run &&
-           j->claimed_at_ms + (now_us - slot->claimed_us) / 1000 >= j->expires_at_ms;
+           redis_ms(slot, now_us) >= j->expires_at_ms;
+}
+
+/* Its time to start, or to start again, is over: it ends. A pause, a limit or a long queue
+ * may have held it up, or it waited here. */
+static bool ends_unstarted(wh_dispatch *d, wh_slot *slot, int64_t now_us)
+{
+    char room[WH_OUTCOME_ROOM];
+    wh_store_finish f = {.outcome = WH_STORE_EXPIRED};
+
+    if (!is_expired(slot, now_us)) {
+        wh_outcome_question q = {
+            .job = slot->job, .now_ms = redis_ms(slot, now_us), .room = room};
+
+        if (!wh_outcome_is_too_late(&q, &f)) {
+            return false;
+        }
+    }
+    wh_dispatch_finish(d, slot, &f);
+    return true;
 }
 
 static void no_handler(wh_dispatch *d, wh_slot *slot)
@@ -205,9 +226,10 @@ static void route(wh_dispatch *d, wh_slot *slot, int64_t now_us)
 {
     slot->claimed_us = now_us;
     slot->handler = wh_registry_find(d->registry, slot->job->type);
-    if (is_expired(slot, now_us)) {
-        wh_dispatch_finish_plain(d, slot, WH_STORE_EXPIRED);
-    } else if (d->is_draining) {
+    if (ends_unstarted(d, slot, now_us)) {
+        return;
+    }
+    if (d->is_draining) {
         wh_dispatch_give_back(d, slot, 0);
     } else if (slot->handler == NULL) {
         no_handler(d, slot);
@@ -319,8 +341,7 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
            !is_late) {
         wh_slot *slot = wh_slots_pop(&h->waiting);
 
-        if (is_expired(slot, now_us)) {
-            wh_dispatch_finish_plain(d, slot, WH_STORE_EXPIRED);
+        if (ends_unstarted(d, slot, now_us)) {
             continue;
         }
         if (h->schema != NULL) {

@@ -26,16 +26,16 @@ static bool is_too_late(const wh_outcome_question *q, int64_t delay_ms)
            q->now_ms + delay_ms > j->enqueued_at_ms + j->retry_for_ms;
 }
 
-/* The handler's words stay, behind the reason why there is no other attempt. */
-static void end_too_late(const wh_outcome_question *q, const wh_result *r,
+/* The handler's words, if any, stay behind the reason why there is no other attempt. */
+static void end_too_late(const wh_outcome_question *q, wh_slice words,
                          wh_store_finish *out)
 {
-    size_t n = r->message.n < WH_JOB_MESSAGE_MAX ? r->message.n : WH_JOB_MESSAGE_MAX;
+    size_t n = words.n < WH_JOB_MESSAGE_MAX ? words.n : WH_JOB_MESSAGE_MAX;
 
     (void)snprintf(
         q->room, WH_OUTCOME_ROOM,
         "no retry: more than %" PRId64 " ms (retry_for) after its enqueue%s%.*s",
-        q->job->retry_for_ms, n > 0 ? ": " : "", (int)n, n > 0 ? r->message.p : "");
+        q->job->retry_for_ms, n > 0 ? ": " : "", (int)n, n > 0 ? words.p : "");
     out->message = text(q->room);
     out->delay_ms = 0;
 }
@@ -54,7 +54,7 @@ static void fail(const wh_outcome_question *q, const wh_result *r, wh_store_fini
     if (r->status == WH_RESULT_RETRY &&
         wh_retry_decide(q->policy, &ask, &out->delay_ms)) {
         if (is_too_late(q, out->delay_ms)) {
-            end_too_late(q, r, out);
+            end_too_late(q, r->message, out);
         } else {
             out->outcome = WH_STORE_RETRY;
         }
@@ -131,6 +131,17 @@ void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
         out->outcome = WH_STORE_RELEASE;
         break;
     }
+}
+
+bool wh_outcome_is_too_late(const wh_outcome_question *q, wh_store_finish *out)
+{
+    if (q->job->attempt <= 1 || !is_too_late(q, 0)) {
+        return false;
+    }
+    *out = (wh_store_finish){.outcome = WH_STORE_DEAD,
+                             .category = wh_errclass_name(q->job->last_error)};
+    end_too_late(q, (wh_slice){NULL, 0}, out);
+    return true;
 }
 
 void wh_outcome_no_handler(const wh_outcome_question *q, wh_store_finish *out)

@@ -305,18 +305,17 @@ static wh_err read_head(wh_cursor *c, head *h, wh_errbuf *eb)
     return WH_OK;
 }
 
-/* What a worker needs of the meta: elements 1, 2, 6, 7 (is it "no_handler"?) and 18. */
+/* What a worker needs of the meta: elements 1, 2, 6, 7 and 18. */
 enum { META_NEEDED = 6, META_CATEGORY = 7, META_STARTED = 18 };
 
 typedef struct meta {
     int64_t attempts, recoveries, next_retry_at_ms, started;
-    bool had_no_handler;
+    wh_errclass category;
 } meta;
 
 /* Elements behind the sixth: what is malformed there is as good as absent. */
 static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
 {
-    static const char no_handler[] = "no_handler";
     wh_cursor_value v;
 
     for (size_t i = META_NEEDED + 1; i <= n && i <= META_STARTED; i++) {
@@ -325,9 +324,9 @@ static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
             return;
         }
         if (i == META_CATEGORY) {
-            m->had_no_handler =
-                wh_cursor_next(&before, &v) && v.kind == WH_CURSOR_TEXT &&
-                v.n == sizeof no_handler - 1 && memcmp(v.p, no_handler, v.n) == 0;
+            if (wh_cursor_next(&before, &v) && v.kind == WH_CURSOR_TEXT) {
+                m->category = wh_errclass_of_word((const char *)v.p, v.n);
+            }
         } else if (i == META_STARTED && (!wh_cursor_next(&before, &v) ||
                                          !wh_cursor_int(&v, 0, 1, &m->started))) {
             m->started = 0;
@@ -339,7 +338,7 @@ static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
 static bool has_run(const meta *m)
 {
     return m->started > 0 || m->recoveries > 0 ||
-           (m->attempts > 0 && !m->had_no_handler);
+           (m->attempts > 0 && m->category != WH_ERRCLASS_NO_HANDLER);
 }
 
 static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
@@ -439,7 +438,7 @@ static wh_job *make_job(const wh_codec_claim *c, const head *h, wh_slice payload
 wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
 {
     head h = {0};
-    meta m = {0};
+    meta m = {.category = WH_ERRCLASS_ERROR};
     wh_cursor_value enqueued;
     uint64_t fence = 0;
     int64_t enqueued_at_ms = 0;
@@ -472,6 +471,7 @@ wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
     job->fence = fence;
     job->attempt = (int)m.attempts + 1;
     job->recoveries = (int)m.recoveries;
+    job->last_error = m.category;
     job->has_run = has_run(&m);
     job->enqueued_at_ms = enqueued_at_ms;
     job->claimed_at_ms = c->now_ms;

@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/rng.h"
+#include "common/job/errclass.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -94,6 +95,7 @@ typedef struct wh_job {
     uint64_t fence;
     int attempt; /* the attempt now running, from 1 */
     int recoveries;
+    wh_errclass last_error; /* of the attempt before, if there was one */
     bool
         has_run; /* a handler had it before, or a worker was lost with it: it expires no
                      more */

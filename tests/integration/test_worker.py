@@ -301,6 +301,22 @@ class Ordinary(FaultTest):
         later = self.one("bad", "RETRYFOR", "86400000")
         self.wait_status(later, "scheduled")
 
+    def test_retry_for_over_while_it_waits(self):
+        """The retry was planned in time, but a pause held it up: it does not start any more."""
+        self.fleet.start_worker("w", {"bad": {"run": "command:sh -c 'echo no luck >&2; exit 69'",
+                                              "retry": "fixed:1s"}})
+        job = self.one("bad", "RETRYFOR", "3000")
+        wait_for(lambda: self.fleet.job(job).get("attempts") == "1", "the first attempt")
+        self.fleet.fcall("wh1_pause", key=EU)
+        over = int(self.fleet.job(job)["enqueued_at_ms"]) // 1000 + 4
+        wait_for(lambda: int(self.fleet.redis("TIME")[0]) >= over, "its time to be over")
+        self.assertEqual(self.fleet.job(job)["status"], "pending")
+        self.fleet.fcall("wh1_resume", key=EU)
+        self.wait_status(job, "failed")
+        record = self.fleet.job(job)
+        self.assertEqual(record["error_category"], "unavailable")
+        self.assertRegex(record["error_message"], r"^no retry: more than 3000 ms .*enqueue$")
+
     def test_dump(self):
         worker = self.fleet.start_worker("w", {"*": exec_handler()})
         job = self.fleet.enqueue_one("x", b"sleep 2000")

@@ -123,6 +123,36 @@ static void test_what_has_run_does_not_expire(void **state)
     assert_int_equal(pending_outcome(), WH_STORE_EXPIRED);
 }
 
+/* 3 s for retries from its enqueue at 1 s are over at the claim; 4 s are when it waited here. */
+static void test_late_retries_do_not_start(void **state)
+{
+    (void)state;
+    const wh_job_spec late = {.type = "mail", .retry_for_ms = 3000},
+                      soon = {.type = "mail", .retry_for_ms = 4000};
+
+    claim_spec('a', &late);    /* its first attempt may start whenever */
+    meta = "\x93\x00\x01\x01"; /* and so may one that was recovered */
+    claim_spec('b', &late);
+    assert_int_equal(part->pending.count, 0);
+    meta = "\x93\x01\x00\x01"; /* one attempt */
+    claim_spec('c', &late);
+    assert_int_equal(pending_outcome(), WH_STORE_DEAD);
+    const wh_store_finish *f = &part->pending.first->finish;
+    assert_string_equal(f->category, "error");
+    assert_memory_equal(f->message.p, "no retry: more than 3000 ms (retry_for)", 39);
+    confirm_all();
+    claim_spec('d', &soon); /* at the last moment */
+    claim_spec('e', &soon);
+    slot_of('d')->claimed_us += INT64_C(60000000); /* just now, whenever that is */
+    slot_of('e')->claimed_us -= 2000;
+    assert_int_equal(part->pending.count, 0);
+    wh_dispatch_pump(dispatch);
+    assert_int_equal(pending_outcome(), WH_STORE_DEAD);
+    assert_int_equal(part->pending.count, 1);
+    assert_int_equal(part->pending.first->token.p[0], 'e');
+    assert_int_equal(fakes[0].n, 3);
+}
+
 static void test_never_run(void **state)
 {
     (void)state;
@@ -240,6 +270,7 @@ int main(void)
         TEST(test_refused_submit_waits_for_capacity),
         TEST(test_never_run),
         TEST(test_what_has_run_does_not_expire),
+        TEST(test_late_retries_do_not_start),
         TEST(test_payloads_must_fit),
         TEST(test_checks_take_turns),
         TEST(test_jobs_know_their_place),

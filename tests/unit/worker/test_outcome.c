@@ -92,6 +92,33 @@ static void test_retry(void **state)
     assert_int_equal(decide(1, WH_SLOT_KEEP, r).outcome, WH_STORE_DEAD);
 }
 
+/* Before an attempt starts: the first may whenever. */
+static void test_too_late_to_start(void **state)
+{
+    (void)state;
+    char room[WH_OUTCOME_ROOM];
+    wh_job job = {.attempt = 2,
+                  .enqueued_at_ms = 100000,
+                  .retry_for_ms = 60000,
+                  .last_error = WH_ERRCLASS_TIMEOUT};
+    wh_outcome_question q = {.job = &job, .now_ms = 160000, .room = room};
+    wh_store_finish f = {0};
+
+    assert_false(wh_outcome_is_too_late(&q, &f));
+    q.now_ms++;
+    assert_true(wh_outcome_is_too_late(&q, &f));
+    assert_int_equal(f.outcome, WH_STORE_DEAD);
+    assert_string_equal(f.category, "timeout");
+    assert_string_equal(f.message.p,
+                        "no retry: more than 60000 ms (retry_for) after its enqueue");
+    assert_int_equal(f.message.n, strlen(f.message.p));
+    job.attempt = 1;
+    assert_false(wh_outcome_is_too_late(&q, &f));
+    job.attempt = 2;
+    job.retry_for_ms = 0;
+    assert_false(wh_outcome_is_too_late(&q, &f));
+}
+
 /* The policy says 7 s; the job's time for retries decides whether that is too late. */
 static void test_retry_for(void **state)
 {
@@ -209,10 +236,15 @@ static void test_no_handler(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_success),          cmocka_unit_test(test_oversize),
-        cmocka_unit_test(test_retry_for),        cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_fail_is_for_good), cmocka_unit_test(test_snooze),
-        cmocka_unit_test(test_asked_to_stop),    cmocka_unit_test(test_no_handler),
+        cmocka_unit_test(test_success),
+        cmocka_unit_test(test_oversize),
+        cmocka_unit_test(test_too_late_to_start),
+        cmocka_unit_test(test_retry_for),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_fail_is_for_good),
+        cmocka_unit_test(test_snooze),
+        cmocka_unit_test(test_asked_to_stop),
+        cmocka_unit_test(test_no_handler),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -268,23 +268,25 @@ static void test_has_run(void **state)
         const char *meta;
         size_t n;
         bool has_run;
+        wh_errclass last_error;
     } rows[] = {
-        {M("\x93\x00\x00\x05"), false},
-        {M("\x93\x01\x00\x01"), true},
-        {M("\x93\x00\x01\x01"), true},
+        {M("\x93\x00\x00\x05"), false, WH_ERRCLASS_ERROR},
+        {M("\x93\x01\x00\x01"), true, WH_ERRCLASS_ERROR},
+        {M("\x93\x00\x01\x01"), true, WH_ERRCLASS_ERROR},
         {M("\x97\x01\x00\x01\xc2\xc2\x07\xa5"
            "crash"),
-         true},
-        {M("\x97\x01\x00\x01\xc2\xc2\x07\xaano_handler"), false},
+         true, WH_ERRCLASS_CRASH},
+        {M("\x97\x01\x00\x01\xc2\xc2\x07\xaano_handler"), false,
+         WH_ERRCLASS_NO_HANDLER},
         {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
            "\xc2\xc2\x01"),
-         true},
+         true, WH_ERRCLASS_ERROR},
         {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
            "\xc2\xc2\xc2"),
-         false},
+         false, WH_ERRCLASS_ERROR},
         {M("\xdc\x00\x12\x01\x00\x02\xc2\xc2\x07\xaano_"
            "handler\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\x01"),
-         true},
+         true, WH_ERRCLASS_NO_HANDLER},
     };
 
     for (size_t i = 0; i < LEN(rows); i++) {
@@ -295,6 +297,7 @@ static void test_has_run(void **state)
 
         assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
         assert_int_equal(job->has_run, rows[i].has_run);
+        assert_int_equal(job->last_error, rows[i].last_error);
         wh_job_free(job);
     }
 }
