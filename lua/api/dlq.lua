@@ -77,10 +77,14 @@ args.register('wh1_dlq_replay', walk(function(k, raw, f, used)
         args.fail(args.WRONG_TYPE)
     end
     local o = dlq.options(f)
-    if o.ku and o.k and (used[o.k] or not unique.is_free(k, raw, o)) then
+    if not o.ku or not o.k then
+        return true
+    end
+    local key = unique.key(k, f.org, o.k)
+    if used[key] or not unique.is_free(k, raw, f.org, o) then
         return 'taken'
     end
-    used[o.k or ''] = o.ku
+    used[key] = true
     return true
 end, function(k, now, t)
     dlq.revive(k, now, t.entry, t.raw, t.f)

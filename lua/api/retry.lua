@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_retry: ARGV id -> "pending". A scheduled job runs now; a dead, cancelled or expired one
 -- starts over with all its attempts and its key. Errors WHBADARG WHNOTFOUND WHSTATE WHBADDATA. O(log n).
-local function check_key(k, raw, o)
-    if not unique.is_free(k, raw, o) then
+local function check_key(k, raw, org, o)
+    if not unique.is_free(k, raw, org, o) then
         args.fail('WHSTATE another job has its idempotency key')
     end
 end
@@ -13,7 +13,7 @@ local function from_dlq(k, now, raw, entry)
         args.fail('WHNOTFOUND the DLQ entry of this job was removed by hand')
     end
     local f = record.fields(found[1][2])
-    check_key(k, raw, dlq.options(f))
+    check_key(k, raw, f.org, dlq.options(f))
     dlq.revive(k, now, entry, raw, f)
 end
 
@@ -33,7 +33,7 @@ end
 local function start_over(k, now, raw, old, m)
     local fresh, rec, head = meta.new(), without_deadlines(old)
     local o = head[4] or {}
-    check_key(k, raw, o)
+    check_key(k, raw, head[2], o)
     fresh[M.fence], fresh[M.next_retry_at] = m[M.fence], now
     if not m[M.queued] then
         ready.push(k, raw, rec, head, false)
@@ -45,7 +45,7 @@ local function start_over(k, now, raw, old, m)
         end
     end
     queued.change(k, head[2], 1, #rec, m[M.queued] and -1 or 0)
-    unique.take(k, raw, o)
+    unique.take(k, raw, head[2], o)
     meta.put(k, raw, fresh)
     redis.call('ZREM', k.done, raw)
     redis.call('ZREM', k.expiry, raw)

@@ -84,7 +84,7 @@ function dlq.revive(k, now, entry, raw, f)
     ready.push(k, raw, rec, head, false) -- first: it alone can fail
     queued.change(k, head[2], 1, #rec)
     redis.call('HSET', k.jobs, raw, rec)
-    unique.take(k, raw, options)
+    unique.take(k, raw, f.org, options)
     meta.put(k, raw, m)
     redis.call('XDEL', k.dlq, entry)
     event.add(k, 'replayed', raw, head)

@@ -20,6 +20,10 @@ function enqueue.settings(k, ctl)
     }
 end
 
+local function key_of(k, head)
+    return head.options.k and unique.key(k, head.org, head.options.k)
+end
+
 -- Is it a job of this call? Asked seldom, then for many.
 local function is_named(jobs, raw)
     if not jobs.names then
@@ -36,7 +40,7 @@ end
 local function meet_holder(k, jobs, job, holder)
     local h = job.head
     local conflict = h.options.kc
-    local old = conflict and unique.waiting(k, h.options.k, holder)
+    local old = conflict and unique.waiting(k, h.org, h.options.k, holder)
     if conflict == 'l' then
         job.old = old
         return
@@ -44,7 +48,7 @@ local function meet_holder(k, jobs, job, holder)
     job.existing = holder
     if old and not is_named(jobs, old.raw) then
         if not unique.same_place(old.head, h) then
-            args.fail('WHBADARG CONFLICT replace and extend need the same type, org, priority and group')
+            args.fail('WHBADARG CONFLICT replace and extend need the same type, priority and group')
         end
         if not place.is_sound(place.of(k, old.head)) then
             args.fail(args.WRONG_TYPE)
@@ -58,15 +62,15 @@ end
 local function find_existing(k, jobs)
     local ids, holders, seen, mine = {}, {}, {}, {}
     for i, job in ipairs(jobs) do
-        local key = job.head.options.k
+        local key = key_of(k, job.head)
         if key and holders[key] == nil then
-            holders[key] = redis.call('GET', k.unique_ .. key)
+            holders[key] = redis.call('GET', key)
         end
         ids[i] = job.raw or ''
     end
     local known = redis.call('HMGET', k.jobs, unpack(ids))
     for i, job in ipairs(jobs) do
-        local key = job.head.options.k
+        local key = key_of(k, job.head)
         if job.raw and (known[i] or seen[job.raw]) then
             job.existing = id.text(job.raw)
             if key and holders[key] == job.existing then
@@ -148,7 +152,7 @@ local function add_to_plan(k, now, plan, job, settings)
         plan.expiry[#plan.expiry + 1], plan.expiry[#plan.expiry + 2] = now + o.xp, raw
     end
     if o.k then
-        plan.keys[#plan.keys + 1] = { o.k, id.text(raw), o.kt or unique.ttl }
+        plan.keys[#plan.keys + 1] = { key_of(k, head), id.text(raw), o.kt or unique.ttl }
     end
 end
 
@@ -182,7 +186,7 @@ local function write_plan(k, now, plan, settings)
         redis.call('ZADD', k.expiry, unpack(plan.expiry))
     end
     for _, u in ipairs(plan.keys) do
-        redis.call('SET', k.unique_ .. u[1], u[2], 'PX', string.format('%.0f', u[3]))
+        redis.call('SET', u[1], u[2], 'PX', string.format('%.0f', u[3]))
     end
     event.count(k, 'enqueued', plan.created)
     if any then

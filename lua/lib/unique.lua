@@ -3,31 +3,37 @@
 -- taken key does (CONFLICT replace, extend, keep_last).
 local unique = { ttl = 86400000 }
 
+-- A key belongs to its org: no other org meets it. The name of an org has no colon.
+function unique.key(k, org, name)
+    return k.unique_ .. org .. ':' .. name
+end
+
 -- The job ends (or, scope 'q', is claimed): its key is free again, unless another has it.
 function unique.release(k, raw, head)
     local o = head[4]
     if not o or not o.k or not o.ku then
         return
     end
-    local key = k.unique_ .. o.k
+    local key = unique.key(k, head[2], o.k)
     if redis.pcall('GET', key) == id.text(raw) then
         redis.call('DEL', key)
     end
 end
 
 -- A job that ended starts over: may it have its key again, which it had until it ended (ku)? o: its options.
-function unique.is_free(k, raw, o)
+function unique.is_free(k, raw, org, o)
     if not o.k or not o.ku then
         return true
     end
-    local holder = redis.pcall('GET', k.unique_ .. o.k)
+    local holder = redis.pcall('GET', unique.key(k, org, o.k))
     return not holder or holder == id.text(raw)
 end
 
 -- It has it again. unique.is_free was asked.
-function unique.take(k, raw, o)
+function unique.take(k, raw, org, o)
     if o.k and o.ku then
-        redis.call('SET', k.unique_ .. o.k, id.text(raw), 'PX', string.format('%.0f', o.kt or unique.ttl))
+        local ttl = string.format('%.0f', o.kt or unique.ttl)
+        redis.call('SET', unique.key(k, org, o.k), id.text(raw), 'PX', ttl)
     end
 end
 
@@ -39,16 +45,16 @@ function unique.release_all(k, ids)
     end
 end
 
--- The job that holds a key, if it still waits: {raw, rec, head, m, due}; else nil. Reads only. A key may outlive
--- its job: one whose id came again holds only the key that its record names.
-function unique.waiting(k, key, text)
+-- The job that holds a key of an org, if it still waits: {raw, rec, head, m, due}; else nil. Reads only. A key may
+-- outlive its job: one whose id came again holds only the key that its record names.
+function unique.waiting(k, org, key, text)
     local raw = id.parse(text)
     local rec = raw and redis.call('HGET', k.jobs, raw)
     if not record.is_record(rec) then
         return nil
     end
     local head, m = record.decode(rec), meta.get(k, raw)
-    if not head[4] or head[4].k ~= key then
+    if head[2] ~= org or not head[4] or head[4].k ~= key then
         return nil
     end
     local status, due = view.status(k, raw, m)
@@ -103,7 +109,7 @@ function unique.replace(k, now, old, job)
         if old.due and o.dl and o.dl > 0 then
             delay.add(k, old.raw, now + o.dl)
         end
-        redis.call('PEXPIRE', k.unique_ .. o.k, string.format('%.0f', o.kt or unique.ttl))
+        redis.call('PEXPIRE', unique.key(k, h.org, o.k), string.format('%.0f', o.kt or unique.ttl))
     end
     job.existing, job.reply = id.text(old.raw), o.kc == 'e' and 'extended' or 'replaced'
 end

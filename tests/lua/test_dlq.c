@@ -246,7 +246,7 @@ static void dies(unsigned n)
 
 static void holder_is(unsigned n)
 {
-    redisReply *r = wh_lc_cmd("GET " WH_LC_P ":unique:k");
+    redisReply *r = wh_lc_cmd("GET " WH_LC_P ":unique:default:k");
 
     assert_string_equal(r->type == REDIS_REPLY_STRING ? r->str : "nobody",
                         n > 0 ? wh_lc_id(n) : "nobody");
@@ -263,7 +263,7 @@ static void a_replayed_job_has_its_key_again(void **state)
     wh_lc_field(1, "idempotency_key", "k");
     walk("wh1_dlq_replay", "- 10", 1, 1);
     holder_is(1);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k"), 1, 5000);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:default:k"), 1, 5000);
     wh_lc_field(1, "max_attempts", "3");
     wh_lc_field(1, "retry_for_ms", NULL); /* starts over, without the bound */
     redisReply *r = wh_lc_call("wh1_enqueue", "mail p KEY k UNIQUE done");
@@ -330,7 +330,8 @@ static void a_key_by_time_hinders_nobody(void **state)
     wh_lc_worker("w");
     wh_lc_enqueue(1, "KEY k");
     dies(1);
-    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":unique:k")); /* its time is over */
+    freeReplyObject(
+        wh_lc_cmd("DEL " WH_LC_P ":unique:default:k")); /* its time is over */
     wh_lc_enqueue(2, "KEY k");
     walk("wh1_dlq_replay", "- 10", 1, 1);
     holder_is(2);

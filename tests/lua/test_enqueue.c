@@ -55,7 +55,7 @@ static void keeps_every_option(void **state)
     wh_lc_field(1, "traceparent", "00-aa-bb-01");
     wh_lc_field(1, "payload", "p1");
     wh_lc_field(1, "attempts", "0");
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k/{1}"), 2999000000,
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:acme:k/{1}"), 2999000000,
                     3000000000);
     wh_lc_audit();
 }

@@ -101,7 +101,7 @@ static void one_key_one_job_within_a_batch(void **state)
     assert_string_equal(r->element[3]->str, wh_lc_id(1));
     freeReplyObject(r);
     wh_lc_status(2, NULL);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k1"), 86000000, 86400000);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:acme:k1"), 86000000, 86400000);
     wh_lc_audit();
 }
 

@@ -18,9 +18,9 @@ static const char *const needed[] = {
     "ring", "delayed", "expiry", "workers", "idle", "done",   "dlq",    "events",
     "left", "parked",  "cronat", "cron",    "load", "types",  "queued", "limits"};
 /* One worker, job or org only. */
-static const char *const partial[] = {"ready:acme:5", "run:w",   "run:lost",
-                                      "command:w",    "bell:w",  "bell:scheduler",
-                                      "log",          "unique:k"};
+static const char *const partial[] = {"ready:acme:5", "run:w",        "run:lost",
+                                      "command:w",    "bell:w",       "bell:scheduler",
+                                      "log",          "unique:acme:k"};
 
 struct change {
     const char *fn;
@@ -145,7 +145,7 @@ static void key_of(const char *name, char *key, size_t size)
 
 static void poison(const char *key)
 {
-    /* P:unique:k is a string by nature */
+    /* P:unique:acme:k is a string by nature */
     int string = strstr(key, ":unique:") != NULL;
 
     freeReplyObject(wh_lc_cmd("DEL %s", key));

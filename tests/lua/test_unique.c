@@ -43,7 +43,7 @@ static void put(unsigned n, const char *payload, const char *options,
 
 static bool key_is_taken(void)
 {
-    return wh_lc_count("EXISTS " WH_LC_P ":unique:k") == 1;
+    return wh_lc_count("EXISTS " WH_LC_P ":unique:default:k") == 1;
 }
 
 static void a_key_is_taken_for_its_time(void **state)
@@ -56,7 +56,7 @@ static void a_key_is_taken_for_its_time(void **state)
     put(2, "p", "UNIQUE ttl", "existing", 1);
     wh_lc_done("w", 1, 1, true);
     put(2, "p", "UNIQUE done", "existing", 1); /* the first one's word counts */
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k"), 1, 5000);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:default:k"), 1, 5000);
     wh_lc_status(2, NULL);
     wh_lc_audit();
 }
@@ -65,7 +65,8 @@ static void default_time_is_a_day(void **state)
 {
     (void)state;
     put(1, "p", "", "created", 1);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k"), 86390000, 86400000);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:default:k"), 86390000,
+                    86400000);
 }
 
 /* However it ends. */
@@ -174,7 +175,7 @@ static void a_key_of_another_job_stays(void **state)
     wh_lc_worker("w");
     put(1, "p", "UNIQUE done", "created", 1);
     wh_lc_claim("w", 1, "1");
-    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":unique:k"));
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":unique:default:k"));
     put(2, "p", "UNIQUE done", "created", 2);
     wh_lc_done("w", 1, 1, true);
     put(3, "p", "", "existing", 2);
@@ -257,7 +258,7 @@ static void extend_puts_a_delayed_job_off(void **state)
         wh_lc_claim("w", 1, "");
         put(2, "v2", "DELAY 1000 KEYTTL 700000 CONFLICT extend", "extended", 1);
     }
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:k"), 600000, 700000);
+    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":unique:default:k"), 600000, 700000);
     wh_lc_advance(1000);
     wh_lc_claim("w", 1, "1");
     payload_is(1, "v2");
@@ -330,17 +331,44 @@ static void a_running_job_is_not_touched(void **state)
     wh_lc_audit();
 }
 
+/* In every state of the other org's job, whatever CONFLICT says. */
+static void a_key_belongs_to_its_org(void **state)
+{
+    static const char *const how[] = {"keep", "replace", "extend", "keep_last"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        char options[64];
+
+        wh_lc_reset(NULL);
+        put(1, "v1", "ORG acme UNIQUE done", "created", 1);
+        snprintf(options, sizeof options, "ORG other UNIQUE done CONFLICT %s", how[i]);
+        put(2, "v2", options, "created", 2);
+        put(3, "v3", "ORG acme", "existing", 1);
+        put(3, "v3", "ORG other", "existing", 2);
+        wh_lc_status(1, "pending");
+        payload_is(1, "v1");
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(2));
+        put(3, "v3", "ORG acme", "existing", 1);
+        put(3, "v3", options, "created", 3);
+        wh_lc_error("WHSTATE", "wh1_retry", "%s", wh_lc_id(2));
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(3));
+        wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(2));
+        put(4, "v4", "ORG other", "existing", 2);
+        wh_lc_audit();
+    }
+}
+
 static void replace_needs_the_same_place(void **state)
 {
-    static const char *const other[] = {"ORG other", "PRIORITY 6", "GROUP g"};
+    static const char *const other[] = {"PRIORITY 6", "GROUP g"};
 
     (void)state;
     put(1, "p", "", "created", 1);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         wh_lc_error("WHBADARG", "wh1_enqueue",
-                    i == 0   ? "mail p KEY k CONFLICT replace ORG other ID %s"
-                    : i == 1 ? "mail p KEY k CONFLICT extend PRIORITY 6 ID %s"
-                             : "mail p KEY k CONFLICT replace GROUP g ID %s",
+                    i == 0 ? "mail p KEY k CONFLICT extend PRIORITY 6 ID %s"
+                           : "mail p KEY k CONFLICT replace GROUP g ID %s",
                     wh_lc_id(2));
         put(2, "p", other[i], "existing", 1); /* keep does not mind */
     }
@@ -398,7 +426,7 @@ static void a_key_of_an_earlier_job_of_the_id_changes_nothing(void **state)
     wh_lc_audit();
     wh_lc_claim("w", 2, "1 2");
     wh_lc_done("w", 1, 1, true);
-    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":unique:other"), 0);
+    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":unique:default:other"), 0);
 }
 
 static void bad_words_are_refused(void **state)
@@ -432,6 +460,7 @@ int main(void)
         WH_LC_TEST(keep_last_takes_the_place_of_the_first),
         WH_LC_TEST(keep_last_with_nothing_kept),
         WH_LC_TEST(a_running_job_is_not_touched),
+        WH_LC_TEST(a_key_belongs_to_its_org),
         WH_LC_TEST(replace_needs_the_same_place),
         WH_LC_TEST(replace_under_order_of_deadline),
         WH_LC_TEST(set_aside_jobs_are_replaced_too),

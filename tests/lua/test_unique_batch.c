@@ -126,7 +126,7 @@ static void a_repeated_batch_does_not_replace_by_an_old_key(void **state)
     (void)state;
     wh_lc_worker("w");
     wh_lc_ok("wh1_configure", "keep_count 0");
-    wh_lc_enqueue(1, "KEY k");
+    wh_lc_enqueue(1, "ORG o KEY k");
     wh_lc_claim("w", 1, "1");
     wh_lc_done("w", 1, 1, true);
     wh_lc_status(1, NULL);

@@ -18,9 +18,7 @@ void wh_lm_init(struct wh_lm *m, long long now)
         m->expiry[i] = -1;
         m->job[i].key = -1;
     }
-    for (int i = 0; i < WH_LM_KEYS; i++) {
-        m->key_holder[i] = -1;
-    }
+    memset(m->key_holder, -1, sizeof m->key_holder);
 }
 
 bool wh_lm_live(const struct wh_lm *m, unsigned worker)
@@ -109,8 +107,9 @@ void wh_lm_release_key(struct wh_lm *m, unsigned n)
 {
     const struct wh_lm_job *j = &m->job[n];
 
-    if (j->key >= 0 && j->unique != WH_LM_BY_TTL && m->key_holder[j->key] == (int)n) {
-        m->key_holder[j->key] = -1;
+    if (j->key >= 0 && j->unique != WH_LM_BY_TTL &&
+        m->key_holder[j->org][j->key] == (int)n) {
+        m->key_holder[j->org][j->key] = -1;
     }
 }
 
@@ -303,8 +302,9 @@ static bool is_key_taken(const struct wh_lm *m, unsigned n)
 {
     const struct wh_lm_job *j = &m->job[n];
 
-    return j->key >= 0 && j->unique != WH_LM_BY_TTL && m->key_holder[j->key] >= 0 &&
-           m->key_holder[j->key] != (int)n;
+    return j->key >= 0 && j->unique != WH_LM_BY_TTL &&
+           m->key_holder[j->org][j->key] >= 0 &&
+           m->key_holder[j->org][j->key] != (int)n;
 }
 
 static void take_key(struct wh_lm *m, unsigned n)
@@ -312,7 +312,7 @@ static void take_key(struct wh_lm *m, unsigned n)
     const struct wh_lm_job *j = &m->job[n];
 
     if (j->key >= 0 && j->unique != WH_LM_BY_TTL) {
-        m->key_holder[j->key] = (int)n;
+        m->key_holder[j->org][j->key] = (int)n;
     }
 }
 
@@ -387,7 +387,7 @@ static void walk(struct wh_lm *m, struct wh_lm_walk *w,
                  void (*act)(struct wh_lm *, unsigned))
 {
     unsigned todo[WH_LM_JOBS];
-    bool used[WH_LM_KEYS] = {false}; /* by those before */
+    bool used[WH_LM_ORGS][WH_LM_KEYS] = {{false}}; /* by those before */
 
     w->seen = w->matched = w->taken = 0;
     for (unsigned i = w->from; i < m->n_dlq && w->seen < w->limit; i++, w->seen++) {
@@ -395,12 +395,12 @@ static void walk(struct wh_lm *m, struct wh_lm_walk *w,
         if ((w->org < 0 || j->org == (unsigned)w->org) &&
             (w->category < 0 || j->category == (unsigned)w->category)) {
             bool needs_key = act == revive && j->key >= 0 && j->unique != WH_LM_BY_TTL;
-            if (needs_key && (used[j->key] || is_key_taken(m, m->dlq[i]))) {
+            if (needs_key && (used[j->org][j->key] || is_key_taken(m, m->dlq[i]))) {
                 w->taken++;
                 continue;
             }
             if (needs_key) {
-                used[j->key] = true;
+                used[j->org][j->key] = true;
             }
             todo[w->matched++] = m->dlq[i];
         }

@@ -159,7 +159,7 @@ struct wh_lm {
     struct wh_lm_worker worker[WH_LM_WORKERS];
     struct wh_lm_cron cron[WH_LM_CRONS];
     unsigned dlq[WH_LM_JOBS], n_dlq;
-    int key_holder[WH_LM_KEYS]; /* -1: free */
+    int key_holder[WH_LM_ORGS][WH_LM_KEYS]; /* -1: free */
     long long stat[WH_LM_STATS];
     /* Which of too many claims a bounded recover ended is Redis' choice: asked for. */
     bool (*still_held)(unsigned worker, unsigned n, unsigned fence);

@@ -63,7 +63,7 @@ static bool waits(const struct wh_lm *m, int n)
 static bool may_change(const struct wh_lm *m, const struct wh_lm_new *s, int holder)
 {
     return s->conflict != WH_LM_KEEP && waits(m, holder) &&
-           m->job[holder].key == s->key;
+           m->job[holder].org == s->org && m->job[holder].key == s->key;
 }
 
 /* The key is taken since before this call. is_named: by a job that the call names. False: replace
@@ -93,7 +93,7 @@ static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs,
                           unsigned count)
 {
     bool seen[WH_LM_JOBS] = {false}, named[WH_LM_JOBS] = {false};
-    int mine[WH_LM_KEYS];
+    int mine[WH_LM_ORGS][WH_LM_KEYS];
 
     memset(mine, -1, sizeof mine);
     for (unsigned i = 0; i < count; i++) {
@@ -106,21 +106,22 @@ static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs,
         if (m->job[s->n].state != WH_LM_NONE || seen[s->n]) {
             s->reply = WH_LM_EXISTING;
             s->existing = s->n;
-            if (s->key >= 0 && mine[s->key] < 0 && m->key_holder[s->key] == (int)s->n) {
-                mine[s->key] = (int)s->n; /* the call is repeated */
+            if (s->key >= 0 && mine[s->org][s->key] < 0 &&
+                m->key_holder[s->org][s->key] == (int)s->n) {
+                mine[s->org][s->key] = (int)s->n; /* the call is repeated */
             }
-        } else if (s->key >= 0 && mine[s->key] >= 0) {
+        } else if (s->key >= 0 && mine[s->org][s->key] >= 0) {
             s->reply = WH_LM_EXISTING; /* by an earlier job of this call */
-            s->existing = (unsigned)mine[s->key];
-        } else if (s->key >= 0 && m->key_holder[s->key] >= 0 &&
-                   !meet_holder(m, s, m->key_holder[s->key],
-                                named[m->key_holder[s->key]])) {
+            s->existing = (unsigned)mine[s->org][s->key];
+        } else if (s->key >= 0 && m->key_holder[s->org][s->key] >= 0 &&
+                   !meet_holder(m, s, m->key_holder[s->org][s->key],
+                                named[m->key_holder[s->org][s->key]])) {
             return false;
         }
         if (s->reply == WH_LM_CREATED) {
             seen[s->n] = true;
             if (s->key >= 0) {
-                mine[s->key] = (int)s->n;
+                mine[s->org][s->key] = (int)s->n;
             }
         }
     }
@@ -247,7 +248,7 @@ static void create(struct wh_lm *m, const struct wh_lm_new *s)
     describe(m, s->n, s, deadline_of(m, s));
     j->enqueued_at = m->now;
     if (s->key >= 0) {
-        m->key_holder[s->key] = (int)s->n;
+        m->key_holder[s->org][s->key] = (int)s->n;
     }
     if (s->expires_ms > 0) {
         m->expiry[s->n] = m->now + s->expires_ms;

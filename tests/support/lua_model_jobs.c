@@ -31,8 +31,11 @@ static void choose_key(struct wh_lmr *run, struct wh_lm_new *s)
 /* Often what the key's job is, since only the like may replace it. */
 static void resemble(struct wh_lmr *run, struct wh_lm_new *s)
 {
-    int holder = run->m.key_holder[s->key];
+    int holder = -1;
 
+    for (unsigned i = 0; i < WH_LM_ORGS && holder < 0; i++) {
+        holder = run->m.key_holder[(s->org + i) % WH_LM_ORGS][s->key];
+    }
     if (holder >= 0 && wh_lmr_chance(run, 80)) {
         const struct wh_lm_job *j = &run->m.job[holder];
         s->org = j->org;
@@ -258,7 +261,7 @@ static void note_batch(struct wh_lmr *run, const struct wh_lm_new *specs,
         if (s->key >= 0) {
             at += (size_t)snprintf(keyed + at, sizeof keyed - at, ", %u k%d/%d of %d",
                                    s->n, s->key, (int)s->conflict,
-                                   run->m.key_holder[s->key]);
+                                   run->m.key_holder[s->org][s->key]);
         }
     }
     wh_lmr_note(run, "enqueue_batch of %u%s", count, keyed);

@@ -443,18 +443,33 @@ static void check_dlq(const struct wh_lmr *r)
     freeReplyObject(entries);
 }
 
+static void check_key(const struct wh_lmr *r, unsigned org, int key)
+{
+    redisReply *v = wh_lc_cmd("GET " WH_LC_P ":unique:o%02u:k%d", org, key);
+    int holder = r->m.key_holder[org][key];
+
+    if (v->type == REDIS_REPLY_NIL || strcmp(v->str, wh_lc_id((unsigned)holder)) != 0) {
+        fail_msg("key %d of org %u is of %s, the model says %d", key, org,
+                 v->str != NULL ? v->str : "nobody", holder);
+    }
+    freeReplyObject(v);
+}
+
 static void check_keys(const struct wh_lmr *r)
 {
-    for (int key = 0; key < WH_LM_KEYS; key++) {
-        redisReply *v = wh_lc_cmd("GET " WH_LC_P ":unique:k%d", key);
-        int holder = r->m.key_holder[key];
-        if ((holder < 0) != (v->type == REDIS_REPLY_NIL) ||
-            (holder >= 0 && strcmp(v->str, wh_lc_id((unsigned)holder)) != 0)) {
-            fail_msg("key %d is of %s, the model says %d", key,
-                     v->str != NULL ? v->str : "nobody", holder);
+    redisReply *taken = wh_lc_cmd("KEYS " WH_LC_P ":unique:*");
+    size_t n = 0;
+
+    for (unsigned org = 0; org < WH_LM_ORGS; org++) {
+        for (int key = 0; key < WH_LM_KEYS; key++) {
+            if (r->m.key_holder[org][key] >= 0) {
+                check_key(r, org, key);
+                n++;
+            }
         }
-        freeReplyObject(v);
     }
+    assert_int_equal(taken->elements, n);
+    freeReplyObject(taken);
 }
 
 void wh_lmr_check_all(const struct wh_lmr *r)
