@@ -24,20 +24,9 @@ local function key_of(k, head)
     return head.options.k and unique.key(k, head.org, head.options.k)
 end
 
--- Is it a job of this call? Asked seldom, then for many.
-local function is_named(jobs, raw)
-    if not jobs.names then
-        jobs.names = {}
-        for _, job in ipairs(jobs) do
-            jobs.names[job.raw or ''] = true
-        end
-    end
-    return jobs.names[raw]
-end
-
 -- What to do with a job whose key is taken: leaves job.existing (an id text) when it creates nothing,
--- job.old when it changes or supersedes that job. A job of the same call stays as it is: the call may be repeated.
-local function meet_holder(k, jobs, job, holder)
+-- job.old when it changes or supersedes that job.
+local function meet_holder(k, job, holder)
     local h = job.head
     local conflict = h.options.kc
     local old = conflict and unique.waiting(k, h.org, h.options.k, holder)
@@ -46,7 +35,7 @@ local function meet_holder(k, jobs, job, holder)
         return
     end
     job.existing = holder
-    if old and not is_named(jobs, old.raw) then
+    if old then
         if not unique.same_place(old.head, h) then
             args.fail('WHBADARG CONFLICT replace and extend need the same type, priority and group')
         end
@@ -57,39 +46,52 @@ local function meet_holder(k, jobs, job, holder)
     end
 end
 
--- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
--- one without raw is a new one, its id is made once nothing refuses the call any more.
-local function find_existing(k, jobs)
-    local ids, holders, seen, mine = {}, {}, {}, {}
+-- The ids of the jobs, '' for none. Of those of one key one counts, the same however often the call is made: the
+-- last one that does not keep what is there, else the first. Fills job.key and job.chosen, that one.
+local function choose(k, jobs)
+    local ids, chosen = {}, {}
     for i, job in ipairs(jobs) do
-        local key = key_of(k, job.head)
-        if key and holders[key] == nil then
-            holders[key] = redis.call('GET', key)
+        ids[i], job.key = job.raw or '', key_of(k, job.head)
+        if job.key and (not chosen[job.key] or job.head.options.kc) then
+            chosen[job.key] = job
         end
-        ids[i] = job.raw or ''
     end
+    for _, job in ipairs(jobs) do
+        job.chosen = job.key and chosen[job.key] or job
+    end
+    return ids
+end
+
+-- Those that do not count: job.existing says who has their key in the end.
+local function follow_chosen(jobs, holders)
+    for _, job in ipairs(jobs) do
+        local c = job.chosen
+        if c ~= job and not job.existing then
+            job.existing = c.existing and (holders[job.key] or c.existing) or id.text(c.raw)
+        end
+    end
+end
+
+-- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
+-- a single one may be without raw, its id is made once nothing refuses the call any more.
+local function find_existing(k, jobs)
+    local ids, holders, seen = choose(k, jobs), {}, {}
     local known = redis.call('HMGET', k.jobs, unpack(ids))
     for i, job in ipairs(jobs) do
-        local key = key_of(k, job.head)
+        local key, counts = job.key, job.chosen == job
+        if key and counts then
+            holders[key] = redis.call('GET', key)
+        end
         if job.raw and (known[i] or seen[job.raw]) then
             job.existing = id.text(job.raw)
-            if key and holders[key] == job.existing then
-                mine[key] = true -- this call is repeated
-            end
-        elseif key then
-            if holders[key] and not mine[key] then
-                meet_holder(k, jobs, job, holders[key])
-            elseif holders[key] then
-                job.existing = holders[key] -- by an earlier job of this call
-            end
-            if not job.existing then
-                holders[key], mine[key] = job.raw and id.text(job.raw), true
-            end
+        elseif key and counts and holders[key] then
+            meet_holder(k, job, holders[key])
         end
-        if job.raw and not job.existing then
+        if job.raw and counts and not job.existing then
             seen[job.raw] = true
         end
     end
+    follow_chosen(jobs, holders)
 end
 
 -- The head as it is stored: with by_deadline, a job that expires says so.
@@ -152,7 +154,7 @@ local function add_to_plan(k, now, plan, job, settings)
         plan.expiry[#plan.expiry + 1], plan.expiry[#plan.expiry + 2] = now + o.xp, raw
     end
     if o.k then
-        plan.keys[#plan.keys + 1] = { key_of(k, head), id.text(raw), o.kt or unique.ttl }
+        plan.keys[#plan.keys + 1] = { job.key, id.text(raw), o.kt or unique.ttl }
     end
 end
 
@@ -224,7 +226,7 @@ local function change_old(k, now, jobs, settings)
     for _, job in ipairs(jobs) do
         if job.old and job.existing then
             unique.replace(k, now, job.old, job)
-        elseif job.old then -- the last one of its key in this call
+        elseif job.old then
             unique.supersede(k, now, job.old, settings.keep)
         end
     end

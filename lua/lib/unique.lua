@@ -91,15 +91,14 @@ end
 function unique.replace(k, now, old, job)
     local h = job.head
     local o = h.options
-    local before = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
-    local enqueued = record.enqueued_at(before)
+    local enqueued = record.enqueued_at(old.rec)
     local options, bytes = new_options(old.head, h, math.max(now - enqueued, 0))
-    local rec = string.sub(before, 1, record.stamp_len) .. bytes .. job.payload
+    local rec = string.sub(old.rec, 1, record.stamp_len) .. bytes .. job.payload
     redis.call('HSET', k.jobs, old.raw, rec)
     if not old.due then
         ready.move(k, old.raw, rec, old.head)
     end
-    queued.change(k, h.org, 0, #rec - #before, 0)
+    queued.change(k, h.org, 0, #rec - #old.rec, 0)
     if options.xp then
         redis.call('ZADD', k.expiry, enqueued + options.xp, old.raw)
     else
@@ -116,9 +115,8 @@ end
 
 -- The waiting job makes room for the new one.
 function unique.supersede(k, now, old, keep)
-    local rec = redis.call('HGET', k.jobs, old.raw) -- another job of this call may have changed it
     redis.call('ZREM', k.delayed, old.raw)
-    queued.change(k, old.head[2], -1, -#rec, old.due and 0 or 1)
+    queued.change(k, old.head[2], -1, -#old.rec, old.due and 0 or 1)
     done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
     if not old.due then
         group.look_again(k, now, old.head)

@@ -66,14 +66,11 @@ static bool may_change(const struct wh_lm *m, const struct wh_lm_new *s, int hol
            m->job[holder].org == s->org && m->job[holder].key == s->key;
 }
 
-/* The key is taken since before this call. is_named: by a job that the call names. False: replace
- * at another place. */
-static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder,
-                        bool is_named)
+/* The key is taken. False: replace at another place. */
+static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder)
 {
     const struct wh_lm_job *j = &m->job[holder];
-    bool old =
-        may_change(m, s, holder) && (s->conflict == WH_LM_KEEP_LAST || !is_named);
+    bool old = may_change(m, s, holder);
 
     s->old = old ? holder : -1;
     if (s->conflict == WH_LM_KEEP_LAST) {
@@ -89,40 +86,52 @@ static bool meet_holder(const struct wh_lm *m, struct wh_lm_new *s, int holder,
            j->group == s->group;
 }
 
+/* Of the jobs of a call with the key of job i one counts: the last one that does not keep what is
+ * there, else the first. */
+static unsigned chosen(const struct wh_lm_new *specs, unsigned count, unsigned i)
+{
+    int first = -1, last = -1;
+
+    for (unsigned c = 0; c < count && specs[i].key >= 0; c++) {
+        if (specs[c].key == specs[i].key && specs[c].org == specs[i].org) {
+            first = first < 0 ? (int)c : first;
+            last = specs[c].conflict != WH_LM_KEEP ? (int)c : last;
+        }
+    }
+    return last >= 0 ? (unsigned)last : first >= 0 ? (unsigned)first : i;
+}
+
 static bool find_existing(const struct wh_lm *m, struct wh_lm_new *specs,
                           unsigned count)
 {
-    bool seen[WH_LM_JOBS] = {false}, named[WH_LM_JOBS] = {false};
-    int mine[WH_LM_ORGS][WH_LM_KEYS];
+    bool seen[WH_LM_JOBS] = {false}, is_known[WH_LM_BATCH] = {false};
 
-    memset(mine, -1, sizeof mine);
-    for (unsigned i = 0; i < count; i++) {
-        named[specs[i].n] = true;
-    }
     for (unsigned i = 0; i < count; i++) {
         struct wh_lm_new *s = &specs[i];
+        int holder = s->key >= 0 ? m->key_holder[s->org][s->key] : -1;
+
         s->reply = WH_LM_CREATED;
         s->old = -1;
-        if (m->job[s->n].state != WH_LM_NONE || seen[s->n]) {
+        is_known[i] = m->job[s->n].state != WH_LM_NONE || seen[s->n];
+        if (is_known[i]) {
             s->reply = WH_LM_EXISTING;
             s->existing = s->n;
-            if (s->key >= 0 && mine[s->org][s->key] < 0 &&
-                m->key_holder[s->org][s->key] == (int)s->n) {
-                mine[s->org][s->key] = (int)s->n; /* the call is repeated */
+        } else if (chosen(specs, count, i) == i) {
+            if (holder >= 0 && !meet_holder(m, s, holder)) {
+                return false;
             }
-        } else if (s->key >= 0 && mine[s->org][s->key] >= 0) {
-            s->reply = WH_LM_EXISTING; /* by an earlier job of this call */
-            s->existing = (unsigned)mine[s->org][s->key];
-        } else if (s->key >= 0 && m->key_holder[s->org][s->key] >= 0 &&
-                   !meet_holder(m, s, m->key_holder[s->org][s->key],
-                                named[m->key_holder[s->org][s->key]])) {
-            return false;
+            seen[s->n] = s->reply == WH_LM_CREATED;
         }
-        if (s->reply == WH_LM_CREATED) {
-            seen[s->n] = true;
-            if (s->key >= 0) {
-                mine[s->org][s->key] = (int)s->n;
-            }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const struct wh_lm_new *c = &specs[chosen(specs, count, i)];
+
+        if (c != &specs[i] && !is_known[i]) {
+            int holder = m->key_holder[c->org][c->key];
+            bool is_new = c->reply == WH_LM_CREATED;
+
+            specs[i].reply = WH_LM_EXISTING;
+            specs[i].existing = is_new || holder < 0 ? c->n : (unsigned)holder;
         }
     }
     return true;
