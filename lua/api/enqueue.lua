@@ -50,7 +50,7 @@ local function head_of(argv, found, settings)
         head[4] = o
     end
     local h = record.check(head)
-    h.bytes = record.pack_head(head)
+    h.bytes, h.inherits = record.pack_head(head), not found.PRIORITY
     return h
 end
 

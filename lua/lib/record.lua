@@ -208,10 +208,11 @@ function record.parse_head(bytes)
     return h
 end
 
--- A head without a priority, with this one (0 to 9).
+-- A head without a priority, with this one (0 to 9), and that it is not its own (inherits).
 function record.at_level(h, priority)
     if not h.at[priority] then
         h.at[priority] = checked({ h.head[1], h.head[2], priority, h.head[4] })
+        h.at[priority].inherits = true
     end
     return h.at[priority]
 end

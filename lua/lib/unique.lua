@@ -64,17 +64,19 @@ function unique.waiting(k, org, key, text)
     return { raw = raw, rec = rec, head = head, m = m, due = due }
 end
 
--- The same place: what is replaced keeps it.
+-- The same place: what is replaced keeps it. A head that names no priority fits any: what its type has by default
+-- may have changed since.
 function unique.same_place(old, h)
     local o = old[4] or {}
-    return old[1] == h.type and old[2] == h.org and old[3] == tonumber(h.level) and o.g == h.options.g
+    local level_fits = h.inherits or old[3] == tonumber(h.level)
+    return old[1] == h.type and old[2] == h.org and level_fits and o.g == h.options.g
 end
 
--- The new head of a job that keeps its place: by deadline or by arrival, as it was. Its times count from now,
--- those of a record from its enqueue: later by `age`.
+-- The new head of a job that keeps its place: its priority, by deadline or by arrival, as it was. Its times count
+-- from now, those of a record from its enqueue: later by `age`.
 local function new_options(old, h, age)
     local o, eo = h.options, old[4] and old[4].eo
-    if o.eo == eo and not o.xp and not o.rf then
+    if o.eo == eo and old[3] == tonumber(h.level) and not o.xp and not o.rf then
         return o, h.bytes
     end
     local options = {}

@@ -4,6 +4,7 @@
  * already; and a batch that is repeated after a lost reply changes nothing.
  */
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_load.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -286,6 +287,49 @@ static void a_call_repeated_after_its_job_ran_creates_nothing(void **state)
     wh_lc_status(2, "completed");
 }
 
+/* One job more in org o, without a priority of its own. */
+static void add_inheriting(struct wh_lc_args *a, unsigned n, char how,
+                           const char *payload)
+{
+    char head[64];
+    int len = snprintf(head, sizeof head,
+                       "\x94\xa4mail\xa1o\xc0\x82\xa1k\xa1k\xa2kc\xa1%c", how);
+
+    wh_lc_add(a, wh_lc_raw(n), 16);
+    wh_lc_add(a, head, (size_t)len);
+    wh_lc_add_text(a, "%s", payload);
+}
+
+/* What the type has by default may change while the job waits. */
+static void replace_without_a_priority_keeps_that_of_the_job(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    wh_lc_worker("w");
+    add_inheriting(&a, 1, 'r', "v1");
+    must_create(&a, 1);
+    wh_ll_set("priority:type/mail", "8");
+    wh_lc_enqueue(9, "ORG o");
+    add_inheriting(&a, 2, 'r', "v2");
+    must_create(&a, 0);
+    wh_lc_field(1, "payload", "v2");
+    add_inheriting(&a, 2, 'e', "v3 and more");
+    must_create(&a, 0);
+    wh_lc_field(1, "payload", "v3 and more");
+    wh_lc_error("WHBADARG", "wh1_enqueue",
+                "mail p ORG o KEY k CONFLICT replace PRIORITY 8");
+    wh_lc_ok("wh1_enqueue", "mail v4 ORG o KEY k CONFLICT replace");
+    wh_lc_field(1, "payload", "v4");
+    wh_lc_field(1, "priority", "5");
+    wh_lc_audit();
+    add_inheriting(&a, 2, 'l', "v5"); /* a new one */
+    must_create(&a, 1);
+    wh_lc_field(2, "priority", "8");
+    wh_lc_claim("w", 5, "9 2");
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +338,7 @@ int main(void)
         WH_LC_TEST(a_repeated_batch_does_not_replace_its_own_job),
         WH_LC_TEST(a_repeated_batch_does_not_replace_by_an_old_key),
         WH_LC_TEST(a_known_job_of_the_call_is_no_newer_state),
+        WH_LC_TEST(replace_without_a_priority_keeps_that_of_the_job),
         WH_LC_TEST(the_newest_state_counts),
         WH_LC_TEST(the_newest_state_counts_across_calls),
         WH_LC_TEST(a_call_repeated_after_its_job_ran_creates_nothing),
