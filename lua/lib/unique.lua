@@ -45,8 +45,8 @@ function unique.release_all(k, ids)
     end
 end
 
--- The job that holds a key of an org, if it still waits: {raw, rec, head, m, due}; else nil. Reads only. A key may
--- outlive its job: one whose id came again holds only the key that its record names.
+-- The job that holds a key of an org, if it waits and never ran: {raw, rec, head, m, due}; else nil. Reads only. A
+-- key may outlive its job: one whose id came again holds only the key that its record names.
 function unique.waiting(k, org, key, text)
     local raw = id.parse(text)
     local rec = raw and redis.call('HGET', k.jobs, raw)
@@ -58,7 +58,7 @@ function unique.waiting(k, org, key, text)
         return nil
     end
     local status, due = view.status(k, raw, m)
-    if status ~= 'pending' and status ~= 'scheduled' then
+    if (status ~= 'pending' and status ~= 'scheduled') or meta.has_run(m) then
         return nil
     end
     return { raw = raw, rec = rec, head = head, m = m, due = due }

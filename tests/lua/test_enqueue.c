@@ -289,6 +289,18 @@ static void a_bell_never_rings_for_a_lost_worker(void **state)
     assert_int_equal(wh_lc_count("LLEN " WH_LC_P ":bell:w2"), 1);
 }
 
+static void bad_words_of_keys_are_refused(void **state)
+{
+    (void)state;
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p KEY k UNIQUE forever");
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p KEY k CONFLICT maybe");
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p KEY k UNIQUE done UNIQUE done");
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p KEY k KEYTTL 0");
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p KEY %s", "with blank");
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p KEY %s", "");
+    wh_lc_error("WHBADARG", "wh1_enqueue", "mail p RETRYFOR 0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +317,7 @@ int main(void)
         WH_LC_TEST(a_full_redis_refuses_new_work_only),
         WH_LC_TEST(wakes_one_idle_worker),
         WH_LC_TEST(a_bell_never_rings_for_a_lost_worker),
+        WH_LC_TEST(bad_words_of_keys_are_refused),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

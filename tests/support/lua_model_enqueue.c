@@ -58,11 +58,16 @@ static bool waits(const struct wh_lm *m, int n)
            (m->job[n].state == WH_LM_READY || m->job[n].state == WH_LM_DELAYED);
 }
 
-/* May another job with its key change it? Not one that waits under another key: its id was used
+static bool has_run(const struct wh_lm_job *j)
+{
+    return j->started || j->recoveries > 0;
+}
+
+/* May another job with its key change it? Not one that ran, nor one that waits under another key: its id was used
  * before by a job whose key is still taken. */
 static bool may_change(const struct wh_lm *m, const struct wh_lm_new *s, int holder)
 {
-    return s->conflict != WH_LM_KEEP && waits(m, holder) &&
+    return s->conflict != WH_LM_KEEP && waits(m, holder) && !has_run(&m->job[holder]) &&
            m->job[holder].org == s->org && m->job[holder].key == s->key;
 }
 
