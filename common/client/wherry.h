@@ -160,7 +160,7 @@ typedef struct wh_client_job {
     int64_t delay_ms;
     int64_t timeout_ms; /* 0: the worker's setting */
     int64_t expires_ms; /* not started that long after the enqueue: it expires */
-    const char *key;    /* idempotency key: 1 to 256 printable characters */
+    const char *key;    /* idempotency key of its org: 1 to 256 printable characters */
     int64_t key_ttl_ms; /* 0: a day */
     const char *entity_type, *entity_id;
     const char *traceparent;
