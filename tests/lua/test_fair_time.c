@@ -396,6 +396,23 @@ static void a_new_weight_counts_at_once(void **state)
     wh_lc_audit();
 }
 
+/* A weight that was a mistake leaves no lead behind that the org has to wait for. */
+static void a_corrected_weight_starves_nobody(void **state)
+{
+    struct fleet f = {
+        .org = {"a", "b"}, .type = {"t", "t"}, .run_ms = {50, 50}, .depth = {100, 100}};
+
+    (void)state;
+    wh_lc_text("OK", "wh1_weight", "a 0.001");
+    start(&f);
+    run_for(&f, 2000);
+    wh_lc_text("OK", "wh1_weight", "a 1");
+    forget_busy(&f);
+    run_for(&f, 10000);
+    expect_share(&f, 0, 0.5, 0.03);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +426,7 @@ int main(void)
         WH_LC_TEST(idle_orgs_cost_nothing),
         WH_LC_TEST(short_jobs_are_taken_in_grains),
         WH_LC_TEST(a_new_weight_counts_at_once),
+        WH_LC_TEST(a_corrected_weight_starves_nobody),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -256,6 +256,32 @@ static void a_new_rate_is_effective_at_once(void **state)
     wh_lc_audit();
 }
 
+/* Also where the jobs wait for the type outside the ring, and no claim meets its bucket. */
+static void a_faster_rate_frees_those_that_wait(void **state)
+{
+    unsigned got = 0;
+
+    (void)state;
+    start();
+    wh_ll_set("rate:type/late", "100/3600000/100");
+    wh_ll_fill(&(struct wh_ll_jobs){
+        .first = 500000, .count = 130, .type = "late", .org = "alone"});
+    for (unsigned i = 0; i < 130;
+         i++) { /* whatever else waits goes first, or with them */
+        wh_ll_take_count("w0", 1000);
+    }
+    assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":aside:alone:late"), 30);
+    assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":ring"), 0);
+    wh_ll_set("rate:type/late", "100/60000/100");
+    for (unsigned i = 0; i < 12; i++) { /* one each 600 ms */
+        wh_lc_advance(500);
+        freeReplyObject(wh_lc_call("wh1_promote", "10"));
+        got += wh_ll_take_count("w0", 100);
+    }
+    assert_in_range(got, 9, 10);
+    wh_lc_audit();
+}
+
 static void removal_frees_what_was_set_aside(void **state)
 {
     static const char *const held[] = {"rate:type/mail", "rate:org/a/type/mail",
@@ -325,6 +351,7 @@ int main(void)
         WH_LC_TEST(the_named_setting_wins),
         WH_LC_TEST(all_rates_hold_at_once),
         WH_LC_TEST(a_new_rate_is_effective_at_once),
+        WH_LC_TEST(a_faster_rate_frees_those_that_wait),
         WH_LC_TEST(removal_frees_what_was_set_aside),
         WH_LC_TEST(buckets_have_their_keys),
         WH_LC_TEST(a_foreign_bucket_is_overwritten),
