@@ -17,40 +17,48 @@ function aside.score(rec, level, options)
     return (9 - level) * 1e14 + 5e13 + enqueued
 end
 
--- flat: {id, record, …} of one org and type.
--- The org waits for the type then, with others that do.
-function aside.put(k, org, kind, flat)
-    local word = levels.add_aside(k, org, kind)
-    local key = aside.key(k, org, word)
-    local add = { 'ZADD', key }
-    for i = 1, #flat, 2 do
-        local head = record.decode(flat[i + 1])
-        add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4]))
-        add[#add + 1] = flat[i]
+-- The key where a job of this level and these options stands aside, and its group if it has one there.
+function aside.place(k, org, word, level, options)
+    if options and options.g and word ~= levels.rest then
+        return held.ids(k, org, word, level, options.g), options.g
     end
+    return aside.key(k, org, word)
+end
+
+local function add_to(key, add)
     local reply = redis.pcall(unpack(add))
     if type(reply) == 'table' and reply.err then
         redis.call('DEL', key) -- not ours: what it held was never a job of the org
         redis.call(unpack(add))
     end
+end
+
+-- flat: {id, record, …} of one org and type. The org waits for the type then, with others that do.
+function aside.put(k, org, kind, flat)
+    local word, adds, enter = levels.add_aside(k, org, kind), {}, {}
+    for i = 1, #flat, 2 do
+        local head = record.decode(flat[i + 1])
+        local level = string.format('%d', head[3])
+        local key, name = aside.place(k, org, word, level, head[4])
+        if not adds[key] then
+            adds[key] = { 'ZADD', key }
+            if name then
+                enter[#enter + 1] = { level = level, name = name }
+            end
+        end
+        local add = adds[key]
+        add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4]))
+        add[#add + 1] = flat[i]
+    end
+    for key, add in pairs(adds) do
+        add_to(key, add)
+    end
+    for _, g in ipairs(enter) do
+        held.enter(k, org, word, g.level, g.name)
+    end
     if word ~= levels.rest then
         turns.join(k, kind, org)
     end
-end
-
--- Up to n ids of at least this level (nil: of any).
-local function pop_ids(k, org, kind, n, st, source, level)
-    local key = aside.key(k, org, kind)
-    local most = level and string.format('(%.0f', (10 - level) * 1e14) or '+inf'
-    local ids = redis.pcall('ZRANGE', key, '-inf', most, 'BYSCORE', 'LIMIT', 0, n)
-    if ids.err or #ids == 0 then
-        return 0
-    end
-    redis.call('ZREM', key, unpack(ids))
-    for _, raw in ipairs(ids) do
-        st.ids[#st.ids + 1], st.src[#st.ids + 1] = raw, source
-    end
-    return #ids
 end
 
 -- Is it time to look at some of those that stand under `*`?
@@ -68,29 +76,28 @@ function aside.may_look(k, org, now)
     return true
 end
 
--- Takes up to n: ids of at least this level (nil: of any), which it appends to st.ids with their source, and capped
--- groups, which are in the ring of their level again; now the ones first, now the others. Returns how many ids.
+-- Takes up to n ids of at least this level (nil: of any), which it appends to st.ids with their source; capped groups
+-- whose turn it is are in the ring of their level again (s.promised, by type: {member = jobs}). Returns how many ids, and how
+-- many jobs of such groups.
 function aside.take(k, org, kind, n, st, source, level)
-    local count, groups = 0, 0
-    if st.now % 2 == 0 then
-        groups = group.resume(k, org, kind, n, level)
+    local key, ring, s, count, promised = aside.key(k, org, kind), held.key(k, org, kind), source.share or source, 0, 0
+    if redis.call('EXISTS', ring) == 1 then
+        local promises
+        count, promised, promises = held.take(k, org, kind, n, st, source, level)
+        s.rings, s.promised = s.rings or {}, s.promised or {}
+        s.rings[kind] = true
+        if promised > 0 then -- the level may have been looked at already
+            s.again, s.promised[kind] = true, promises
+        end
+    else
+        count = place.pop_aside(key, held.up_to(level), n, st, source)
     end
-    if groups < n then
-        count = pop_ids(k, org, kind, n - groups, st, source, level)
-    end
-    if groups == 0 and count < n then
-        groups = group.resume(k, org, kind, n - count, level)
-    end
-    if groups > 0 then -- their level may have been looked at already
-        local s = source.share or source
-        s.again = true
-    end
-    if count + groups < n and not level then
+    if count + promised < n and not level and redis.call('EXISTS', key, ring) == 0 then
         levels.drop_aside(k, org, kind)
         turns.leave(k, st.now, kind, org)
         st.vacant[kind] = true
     end
-    return count
+    return count, promised
 end
 
 -- The ids of a flat list {id, record, …}.

@@ -75,7 +75,7 @@ end
 -- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
 local function take_rest(k, st, s, n)
     local key = aside.key(k, s.org, levels.rest)
-    local groups, size = group.resume(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
+    local groups, size = held.let_go(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
     if type(size) ~= 'number' or size == 0 then
         if groups == 0 then
             levels.drop_aside(k, s.org, levels.rest)
@@ -110,12 +110,15 @@ local function take_asides(k, st, s, n, level)
         local kind = kinds[i]
         if got < n and kind ~= levels.rest then
             local most = aside_room(k, st, s, kind)
-            local count = most > 0 and aside.take(k, s.org, kind, math.min(n - got, most), st, source, level) or 0
-            got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
-            s.popped = s.popped or {}
-            s.popped[kind] = (s.popped[kind] or 0) + count
-            if st.turns[kind] then
-                turns.use(st.turns[kind], s.org, count)
+            if most > 0 then
+                local ids, promised = aside.take(k, s.org, kind, math.min(n - got, most), st, source, level)
+                local count = ids + promised
+                got, st.taken[kind] = got + ids, (st.taken[kind] or 0) + count
+                s.popped = s.popped or {}
+                s.popped[kind] = (s.popped[kind] or 0) + count
+                if st.turns[kind] then
+                    turns.use(st.turns[kind], s.org, count)
+                end
             end
         end
     end

@@ -7,23 +7,22 @@ local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
 -- The jobs of capped groups keep their order, those first that were set aside before the group had a cap: the group
 -- waits, for a finish of its own or for the type of its first job.
 local function put_groups_back(k, st)
-    local first, back = {}, {}
+    local first = {}
     for _, was_aside in ipairs({ false, true }) do
         for i = #st.back, 1, -1 do
             local job = st.back[i]
             if (job.source.is_aside or false) == was_aside then
                 ready.push(k, job.raw, job.rec, job.head, true)
-                local line = job.head[2] .. '/' .. job.head[3] .. '/' .. job.name
-                first[line], back[line] = job, (back[line] or 0) + (was_aside and 0 or 1)
+                first[job.head[2] .. '/' .. job.head[3] .. '/' .. job.name] = job
             end
         end
     end
-    for line, job in pairs(first) do
+    for _, job in pairs(first) do
         local p = place.of(k, job.head)
         if job.why == 'group' then
-            group.park(k, st.now, p.org, p.level, job.name, 'inf', back[line])
+            group.park(k, st.now, p.org, p.level, job.name, 'inf')
         else
-            group.hold(k, p.org, p.level, job.name, job.kind, back[line])
+            held.put(k, st.now, p.org, p.level, job.name, job.kind)
         end
     end
 end
@@ -49,19 +48,44 @@ local function put_back(st, s, job, why)
     end
     list[#list + 1], list[#list + 2] = job.raw, job.rec
     st.asides = st.asides + 1
-    local from = job.source.group
-    if from then -- its group was charged for it
-        from.vain = (from.vain or 0) + 1
-        if from.vain == 1 then
-            st.vain[#st.vain + 1] = job.source
-        end
+end
+
+-- What the org's groups that wait for a type are charged in this pass (held.charge).
+local function charges_of(s, kind)
+    s.of_held = s.of_held or {}
+    s.of_held[kind] = s.of_held[kind] or { moves = {}, by = {} }
+    return s.of_held[kind]
+end
+
+local function add_to(moves, name, us)
+    moves[name] = (moves[name] or 0) + us
+end
+
+-- A job was admitted whose type has groups of the org waiting: its group pays.
+local function note_group(s, job, us)
+    local level, charges = string.format('%d', job.head[3]), charges_of(s, job.kind)
+    add_to(charges.moves, level .. '/' .. job.name, us)
+    if job.source.is_aside then
+        charges.by[level] = charges.by[level] or {}
+        add_to(charges.by[level], job.name, us)
     end
+end
+
+-- Is it of a group that is back in its turn for the type?
+local function is_promised(s, job)
+    local promises = s.promised and s.promised[job.kind]
+    local member = promises and job.head[3] .. '/' .. job.name
+    if not member or (promises[member] or 0) < 1 then
+        return false
+    end
+    promises[member] = promises[member] - 1
+    return true
 end
 
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
 local function is_admitted(k, st, s, job)
     local kept, why = st.taken[job.kind] or 0, nil
-    if job.source.is_aside and kept > 0 then
+    if kept > 0 and (job.source.is_aside or is_promised(s, job)) then
         st.taken[job.kind] = kept - 1
         why = limit.pair_room(st.x, s.org, job.kind) <= 0 and 'type' or nil
     elseif not blocked.is_its_turn(k, st, s, job.kind, kept) then
@@ -83,6 +107,9 @@ local function is_admitted(k, st, s, job)
         s.given = s.given or {}
         s.given[job.kind] = (s.given[job.kind] or 0) + 1
     end
+    if s.rings and s.rings[job.kind] then
+        note_group(s, job, fair.micros(grant.cost(k, st, job.kind)))
+    end
     return true
 end
 
@@ -94,13 +121,7 @@ local function accept_special(k, st, source, raw, rec, m, packed)
     if st.x and not is_admitted(k, st, s, job) then
         return
     end
-    local value = grant.value(k, st, s, job.kind)
-    if o.ku == 'd' then
-        value = value .. ' ' .. job.name .. ' u'
-    elseif o.g then
-        value = value .. ' ' .. o.g
-    end
-    grant.take(st, s, raw, rec, m, packed, value)
+    grant.take(st, s, raw, rec, m, packed, grant.special(k, st, s, job.kind, o, head[3]))
     if o.ku == 'q' then
         unique.release(k, raw, head)
     end
@@ -226,6 +247,18 @@ local function skip(st, org)
     end
 end
 
+-- What was promised to groups and not used counts too: whose first job is of another type must not stay the first here.
+local function charge_groups(k, st, s)
+    for kind, promises in pairs(s.promised or {}) do
+        for member, n in pairs(promises) do
+            add_to(charges_of(s, kind).moves, member, n * fair.micros(grant.cost(k, st, kind)))
+        end
+    end
+    for kind, h in pairs(s.of_held or {}) do
+        held.charge(k, s.org, kind, h.moves, h.by)
+    end
+end
+
 -- What may not run goes aside, and then what types admitted is charged.
 local function settle_types(k, st, shares)
     for _, s in ipairs(shares) do
@@ -237,6 +270,7 @@ local function settle_types(k, st, shares)
         for kind, n in pairs(s.given or {}) do
             turns.charge(k, kind, s.org, n * grant.cost(k, st, kind) / s.w)
         end
+        charge_groups(k, st, s)
     end
     st.turns, st.taken = {}, {}
     for _, s in ipairs(shares) do
@@ -296,7 +330,7 @@ local function pass(k, st)
         return false
     end
     st.ids, st.src, st.back, st.held, st.taken, st.turns, st.vacant = {}, {}, {}, {}, {}, {}, {}
-    st.vain = {}
+    st.of_groups = {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1 + math.floor(#s.view.asides / 8) -- each of its types costs something
         st.part = st.part + 1
@@ -304,8 +338,8 @@ local function pass(k, st)
     end
     if #st.ids > 0 then
         grant.all(k, st, accept_one)
+        group.settle(k, st.of_groups)
         put_groups_back(k, st)
-        group.take_back(k, st.vain)
     end
     settle(k, st, shares)
     if #shares == 0 then

@@ -127,7 +127,8 @@ local function aside_of(k, plan, head, o, p)
     if not plan.views[org].is_aside[head.type] then
         return p
     end
-    return { kind = 'aside', key = aside.key(k, org, head.type), org = org, level = head.level }
+    local key, name = aside.place(k, org, head.type, head.level, o)
+    return { kind = 'aside', key = key, org = org, level = head.level, type = head.type, group = name }
 end
 
 local function add_to_plan(k, now, plan, job, settings)

@@ -5,7 +5,8 @@
 -- to which `need` jobs raise the lowest ones (water-filling), and each member below it takes its
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
-local fair = { members = 16, many = 128, grain = 100, leaves = 0 }
+-- fair.any: the field of P:types that stands for jobs of any type.
+local fair = { members = 16, many = 128, grain = 100, leaves = 0, any = '*' }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -20,7 +21,7 @@ function fair.shares(ring, weights, need, cost, least)
         -- All fields at once: a table that grows is dear.
         list[#list + 1] = {
             org = ring[i], v = v, w = w, n = 0, view = false, valid = 0, got = 0, wanted = 0, spent = 0, bytes = 0,
-            kind = false, cost = 0, value = false, start = false,
+            kind = false, cost = 0, value = false, start = false, tail = '',
         }
         sum_w, sum_wv = sum_w + w, sum_wv + w * v
         level = (need * cost + sum_wv) / sum_w
@@ -74,6 +75,32 @@ function fair.reading(score)
     return v >= fair.out and v - fair.out or v, v < fair.out
 end
 
+-- Where the band begins in which a score of such a ring lies, and how far virtual times reach in it.
+function fair.band(score)
+    return score < fair.out and 0 or fair.out, fair.out
+end
+
+-- Virtual times in a ring of groups move by so many us: moves: {member = us}. band: as fair.band. Members that are not in
+-- the ring have none.
+function fair.move(ring, moves, band)
+    local names, put = {}, { 'ZADD', ring, 'XX' }
+    for name in pairs(moves) do
+        names[#names + 1] = name
+    end
+    local scores = redis.pcall('ZMSCORE', ring, unpack(names))
+    for i = 1, scores.err and 0 or #names do
+        local score = tonumber(scores[i] or '')
+        if score then
+            local from, span = band(score)
+            local v = math.max(math.min(score + moves[names[i]], from + span - 1), from)
+            put[#put + 1], put[#put + 2] = string.format('%.0f', v), names[i]
+        end
+    end
+    if #put > 3 then
+        redis.call(unpack(put))
+    end
+end
+
 -- The virtual time at which a group enters a ring: the lowest in it.
 function fair.floor(ring)
     return (fair.reading(redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2]))
@@ -93,9 +120,13 @@ function fair.cost(k, kind, other)
     return math.max(math.floor(mean * 10 + 0.5) / 10, 0.1)
 end
 
--- ms in the unit of virtual times.
+-- ms in the unit of virtual times of orgs, and of groups.
 function fair.units(ms)
     return ms * 1e6
+end
+
+function fair.micros(ms)
+    return ms * 1000
 end
 
 -- The virtual time v, ms later, as text.

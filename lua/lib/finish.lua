@@ -205,7 +205,7 @@ local function note_all(t, held)
     for i = 1, n do
         local value = held[i]
         if held[i + 1] ~= value then
-            is_keyed = tally.completed(t, value, i - first + 1).marks ~= '' or is_keyed
+            is_keyed = tally.completed(t, value, i - first + 1).is_keyed or is_keyed
             first = i + 1
         end
     end

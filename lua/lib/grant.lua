@@ -13,14 +13,48 @@ function grant.cost(k, st, kind)
     return cost
 end
 
--- The value in P:run of a plain claim of this type by the share's org; most often the same again.
+-- The value in P:run of a plain claim of this type by the share's org; most often the same again. s.tail: what the place
+-- where it was adds: jobs beside groups say their level.
 function grant.value(k, st, s, kind)
     if s.kind ~= kind then
         local cost = grant.cost(k, st, kind)
         s.kind, s.cost, s.start = kind, cost, false
-        s.value = st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind]
+        s.value = st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind] .. s.tail
     end
     return s.value
+end
+
+-- That of a job with options, or beside groups that wait for its type: its group, then marks: u when its key goes when it is
+-- done, and the level of groups.
+function grant.special(k, st, s, kind, options, level)
+    local keyed, name = options.ku == 'd' and 'u' or '', options.g or ''
+    local beside = name ~= '' or s.tail ~= '' or (s.rings and s.rings[kind])
+    local marks = keyed .. (beside and string.format('%d', level) or '')
+    local tail = marks ~= '' and ' ' .. name .. ' ' .. marks or ''
+    if tail == s.tail then
+        return grant.value(k, st, s, kind)
+    end
+    local cost = grant.cost(k, st, kind)
+    s.kind, s.cost, s.start = false, cost, false
+    return st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind] .. tail
+end
+
+-- A run of ids of one source begins. What is claimed until it ends is its group's.
+local function begin(source, s)
+    local tail, g = source.tail or '', source.group
+    if s.tail ~= tail then
+        s.tail, s.kind, s.start = tail, false, false
+    end
+    if g then
+        g.spent, g.valid = s.spent, s.valid
+    end
+end
+
+local function finish_run(source, s)
+    local g = source and source.group
+    if g then
+        g.spent, g.valid = s.spent - g.spent, s.valid - g.valid
+    end
 end
 
 -- One more claim for the share's org.
@@ -42,9 +76,11 @@ function grant.all(k, st, other)
     local sub, byte, from = string.sub, string.byte, record.stamp_len + 1
     for i = 1, #ids do
         local raw, rec, packed = ids[i], recs[i], metas and metas[i]
-        if src[i] then
+        if src[i] and src[i] ~= source then
+            finish_run(source, s)
             source = src[i]
             s = source.share or source
+            begin(source, s)
         end
         local start = s.start or st.start
         if start and rec and not packed and sub(rec, from, from + #start - 1) == start and byte(rec) == 0xcf then
@@ -66,4 +102,5 @@ function grant.all(k, st, other)
             other(k, st, source, raw, rec, packed)
         end
     end
+    finish_run(source, s)
 end

@@ -55,8 +55,9 @@ function place.pop(key, n, st, source)
     return got
 end
 
-function place.pop_soonest(k, org, level, n, st, source)
-    local popped = redis.pcall('ZPOPMIN', k.soonest_ .. org .. ':' .. level, n)
+-- The same of a sorted set, lowest scores first.
+function place.pop_set(key, n, st, source)
+    local popped = redis.pcall('ZPOPMIN', key, n)
     if popped.err then
         return 0
     end
@@ -64,4 +65,20 @@ function place.pop_soonest(k, org, level, n, st, source)
         st.ids[#st.ids + 1], st.src[#st.ids + 1] = popped[i], source
     end
     return #popped / 2
+end
+
+-- Up to n of the set-aside jobs in a key, of scores up to `most`.
+function place.pop_aside(key, most, n, st, source)
+    local ids = redis.pcall('ZRANGE', key, '-inf', most, 'BYSCORE', 'LIMIT', 0, n)
+    if ids.err then
+        redis.call('DEL', key) -- not ours
+        return 0
+    elseif #ids == 0 then
+        return 0
+    end
+    redis.call('ZREM', key, unpack(ids))
+    for _, raw in ipairs(ids) do
+        st.ids[#st.ids + 1], st.src[#st.ids + 1] = raw, source
+    end
+    return #ids
 end

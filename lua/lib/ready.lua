@@ -26,7 +26,7 @@ function ready.push(k, raw, rec, head, at_head)
     end
     mark(k, p)
     if p.ring and at_head then
-        group.unhold(k, p.org, p.level, p.group)
+        held.free(k, p.org, p.level, p.group)
     end
     fair.enter(k, { p.org })
 end
@@ -48,7 +48,7 @@ end
 -- What is to be put into places: one command each, by the place's key; marked: places that need more than
 -- that; orgs: who has something to run then (the same org twice does no harm).
 function ready.plan()
-    return { commands = {}, by_key = {}, marked = {}, orgs = {} }
+    return { commands = {}, by_key = {}, marked = {}, held = {}, orgs = {} }
 end
 
 -- The command that fills a place.
@@ -57,7 +57,9 @@ function ready.command(plan, p)
     if not c then
         c = { (p.kind == 'soonest' or p.kind == 'aside') and 'ZADD' or 'RPUSH', p.key }
         plan.by_key[p.key], plan.commands[#plan.commands + 1] = c, c
-        if p.kind ~= 'aside' then -- where jobs stand aside already, their org waits
+        if p.group and p.kind == 'aside' then
+            plan.held[#plan.held + 1] = p
+        elseif p.kind ~= 'aside' then -- where jobs stand aside already, their org waits
             local orgs = plan.orgs
             if orgs[#orgs] ~= p.org then
                 orgs[#orgs + 1] = p.org
@@ -112,6 +114,9 @@ function ready.try_push(k, plan)
     for _, p in ipairs(plan.marked) do
         mark(k, p)
     end
+    for _, p in ipairs(plan.held) do
+        held.enter(k, p.org, p.type, p.level, p.group)
+    end
     if #plan.orgs > 0 then
         fair.enter(k, plan.orgs)
     end
@@ -132,7 +137,7 @@ local function take_place(k, s, e, n, st)
     if e.kind == 'list' then
         count = place.pop(keys.ready(k, s.org, e.level), n, st, s)
     elseif e.kind == 'soonest' then
-        count = place.pop_soonest(k, s.org, e.level, n, st, s)
+        count = place.pop_set(k.soonest_ .. s.org .. ':' .. e.level, n, st, s)
     else
         count = group.take(k, s, e, n, st)
     end
@@ -177,8 +182,11 @@ function ready.each(k, org, fn)
         end
     end
     for _, t in ipairs(levels.of(k, org).asides) do
-        local key = aside.key(k, org, t)
-        fn(key, 'ZRANGE', redis.call('ZCARD', key))
+        local function tell(key)
+            fn(key, 'ZRANGE', redis.call('ZCARD', key))
+        end
+        tell(aside.key(k, org, t))
+        held.each(k, org, t, tell)
     end
 end
 

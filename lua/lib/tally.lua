@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the claims of one call change besides the jobs themselves, gathered and written at once:
 -- jobs in flight, jobs that wait, counters of caps, run times of types, virtual times, breakers.
-local tally = { mean = '*', types_max = 5000, seed = 1 }
+local tally = { mean = fair.any, types_max = 5000, seed = 1 }
 
 -- L: the settings of limits, nil for none; is_counted: P:queued can be trusted (claims only).
 function tally.new(L, is_counted)
@@ -24,7 +24,7 @@ local function parse_rest(rest)
     local name, marks = string.match(more or '', '^ ([^ ]*) ?(.*)$')
     p = {
         org = org or '', kind = kind ~= '' and kind or nil, charge = tonumber(charge or '') or 0,
-        group = name or '', marks = marks or '',
+        group = name or '', is_keyed = string.find(marks or '', 'u', 1, true) ~= nil, level = string.match(marks or '', '%d'),
     }
     if n_parsed >= 1500 then
         parsed, n_parsed = {}, 0
@@ -33,8 +33,8 @@ local function parse_rest(rest)
     return p
 end
 
--- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim: {org, kind, charge, group, marks} and the
--- time. One that somebody else wrote has org ''. Read only.
+-- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim: {org, kind, charge, group, is_keyed, level} and the
+-- time; level: where groups of the org take turns. One that somebody else wrote has org ''. Read only.
 function tally.parse(value)
     if string.byte(value, 14) == 32 then -- 13 digits of ms and a blank
         local at = tonumber(string.sub(value, 1, 13))
@@ -114,6 +114,19 @@ function tally.claimed(t, org, n, bytes)
     end
 end
 
+-- How much of a deviation of n claims is corrected, ms. Small ones are most often noise: one in eight of them is
+-- corrected, eightfold, which comes to the same over time. Those over 20 ms a job always are.
+function tally.weigh(ms, n)
+    local deviation = math.abs(ms)
+    if deviation > 20 * n then
+        return ms
+    elseif deviation > 0.1 * n then
+        tally.seed = (tally.seed * 1103515245 + 12345) % 2147483648
+        return tally.seed < 268435456 and ms * 8 or 0
+    end
+    return 0
+end
+
 -- A cap of a type leaves worker time, and so measured time counts in its turns; a rate leaves jobs.
 local function correct_turns(k, t, now)
     local owed = {}
@@ -131,6 +144,35 @@ local function correct_turns(k, t, now)
                 turns.correct(k, kind, org, ms / (weights and weights[org] or 1))
             end
         end
+    end
+end
+
+-- Groups pay for what their jobs took beyond their charge: in the ring of their level, and under a cap of the type in that
+-- of those that wait for it. Of small deviations as tally.weigh says.
+local function correct_groups(k, t, now)
+    local rings = {}
+    local function add(key, member, us, move)
+        rings[key] = rings[key] or { moves = {}, move = move }
+        local moves = rings[key].moves
+        moves[member] = (moves[member] or 0) + us
+    end
+    for _, h in pairs(t.ended) do
+        local p = h.p
+        local times = p.level and p.kind and tally.weigh(math.max(h.ran * now - h.at, 0) - h.n * p.charge, h.n)
+        if times and times ~= 0 then
+            local us = fair.micros(times)
+            add(p.org .. ':' .. p.level, p.group, us, function(moves)
+                group.move(k, p.org, p.level, moves)
+            end)
+            if t.L and limit.type_cap(t.L, p.kind) then
+                add(p.org .. ' ' .. p.kind, p.level .. '/' .. p.group, us, function(moves)
+                    held.charge(k, p.org, p.kind, moves, {})
+                end)
+            end
+        end
+    end
+    for _, ring in pairs(rings) do
+        ring.move(ring.moves)
     end
 end
 
@@ -186,19 +228,12 @@ local function learn(k, list)
     end
 end
 
--- Small deviations are most often noise: one in eight of them is corrected, eightfold, which comes to
--- the same over time. Those over 20 ms a job always are.
 local function correct(k, orgs, owed, count)
     local list = {}
     for _, org in ipairs(orgs) do
-        local deviation = math.abs(owed[org])
-        if deviation > 20 * count[org] then
+        owed[org] = tally.weigh(owed[org], count[org])
+        if owed[org] ~= 0 then
             list[#list + 1] = org
-        elseif deviation > 0.1 * count[org] then
-            tally.seed = (tally.seed * 1103515245 + 12345) % 2147483648
-            if tally.seed < 268435456 then
-                list[#list + 1], owed[org] = org, owed[org] * 8
-            end
         end
     end
     if #list > 0 then
@@ -263,6 +298,7 @@ function tally.settle_ended(k, now, t)
     local list, orgs, owed, count = sum_up(t, now)
     learn(k, list)
     correct(k, orgs, owed, count)
+    correct_groups(k, t, now)
     if t.L then
         if t.L.active_type then
             correct_turns(k, t, now)

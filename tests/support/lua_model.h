@@ -131,6 +131,7 @@ struct wh_lm_snap {
     double parked_group[WH_LM_ORGS][WH_LM_LEVELS][WH_LM_GROUPS];
     bool waiting[WH_LM_ORGS][WH_LM_TYPES];
     bool held_group[WH_LM_ORGS][WH_LM_LEVELS][WH_LM_GROUPS];
+    bool beside[WH_LM_ORGS]; /* it has groups that wait for a type */
     struct wh_lm_tats tat;
     unsigned ring;
 };
@@ -150,7 +151,7 @@ struct wh_lm {
     long long now, keep_count, keep_ms;
     long long first, last; /* ranks in use */
     bool paused, by_deadline;
-    bool held[WH_LM_ORGS]; /* it had held groups after the last claim */
+    bool beside[WH_LM_ORGS]; /* groups of it waited for a type after the last claim */
     struct wh_lm_job job[WH_LM_JOBS];
     struct wh_lm_stand stand[WH_LM_JOBS];
     long long expiry[WH_LM_JOBS]; /* -1 none; outlives the job, as the index does */

@@ -186,7 +186,10 @@ static const char *check_move(struct judge *g, unsigned n)
         return is_wrong(g, n, "stands in another list than before");
     }
     if (new->kind == WH_LM_ASIDE) {
-        bool moved = new->type == j->type && old->kind != WH_LM_ASIDE;
+        unsigned group = j->by_deadline ? 0 : j->group;
+        bool moved = new->type == j->type &&
+                     old->kind != WH_LM_ASIDE &&new->group == group &&
+                     (group == 0 || new->level == j->level);
         return moved && (is_shared(g, n) || g->kept_by_type[j->type])
                    ? NULL
                    : is_wrong(g, n, "set aside in vain");
@@ -294,10 +297,11 @@ static const char *check_order(struct judge *g, unsigned n)
 
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
-        /* Set-aside jobs take turns with held groups, and with those of other types. */
+        /* Set-aside jobs take turns with groups that wait for the type, and with those of
+         * other types. */
         bool in_turn = m->stand[i].unsure ||
                        (m->stand[i].kind == WH_LM_ASIDE &&
-                        (m->held[j->org] || m->stand[n].kind == WH_LM_ASIDE));
+                        (m->beside[j->org] || m->stand[n].kind == WH_LM_ASIDE));
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
             in_turn || class_of(m, i) >= class_of(m, n) || is_kept_out(g, i) ||
             !wh_lm_may_run_in_org(m, &g->x, i)) {
@@ -368,16 +372,6 @@ static void adopt(struct judge *g)
             if (m->job[n].state == WH_LM_TOMB) {
                 m->job[n].state = WH_LM_NONE;
             }
-        }
-    }
-}
-
-static void adopt_held(struct judge *g)
-{
-    memset(g->m->held, 0, sizeof g->m->held);
-    for (unsigned o = 0; o < WH_LM_ORGS; o++) {
-        for (unsigned i = 0; i < WH_LM_LEVELS * WH_LM_GROUPS; i++) {
-            g->m->held[o] |= (&g->snap->held_group[o][0][0])[i];
         }
     }
 }
@@ -471,7 +465,7 @@ const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
         return wrong;
     }
     adopt(&g);
-    adopt_held(&g);
+    memcpy(m->beside, snap->beside, sizeof m->beside);
     for (unsigned i = 0; i < c->n_claimed; i++) {
         run(&g, c->claimed[i]);
     }

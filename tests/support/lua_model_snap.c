@@ -29,9 +29,13 @@ static const char script[] =
     "elseif what == 'waiting' then "
     "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
     "out[#out + 1] = 'waiting ' .. o .. ' ' .. name end "
-    "elseif what == 'held' then "
+    "elseif what == 'held' then local org = string.match(name, '^[^:]*') "
     "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
-    "out[#out + 1] = 'held ' .. string.match(name, '^[^:]*') .. ' ' .. o end "
+    "local level, g = string.match(o, '^(%d)/(.*)$') "
+    "local v = redis.call('ZSCORE', P .. 'groups:' .. org .. ':' .. level, g) "
+    "out[#out + 1] = 'beside ' .. org "
+    "if v and tonumber(v) >= 2 ^ 52 then "
+    "out[#out + 1] = 'held ' .. org .. ' ' .. o end end "
     "elseif what == 'parked' then local f = redis.call('ZRANGE', k, 0, -1, "
     "'WITHSCORES') "
     "for i = 1, #f, 2 do out[#out + 1] = 'parked ' .. f[i] .. ' ' .. f[i + 1] end end "
@@ -87,9 +91,11 @@ static bool add_place(struct wh_lm_snap *s, char *line)
         add_ids(s, &at, line + used);
         return true;
     }
-    if (sscanf(line, "aside o%u:%15s %n", &at.org, type, &used) == 2) {
-        at = (struct wh_lm_stand){
-            .kind = WH_LM_ASIDE, .org = at.org, .type = type_of(type)};
+    if (sscanf(line, "aside o%u:%15[^ :]:%u:g%u %n", &at.org, type, &at.level,
+               &at.group, &used) == 4 ||
+        sscanf(line, "aside o%u:%15s %n", &at.org, type, &used) == 2) {
+        at.kind = WH_LM_ASIDE;
+        at.type = type_of(type);
         add_ids(s, &at, line + used);
         return true;
     }
@@ -146,6 +152,8 @@ static void parse(struct wh_lm_snap *s, char *text)
             s->waiting[org][type_of(type)] = true;
         } else if (sscanf(line, "held o%u %u/g%u", &org, &level, &group) == 3) {
             s->held_group[org][level][group] = true;
+        } else if (sscanf(line, "beside o%u", &org) == 1) {
+            s->beside[org] = true;
         } else if (strncmp(line, "rate ", 5) == 0) {
             add_rate(s, line);
         } else {

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Groups of an org in worker time, also where a limit, a pause or a breaker holds their type:
+ * simulated (lua_fleet.h). A source of the fleet is a group of one org here.
+ */
+#include "tests/support/lua_case.h"
+#include "tests/support/lua_fleet.h"
+#include "tests/support/lua_load.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Two groups and, as the third source, jobs without one; a tenth, half, and all of the longest. */
+static const struct wh_lf_fleet three = {.org = {"a", "a", "a"},
+                                         .type = {"t", "t", "t"},
+                                         .group = {"g1", "g2", NULL},
+                                         .run_ms = {20, 100, 200},
+                                         .depth = {100, 100, 100}};
+
+static void each_has_a_third(struct wh_lf_fleet *f, double within)
+{
+    wh_lf_run_for(f, WH_LF_MINUTE);
+    for (unsigned i = 0; i < 3; i++) {
+        wh_lf_expect_share(f, i, 1.0 / 3, within);
+    }
+    wh_lc_audit();
+}
+
+static void groups_of_one_type_share_worker_time(void **state)
+{
+    struct wh_lf_fleet f = three;
+
+    (void)state;
+    wh_lf_start(&f);
+    each_has_a_third(&f, 0.02);
+}
+
+static void groups_of_several_types_share_worker_time(void **state)
+{
+    struct wh_lf_fleet f = three;
+
+    (void)state;
+    f.type[0] = "t0";
+    f.type[1] = "t1";
+    wh_lf_start(&f);
+    each_has_a_third(&f, 0.02);
+}
+
+/* Who has one job at a time comes back with nothing saved up, and is not shut out. */
+static void one_job_at_a_time_gains_nothing(void **state)
+{
+    struct wh_lf_fleet f = three;
+
+    (void)state;
+    f.depth[1] = 1;
+    wh_lf_start(&f);
+    wh_lf_run_for(&f, WH_LF_MINUTE);
+    print_message("one at a time: %.2f %%\n", wh_lf_share(&f, 1) * 100);
+    assert_true(wh_lf_share(&f, 1) < 1.05 / 3);
+    assert_true(wh_lf_share(&f, 1) > 0.1);
+    wh_lc_audit();
+}
+
+/* Under a cap of the type worker time is shared, whatever has a cap of its own. */
+static void a_cap_of_the_type_is_shared_in_worker_time(void **state)
+{
+    static const char *const own[] = {NULL, "active:org/a/group/g1", "active:group"};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct wh_lf_fleet f = three;
+
+        wh_lc_reset(NULL);
+        wh_lf_start(&f);
+        wh_ll_set("active:type/t", "2");
+        if (own[i] != NULL) {
+            wh_ll_set(own[i], "4");
+        }
+        each_has_a_third(&f, 0.03);
+    }
+}
+
+/* Beside another org, whose part is as large as that of all groups together. */
+static void groups_under_a_cap_are_still_one_org(void **state)
+{
+    struct wh_lf_fleet f = three;
+
+    (void)state;
+    f.org[3] = "b";
+    f.type[3] = "t";
+    f.run_ms[3] = 50;
+    f.depth[3] = 100;
+    wh_lf_start(&f);
+    wh_ll_set("active:type/t", "2");
+    wh_lf_run_for(&f, 2LL * WH_LF_MINUTE);
+    for (unsigned i = 0; i < 3; i++) {
+        wh_lf_expect_share(&f, i, 1.0 / 6, 0.015);
+    }
+    wh_lf_expect_share(&f, 3, 0.5, 0.03);
+    wh_lc_audit();
+}
+
+/* Under a rate jobs count alike: so many of each, and in turn. */
+static void a_rate_of_the_type_is_shared_in_jobs(void **state)
+{
+    static const char *const rate[] = {"rate:type/t", "rate:org/a/type/t"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct wh_lf_fleet f = three;
+        unsigned n[3];
+
+        wh_lc_reset(NULL);
+        wh_lf_start(&f);
+        wh_ll_set(rate[i], "10/1000/1");
+        wh_lf_run_for(&f, WH_LF_MINUTE);
+        for (unsigned g = 0; g < 3; g++) {
+            n[g] = f.made[g] - f.waiting[g];
+        }
+        print_message("%s: %u %u %u\n", rate[i], n[0], n[1], n[2]);
+        for (unsigned g = 0; g < 3; g++) {
+            assert_in_range(n[g], 190, 210);
+        }
+        wh_lc_audit();
+    }
+}
+
+static void fill(unsigned first, unsigned count, const char *group, int priority)
+{
+    struct wh_ll_jobs jobs = {.first = first,
+                              .count = count,
+                              .type = "t",
+                              .org = "a",
+                              .group = group,
+                              .priority = priority};
+
+    wh_ll_fill(&jobs);
+}
+
+static unsigned count_from(const struct wh_ll_claims *c, unsigned first, unsigned count)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->n; i++) {
+        n += c->id[i] >= first && c->id[i] < first + count;
+    }
+    return n;
+}
+
+/* While the type is paused a group with a long backlog came first: it has no lead by that. */
+static void arrival_decides_nothing_between_groups(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    for (unsigned is_met = 0; is_met < 2; is_met++) {
+        wh_lc_reset(NULL);
+        wh_ll_start();
+        fill(1, 1, "g1", 0);
+        wh_ll_set("pause:type/t", "1");
+        assert_int_equal(wh_ll_take_count("w", 10), 0);
+        fill(1001, 500, "g1", 0); /* these go aside at once */
+        fill(2001, 50, "g2", 0);
+        fill(3001, 50, NULL, 0);
+        fill(4001, 5, "g2", 7);
+        wh_ll_set("active:type/t", is_met ? "12" : "");
+        wh_ll_set("pause:type/t", "");
+        wh_ll_take("w", 12, &c);
+        assert_int_equal(c.n, 12);
+        for (unsigned i = 0; i < 5; i++) { /* priorities come first */
+            assert_in_range(c.id[i], 4001, 4005);
+        }
+        unsigned g1 = count_from(&c, 1, 2000), g2 = count_from(&c, 2001, 50);
+        wh_lc_audit();
+        wh_lc_advance(1); /* as long as was expected */
+        wh_ll_done("w", &c);
+        wh_ll_take("w", 11, &c); /* 18 in all, 6 of each */
+        assert_in_range(g1 + count_from(&c, 1, 2000), 5, 7);
+        assert_in_range(g2 + count_from(&c, 2001, 50), 5, 7);
+        for (unsigned i = 0; i < 100 && c.n > 0; i++) {
+            wh_ll_done("w", &c);
+            wh_ll_take("w", 500, &c);
+        }
+        wh_lc_stat("completed", 606);
+        wh_lc_audit();
+    }
+}
+
+/* Order inside a group is that of arrival, wherever its jobs met the limit. */
+static void a_group_keeps_its_order_aside(void **state)
+{
+    unsigned last[2] = {0};
+
+    (void)state;
+    wh_ll_start();
+    wh_ll_set("active:type/t", "1");
+    fill(1, 40, "g1", 0);
+    fill(1001, 40, "g2", 0);
+    for (unsigned i = 0; i < 160; i++) {
+        struct wh_ll_claims c;
+
+        wh_ll_take("w", 3, &c);
+        assert_int_equal(c.n, 1);
+        unsigned *before = &last[c.id[0] > 1000];
+        assert_true(c.id[0] > *before);
+        *before = c.id[0];
+        wh_ll_done("w", &c);
+        if (i == 20) {
+            fill(101, 40, "g1", 0);
+            fill(1101, 40, "g2", 0);
+        }
+    }
+    wh_lc_stat("completed", 160);
+    wh_lc_audit();
+}
+
+/* Commands of a job when 3,000 wait for a type, ten a call, spread over so many groups. */
+static double commands_beside(unsigned groups)
+{
+    struct wh_ll_claims c;
+    long long calls = 0, n = 0;
+
+    wh_lc_reset(NULL);
+    wh_ll_start();
+    wh_ll_set("active:type/t", "10");
+    for (unsigned g = 0; g < 1000; g++) {
+        char group[16];
+
+        snprintf(group, sizeof group, "g%u", g % (groups + 1));
+        fill(1 + 10 * g, 3, groups > 0 ? group : NULL, 0);
+    }
+    for (unsigned i = 0; i < 400; i++) {
+        wh_ll_reset_calls();
+        wh_ll_take("w", 10, &c);
+        wh_ll_done("w", &c);
+        if (i >= 100) { /* by now all are aside */
+            calls += wh_ll_calls(NULL);
+            n += c.n;
+        }
+    }
+    wh_lc_stat("completed", 3000);
+    wh_lc_audit();
+    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":held:a:t " WH_LC_P ":levels"), 0);
+    return (double)calls / (double)n;
+}
+
+/* A thousand groups wait for a type: what each job costs is bounded. */
+static void many_groups_of_a_held_type_cost_little(void **state)
+{
+    (void)state;
+    double alone = commands_beside(0), few = commands_beside(2),
+           many = commands_beside(1000);
+
+    print_message(
+        "commands of a job: %.1f without groups, %.1f with 3, %.1f with 1,000\n", alone,
+        few, many);
+    assert_true(few < alone + 2);
+    assert_true(many < alone + 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WH_LC_TEST(groups_of_one_type_share_worker_time),
+        WH_LC_TEST(groups_of_several_types_share_worker_time),
+        WH_LC_TEST(one_job_at_a_time_gains_nothing),
+        WH_LC_TEST(a_cap_of_the_type_is_shared_in_worker_time),
+        WH_LC_TEST(groups_under_a_cap_are_still_one_org),
+        WH_LC_TEST(a_rate_of_the_type_is_shared_in_jobs),
+        WH_LC_TEST(arrival_decides_nothing_between_groups),
+        WH_LC_TEST(a_group_keeps_its_order_aside),
+        WH_LC_TEST(many_groups_of_a_held_type_cost_little),
+    };
+
+    return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
+}
