@@ -70,17 +70,23 @@ static void add_setting(const wh_reply *flat, wh_buf *out)
     }
 }
 
+/* Its own, or that of the first job of its group. */
+static const char *held_type(const wh_reply *flat)
+{
+    return text_of(flat, "held_type", text_of(flat, "type", "?"));
+}
+
 /* "org acme", "type mail of org acme", "the queue". */
 static void add_subject(const wh_reply *flat, const char *reason, wh_buf *out)
 {
     const char *org = text_of(flat, "org", "?");
 
     if (strncmp(reason, "org_type", 8) == 0) {
-        wh_buf_addf(out, "type %s of org %s", text_of(flat, "type", "?"), org);
+        wh_buf_addf(out, "type %s of org %s", held_type(flat), org);
     } else if (strncmp(reason, "org", 3) == 0) {
         wh_buf_addf(out, "org %s", org);
     } else if (strncmp(reason, "type", 4) == 0) {
-        wh_buf_addf(out, "type %s", text_of(flat, "type", "?"));
+        wh_buf_addf(out, "type %s", held_type(flat));
     } else if (strncmp(reason, "group", 5) == 0) {
         wh_buf_addf(out, "group %s of org %s", text_of(flat, "group", "?"), org);
     } else {
@@ -220,12 +226,31 @@ static bool add_workers(const explained *e, wh_buf *out)
     return true;
 }
 
+/* The jobs of a group with a cap keep their order: the first is held, and it with it. */
+static void add_place_in_group(const wh_reply *flat, const char *reason, wh_buf *out)
+{
+    const char *first = fact(flat, "group_first");
+    const char *number = fact(flat, "group_at");
+    bool is_of_org = strncmp(reason, "org", 3) == 0 && strncmp(reason, "org_type", 8);
+
+    if (first == NULL || is_of_org || strncmp(reason, "queue", 5) == 0) {
+        return;
+    }
+    if (fact(flat, "held_type") != NULL) {
+        wh_buf_addf(out, ", which holds the first job of its group, %s", first);
+    }
+    if (number != NULL) {
+        wh_buf_addf(out, "; it is number %s of group %s, whose jobs keep their order",
+                    number, text_of(flat, "group", "?"));
+    }
+}
+
 /* A setting holds it; one that is not known here is shown as it is. */
 static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
 {
     if (strcmp(reason, "breaker_open") == 0) {
         wh_buf_addf(out, "waits because the circuit breaker of type %s is open",
-                    text_of(flat, "type", "?"));
+                    held_type(flat));
         add_until(flat, "probes", out);
         add_setting(flat, out);
     } else if (ends_with(reason, "_paused")) {
@@ -247,6 +272,7 @@ static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
     } else {
         wh_buf_addf(out, "waits: %s", reason);
     }
+    add_place_in_group(flat, reason, out);
 }
 
 static void add_sentence(const explained *e, wh_buf *out)
@@ -277,6 +303,8 @@ static const struct shown {
     {"type", "type", false, false},
     {"org", "org", false, false},
     {"group", "group", false, false},
+    {"group_at", "number in group", false, false},
+    {"group_first", "first of group", false, false},
     {"worker", "worker", false, false},
     {"ahead_org", "before it", false, false},
     {"ahead_orgs", "orgs first", false, false},
@@ -352,9 +380,10 @@ static void add_value_json(const char *text, size_t n, wh_buf *out)
  * may be "100/60000/20". */
 static bool is_number(const char *name)
 {
-    static const char *const texts[] = {"id",  "status",         "reason",  "type",
-                                        "org", "group",          "worker",  "limit",
-                                        "of",  "error_category", "pressure"};
+    static const char *const texts[] = {
+        "id",        "status",      "reason",        "type", "org",
+        "group",     "worker",      "limit",         "of",   "pressure",
+        "held_type", "group_first", "error_category"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(texts[i], name) == 0) {

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_explain: why does this job not run? ARGV id -> flat fact, value… (docs/protocol.md section 8).
 -- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(workers + places, groups and orgs of the ring with a weight
--- + orgs in flight); in a list it looks at 100,000 ids from each end.
-local explain = { depth = 100000, holders = 10 }
+-- + orgs in flight); in a list it looks at 100,000 ids from each end, and at 100 for the first of a group.
+local explain = { depth = 100000, holders = 10, heads = 100 }
 
 -- Where an id stands in a place; nil when it is not found.
 local function position(key, read, raw)
@@ -31,16 +31,17 @@ local function ahead_in_ring(ring, members, own, at)
     return n
 end
 
--- How many jobs of its org run before this one (nil when it is not found), and how many are ready in all. Of one that
--- was set aside: those of its type that were set aside and run before it.
-local function in_its_org(k, org, raw, head)
-    local p, list = place.of(k, head), keys.ready(k, org, string.format('%d', head[3]))
-    local at = position(p.key, p.kind == 'soonest' and 'ZRANGE' or 'LRANGE', raw)
-    local before, sum, is_reached, aside_at, members = 0, 0, false, nil, {}
+-- Finds out how many jobs of its org run before this one (c.ahead; nil when it is not found), how many are ready in all
+-- (c.org_ready), and where it stands in its place (c.at; nil when it is not found there). Of one that was set aside
+-- (c.is_aside): those of its type that were set aside and run before it.
+local function find_in_org(k, c)
+    local org, p = c.org, place.of(k, c.head)
+    local list, at = keys.ready(k, org, p.level), position(p.key, p.kind == 'soonest' and 'ZRANGE' or 'LRANGE', c.raw)
+    local before, sum, is_reached, members = 0, 0, false, {}
     ready.each(k, org, function(key, read, length, g)
         sum = sum + length
         if string.sub(key, 1, #k.aside_) == k.aside_ then
-            aside_at = aside_at or (not at and length > 0 and position(key, read, raw) or nil)
+            c.ahead = c.ahead or (not at and length > 0 and position(key, read, c.raw) or nil)
             return
         end
         is_reached = is_reached or key == (p.kind == 'soonest' and p.key or list)
@@ -49,12 +50,34 @@ local function in_its_org(k, org, raw, head)
             members[#members + 1] = { name = g and g.name or '', n = length }
         end
     end)
-    if not at then
-        return aside_at, sum
-    elseif p.kind == 'soonest' or #members == 1 then
-        return before + at, sum
+    c.place, c.at, c.org_ready, c.is_aside = p, at, sum, c.ahead ~= nil
+    if at and (p.kind == 'soonest' or #members == 1) then
+        c.ahead = before + at
+    elseif at then
+        c.ahead = before + ahead_in_ring(k.groups_ .. org .. ':' .. p.level, members, p.group or '', at)
     end
-    return before + ahead_in_ring(k.groups_ .. org .. ':' .. p.level, members, p.group or '', at), sum
+end
+
+-- The jobs of a group with a cap keep their order: what holds the first of them holds all. Sets c.group_at, the job's
+-- number in such a group, and c.first, {id, kind} of the first one when it is another. Ids of jobs that ended do not
+-- count, as far as they are the first ones.
+local function find_in_group(k, c, L)
+    local p = c.place
+    if not p.ring or c.is_aside or not L or not limit.group_cap(L, c.org, c.group) then
+        return
+    end
+    local ids = redis.pcall('LRANGE', p.key, 0, explain.heads - 1)
+    if ids.err or #ids == 0 then
+        return
+    end
+    local recs, metas = redis.call('HMGET', k.jobs, unpack(ids)), redis.call('HMGET', k.meta, unpack(ids))
+    for i, raw in ipairs(ids) do
+        if record.is_record(recs[i]) and not (metas[i] and meta.unpack(metas[i])[M.status]) then
+            c.group_at = c.at and c.at - i + 2
+            c.first = raw ~= c.raw and { id = id.text(raw), kind = (record.peek(recs[i])) } or nil
+            return
+        end
+    end
 end
 
 -- "org n, org n": who has most jobs in flight; and how many there are in all.
@@ -74,32 +97,37 @@ local function holders(k)
     return table.concat(words, ', '), sum
 end
 
--- The setting that holds a ready job: reason, until, and whether it is an adaptive rate. nil: none does.
-local function held_by_setting(k, now, c)
+-- What holds a type for an org: as held_by_setting.
+local function held_by_type(x, c, kind)
+    local room, at, _, why = limit.pair_room(x, c.org, kind)
+    if room > 0 then
+        return nil
+    end
+    return { why = why, at = at, kind = kind, is_adaptive = why == 'type_rate' and limit.is_adaptive(x, kind) }
+end
+
+-- The setting that holds a ready job: {why, at, kind: the type that is held, is_adaptive: by its adaptive rate}. nil:
+-- none does.
+local function held_by_setting(k, now, c, L)
     if redis.call('HGET', k.ctl, 'paused') == '1' then
-        return 'queue_paused'
+        return { why = 'queue_paused', kind = c.kind }
     end
-    local L = limit.now(k)
-    if L then
-        local x = limit.open(k, now, L, {})
-        local room, at, why = limit.queue_room(x)
-        if room <= 0 then
-            return why, at
-        end
+    if not L then
+        return nil
+    end
+    local x = limit.open(k, now, L, {})
+    local room, at, why = limit.queue_room(x)
+    if room > 0 then
         room, at, why = limit.org_room(x, c.org)
-        if room <= 0 then
-            return why, at
-        end
-        local _
-        room, at, _, why = limit.pair_room(x, c.org, c.kind)
-        if room <= 0 then
-            return why, at, why == 'type_rate' and limit.is_adaptive(x, c.kind)
-        end
-        if c.group ~= '' and limit.group_room(x, c.org, c.group) <= 0 then
-            return 'group_cap', 'inf'
-        end
     end
-    return nil
+    if room <= 0 then
+        return { why = why, at = at, kind = c.kind }
+    end
+    local held = (c.first and held_by_type(x, c, c.first.kind)) or held_by_type(x, c, c.kind)
+    if not held and c.group ~= '' and limit.group_room(x, c.org, c.group) <= 0 then
+        held = { why = 'group_cap', at = 'inf', kind = c.kind }
+    end
+    return held
 end
 
 local SETTING = {
@@ -110,16 +138,16 @@ local SETTING = {
 }
 
 -- The setting that holds it, as it was set, and its value.
-local function setting_of(k, reason, c, is_adaptive)
-    local s = is_adaptive and { 'adaptive', 'type' } or SETTING[reason]
+local function setting_of(k, held, c)
+    local s = held.is_adaptive and { 'adaptive', 'type' } or SETTING[held.why]
     if not s then
         return nil
     end
     local scopes = {
         queue = { 'queue' },
         org = { 'org/' .. c.org, 'org/*' },
-        type = { 'type/' .. c.kind, 'type/*' },
-        pair = { 'org/' .. c.org .. '/type/' .. c.kind, 'org/*/type/' .. c.kind },
+        type = { 'type/' .. held.kind, 'type/*' },
+        pair = { 'org/' .. c.org .. '/type/' .. held.kind, 'org/*/type/' .. held.kind },
         group = { 'org/' .. c.org .. '/group/' .. c.group, 'group' },
     }
     for _, scope in ipairs(scopes[s[2]]) do
@@ -132,14 +160,14 @@ local function setting_of(k, reason, c, is_adaptive)
 end
 
 -- How much of a cap is used.
-local function used_of(k, reason, c)
+local function used_of(k, held, c)
     local field = ({
-        queue_cap = 'queue', type_cap = 'type/' .. c.kind, group_cap = 'org/' .. c.org .. '/group/' .. c.group,
-    })[reason]
+        queue_cap = 'queue', type_cap = 'type/' .. held.kind, group_cap = 'org/' .. c.org .. '/group/' .. c.group,
+    })[held.why]
     if field then
         return redis.call('HGET', k.load, field)
     end
-    return reason == 'org_cap' and redis.call('HGET', k.active, c.org) or nil
+    return held.why == 'org_cap' and redis.call('HGET', k.active, c.org) or nil
 end
 
 -- The part of the workers' time that is an org's, as long as all orgs of the ring have enough to run.
@@ -182,22 +210,35 @@ local function add_delayed(out, m, f, left)
     put_fleet(out, f)
 end
 
+-- What holds it, or the first one of its group; returns the reason.
+local function add_held(k, now, out, c, f)
+    local put, L = record.put, limit.now(k)
+    find_in_group(k, c, L)
+    local held = held_by_setting(k, now, c, L)
+    local reason = held and held.why or fleet.held_by(f) or 'ready'
+    local at = held and held.at
+    add_reason(out, reason, at and at ~= 'inf' and tonumber(at) - now)
+    if held then
+        local setting, value = setting_of(k, held, c)
+        put(out, 'limit', setting)
+        put(out, 'of', value)
+        put(out, 'used', used_of(k, held, c))
+        put(out, 'held_type', held.kind ~= c.kind and held.kind)
+    end
+    put(out, 'group_at', record.decimal(c.group_at))
+    put(out, 'group_first', c.first and c.first.id)
+    return reason
+end
+
 local function add_waiting(k, now, out, c, f)
     local put, number = record.put, record.decimal
-    local reason, at, is_adaptive = held_by_setting(k, now, c)
-    reason = reason or fleet.held_by(f) or 'ready'
-    add_reason(out, reason, at and at ~= 'inf' and tonumber(at) - now)
-    local setting, value = setting_of(k, reason, c, is_adaptive)
-    put(out, 'limit', setting)
-    put(out, 'of', value)
-    put(out, 'used', used_of(k, reason, c))
+    find_in_org(k, c)
+    local reason = add_held(k, now, out, c, f)
     put_fleet(out, f)
-    local org_ready
-    c.ahead, org_ready = in_its_org(k, c.org, c.raw, c.head)
     put(out, 'ahead_org', number(c.ahead))
     put(out, 'ahead_orgs', number(redis.call('ZRANK', k.ring, c.org) or nil))
     local names, active = holders(k)
-    put(out, 'org_ready', number(org_ready))
+    put(out, 'org_ready', number(c.org_ready))
     put(out, 'org_active', redis.call('HGET', k.active, c.org) or '0')
     put(out, 'org_weight', redis.call('HGET', k.weights, c.org) or '1')
     put(out, 'active', number(active))

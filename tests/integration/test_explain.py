@@ -195,6 +195,30 @@ class Settings(Told):
         self.fleet.open_gate()
         self.fleet.wait_drained()
 
+    def test_behind_the_first_of_its_group(self):
+        """What holds that one is named, with both places in the group."""
+        self.worker("w", ["mail", "sms"], "--slots", "8")
+        self.wherry("limit", "set", "eu:default", "active:group=5", "pause:type/sms=1")
+        first, second = [self.one(t, "ORG", "acme", "GROUP", "g") for t in ("sms", "mail")]
+        said = self.explain(second)
+        self.assertEqual((said["reason"], said["limit"], said["held_type"]),
+                         ("type_paused", "pause:type/sms", "sms"))
+        self.assertEqual((said["group_at"], said["group_first"]), (2, first))
+        self.assertEqual(said["sentence"],
+                         "waits because type sms is paused, which holds the first job of its "
+                         f"group, {first}; it is number 2 of group g, whose jobs keep their order")
+        self.assertIn("number in group  2", self.wherry("job", "explain", second).splitlines())
+        said = self.explain(first)
+        self.assertEqual((said["group_at"], said["sentence"]),
+                         (1, "waits because type sms is paused"))
+        self.wherry("queue", "pause", "eu:default", "--org", "acme")
+        self.assertEqual(self.explain(second)["sentence"], "waits because org acme is paused")
+        self.wherry("queue", "resume", "eu:default", "--org", "acme")
+        self.wherry("limit", "remove", "eu:default", "pause:type/sms")
+        wait_for(lambda: self.fleet.started(second), "the second job to start")
+        self.fleet.open_gate()
+        self.fleet.wait_drained()
+
     def test_rates_and_delays(self):
         self.worker("w", ["mail"], "--slots", "8")
         for setting, reason in (("rate:queue=1/1h", "queue_rate"), ("rate:org/*=1/1h", "org_rate"),

@@ -220,8 +220,10 @@ unsigned wh_lm_release(struct wh_lm *m, unsigned worker, const bool *named);
 void wh_lm_forget(struct wh_lm *m, unsigned worker);
 void wh_lm_replay(struct wh_lm *m, struct wh_lm_walk *w);
 void wh_lm_purge(struct wh_lm *m, struct wh_lm_walk *w);
-/* Why does a ready job wait? The word of wh1_explain. */
-const char *wh_lm_reason(struct wh_lm *m, unsigned n);
+/* Why does a ready job wait? The word of wh1_explain. first: of its group, or n itself. */
+const char *wh_lm_reason(struct wh_lm *m, unsigned n, unsigned first);
+/* Is it in a group with a cap, whose jobs keep their order? */
+bool wh_lm_keeps_order(const struct wh_lm *m, unsigned n);
 /* May it be claimed now, by all limits? */
 bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n);
 /* The same without what holds for its whole org or the queue. */

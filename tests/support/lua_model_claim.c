@@ -80,12 +80,19 @@ static bool is_before(const struct wh_lm *m, unsigned a, unsigned b)
     return ra < rb || (ra == rb && a < b);
 }
 
-/* The jobs of a group with a cap keep their order: only the first may run. */
+bool wh_lm_keeps_order(const struct wh_lm *m, unsigned n)
+{
+    const struct wh_lm_stand *s = &m->stand[n];
+
+    return s->kind == WH_LM_LIST && wh_lm_group_capped(&m->limits, s->org, s->group);
+}
+
+/* Only the first of those may run. */
 static bool is_behind(const struct wh_lm *m, unsigned n)
 {
     const struct wh_lm_stand *s = &m->stand[n];
 
-    if (s->kind != WH_LM_LIST || !wh_lm_group_capped(&m->limits, s->org, s->group)) {
+    if (!wh_lm_keeps_order(m, n)) {
         return false;
     }
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {

@@ -327,13 +327,14 @@ static const char *reason_of_workers(const struct wh_lm *m)
                            : "ready";
 }
 
-const char *wh_lm_reason(struct wh_lm *m, unsigned n)
+const char *wh_lm_reason(struct wh_lm *m, unsigned n, unsigned first)
 {
     const struct wh_lm_job *j = &m->job[n];
     struct wh_lm_session x = wh_lm_session(m);
     struct wh_lm_room rooms[] = {
         wh_lm_queue_room(&x),
         wh_lm_org_room(&x, j->org),
+        wh_lm_pair_room(&x, j->org, m->job[first].type),
         wh_lm_pair_room(&x, j->org, j->type),
         wh_lm_group_room(&x, j->org, j->group),
     };

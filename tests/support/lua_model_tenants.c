@@ -205,6 +205,38 @@ void wh_lmr_limit(struct wh_lmr *run)
     freeReplyObject(r);
 }
 
+/* The first job of the group as Redis says it, n when it says none; checked. What was given back
+ * or recovered in one call came to the head in an order that the model does not know. */
+static unsigned first_of_group(struct wh_lmr *run, unsigned n, const redisReply *r)
+{
+    const redisReply *said = wh_lc_find(r, "group_first");
+    const struct wh_lm_stand *stand = run->m.stand;
+    unsigned first = n;
+
+    if (run->m.job[n].state != WH_LM_READY || !wh_lm_keeps_order(&run->m, n)) {
+        assert_null(said);
+        assert_null(wh_lc_find(r, "group_at"));
+        return n;
+    }
+    assert_non_null(wh_lc_find(r, "group_at"));
+    for (unsigned i = 0; i < WH_LM_JOBS && said != NULL; i++) {
+        first = strcmp(said->str, wh_lc_id(i)) == 0 ? i : first;
+    }
+    if ((said != NULL) != (first != n) || run->m.job[first].state != WH_LM_READY ||
+        !wh_lm_same_place(&stand[first], &stand[n])) {
+        fail_msg("explain %u: the first of its group is %u?", n, first);
+    }
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        if (run->m.job[i].state == WH_LM_READY && !stand[i].fresh &&
+            !stand[first].fresh && wh_lm_same_place(&stand[i], &stand[n]) &&
+            stand[i].rank < stand[first].rank) {
+            fail_msg("explain %u: %u stands before %u, the first of its group", n, i,
+                     first);
+        }
+    }
+    return first;
+}
+
 void wh_lmr_explain(struct wh_lmr *run)
 {
     unsigned n = wh_lmr_chance(run, 70) ? wh_lmr_pick_in(run, WH_LM_READY)
@@ -222,7 +254,8 @@ void wh_lmr_explain(struct wh_lmr *run)
     wh_lmr_is_array(r);
     const redisReply *reason = wh_lc_find(r, "reason"),
                      *ahead = wh_lc_find(r, "ahead_org");
-    const char *want = j->state == WH_LM_READY     ? wh_lm_reason(&run->m, n)
+    unsigned first = first_of_group(run, n, r);
+    const char *want = j->state == WH_LM_READY     ? wh_lm_reason(&run->m, n, first)
                        : j->state != WH_LM_DELAYED ? NULL
                        : j->attempts > 0           ? "retry"
                                                    : "delayed";
