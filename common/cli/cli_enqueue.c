@@ -139,6 +139,28 @@ static wh_exit check_combination(wh_cli *c)
     return WH_EXIT_OK;
 }
 
+/* A type that no line could have is none that lines may leave out either, and a partition in its
+ * place would let the jobs go to another one. */
+static wh_exit check_type(wh_cli *c)
+{
+    const char *type = wh_cli_args_operand(&c->args, 0);
+    const char *colon = type == NULL ? NULL : strchr(type, ':');
+    const wh_job_spec spec = {.type = type};
+    wh_errbuf eb = {.code = WH_OK};
+
+    if (colon != NULL && wh_job_name_ok(type, (size_t)(colon - type)) &&
+        wh_job_name_ok(colon + 1, strlen(colon + 1))) {
+        return wh_cli_usage(c,
+                            "\"%s\" is a partition, no type; write it as "
+                            "--region %.*s --queue %s",
+                            type, (int)(colon - type), type, colon + 1);
+    }
+    if (type != NULL && wh_job_spec_check(&spec, WH_CLI_PAYLOAD_MAX, &eb) != WH_OK) {
+        return wh_cli_usage(c, "%s", eb.text);
+    }
+    return WH_EXIT_OK;
+}
+
 /* ---- results ---- */
 
 static wh_exit print_one(wh_cli_batch *b)
@@ -362,6 +384,9 @@ wh_exit wh_cli_enqueue_run(wh_cli *c)
     request r = {.payload = {0}};
     wh_exit status = check_combination(c);
 
+    if (status == WH_EXIT_OK) {
+        status = check_type(c);
+    }
     if (status == WH_EXIT_OK) {
         status = read_flags(c, &r);
     }

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wherry job enqueue --jsonl` against a real Redis: many jobs from lines of stdin, and where to go on."""
+import re
+import signal
+import subprocess
+
+from cli_case import DEADLINE_S, P, WHERRY, CliCase, main, wait_for
+
+
+class Lines(CliCase):
+    def test_fields_and_defaults(self):
+        lines = (b'{"type": "a", "payload": {"x": [1, 2]}, "priority": 9}\n\n'
+                 b'{"payload": "text", "delay_ms": 60000}\n'
+                 b'{"payload_base64": "AAH/", "org": "o2"}')
+        done = self.wherry("job", "enqueue", "dflt", "--org", "o1", "--jsonl", "--json",
+                           stdin=lines).json()
+        self.assertEqual((done["created"], done["existing"]), (3, 0))
+        jobs = {j["type"] + j["org"]: j for j in self.wherry("job", "list", "--json").lines()}
+        self.assertEqual(jobs["ao1"]["priority"], 9)
+        shown = {k: self.wherry("job", "show", j["id"], "--json").json() for k, j in jobs.items()}
+        self.assertEqual(shown["ao1"]["payload"], '{"x":[1,2]}')
+        self.assertEqual(shown["dflto1"]["status"], "scheduled")
+        self.assertEqual(shown["dflto2"]["payload_base64"], "AAH/")
+
+    def test_a_partition_in_place_of_the_type(self):
+        """Lines have types of their own, so nothing else would tell; nothing goes elsewhere."""
+        for more in (["--jsonl"], ["x"]):
+            for operand, text in (("any:q2", "is a partition, no type; write it as --region any "
+                                             "--queue q2"),
+                                  ("any:", "type \"any:\" has a character outside"),
+                                  ("a b", "type \"a b\" has a character outside")):
+                with self.subTest(operand=operand, more=more):
+                    done = self.wherry("job", "enqueue", operand, *more, stdin=b'{"type": "a"}\n',
+                                       status=2)
+                    self.assertIn(text, done.err)
+        self.assertEqual(self.wherry("queue", "list", "--json").lines(), [])
+
+    def test_stops_at_a_bad_line(self):
+        good = b'{"type": "a"}\n'
+        for bad, text in [(b'{"ttype": "a"}', 'did you mean "type"'), (b"[1]", "no JSON object"),
+                          (b'{"type": "a", "type": "b"}', "duplicate"),
+                          (b'{"type": 1}', "must be a string"), (b'{"type": "a b"}', "outside"),
+                          (b'{"type": "a", "delay_ms": -1}', "0 or more"),
+                          (b'{"type": "a", "payload_base64": "A"}', "no base64"), (b"{}", "missing"),
+                          (b'{"type": "a", "entity_type": "x"}', "without entity_id"),
+                          (b'{"type": "a", "entity_id": "x"}', "without entity_type"),
+                          (b'{"type": "a", "payload": "\\u0000"}', "payload_base64"),
+                          (b'{"type": "a", "traceparent": "00-ab-cd-01"}', "no W3C")]:
+            self.redis.call("FLUSHALL")
+            with self.subTest(bad=bad):
+                done = self.wherry("job", "enqueue", "--jsonl", stdin=good * 2 + bad + b"\n" + good,
+                                   status=65)
+                self.assertIn("line 3: ", done.err)
+                self.assertIn(text, done.err)
+                self.assertIn("go on at line 3", done.err)
+                self.assertEqual(len(self.wherry("job", "list", "--json").lines()), 2)
+
+    def test_names_the_line_that_only_redis_refuses(self):
+        self.enqueue("other", "--key", "k", "--unique", "queued", "--delay", "1h")
+        bad = b'{"type": "a", "key": "k", "unique": "queued", "conflict": "replace"}\n'
+        good = b'\n{"type": "a"}\n'  # of two lines, one of them blank
+        for before, behind in ((0, 0), (0, 2), (1, 1), (249, 1), (250, 700), (499, 0), (613, 1)):
+            with self.subTest(before=before, behind=behind):
+                jobs = self.redis.call("HLEN", P + ":jobs")
+                done = self.wherry("job", "enqueue", "--jsonl", status=65,
+                                   stdin=good * before + bad + good * behind)
+                line = 2 * before + 1
+                self.assertRegex(done.err, rf"line {line}: .*the same type")
+                self.assertIn(f"go on at line {line}", done.err)
+                self.assertEqual(self.redis.call("HLEN", P + ":jobs") - jobs, before)
+
+    def test_too_big_together_goes_in_parts(self):
+        self.wherry("limit", "set", "jobs:queue=5")
+        done = self.wherry("job", "enqueue", "--jsonl", stdin=b'{"type": "a"}\n' * 6, status=75)
+        self.assertIn("try again in", done.err)
+        self.assertIn("the jobs up to line 3 are enqueued: go on at line 4", done.err)
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 3)
+
+    def test_interrupted(self):
+        process = subprocess.Popen([WHERRY, "job", "enqueue", "--jsonl"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())
+        process.stdin.write(b'{"type": "a"}\n' * 700)
+        process.stdin.flush()
+        # The first 500 are there: the process now reads on.
+        wait_for("a batch", lambda: self.redis.call("HLEN", P + ":jobs") == 500)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE_S), 75)
+        last = int(re.search(r"go on at line (\d+)", process.stderr.read().decode()).group(1))
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), last - 1)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+
+
+if __name__ == "__main__":
+    main()
