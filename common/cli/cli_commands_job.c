@@ -18,7 +18,9 @@ static const wh_cli_flag enqueue_flags[] = {
            "queue's, see limit; else 5)"),
     DURATION("delay", 0, YEARS_10, "run that much later"),
     TEXT("id", "UUID", "id of the job (default: a new one)"),
-    TEXT("key", "KEY", "idempotency key: while it is taken, no second job is made"),
+    TEXT("key", "KEY",
+         "idempotency key, unique within its org: while it is taken, no second job is "
+         "made"),
     DURATION("key-ttl", 1, YEARS_10, "how long the key is taken (default: 24h)"),
     NUMBER("max-attempts", 1, 1000,
            "attempts before it is dead (default: the worker's)"),

@@ -195,8 +195,8 @@ enum wh_client_fate {
 
 typedef struct wh_client_enqueued {
     int error;   /* of this job */
-    int created; /* 0: a job with this id or idempotency key exists; id is its id */
-    char id[38]; /* 36 characters */
+    int created; /* 0: a job with this id, or this idempotency key in its org, exists */
+    char id[38]; /* 36 characters; that job's when it exists */
     /* enum wh_client_fate. Of several jobs in one call only CREATED and EXISTING are told
      * apart: a job that was replaced or extended counts as existing. */
     short fate;

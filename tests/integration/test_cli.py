@@ -170,6 +170,11 @@ class Jobs(CliCase):
         again = self.wherry("job", "enqueue", "t", "--key", "k1")
         self.assertEqual(again.out.strip(), first)
         self.assertIn("existed before", again.err)
+        other = self.wherry("job", "enqueue", "t", "--key", "k1", "--org", "o", "--json").json()
+        self.assertEqual(other["result"], "created")
+        self.assertNotEqual(other["id"], first)
+        self.assertRegex(self.wherry("job", "enqueue", "--help").out,
+                         r"--key KEY +idempotency key, unique within its org: ")
         for result in ("created", "existing"):
             done = self.wherry("job", "enqueue", "t", "--id", UUID, "--json").json()
             self.assertEqual((done["id"], done["result"]), (UUID, result))
