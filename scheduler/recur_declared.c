@@ -3,7 +3,8 @@
  * Reconciling: runs behind a list, once after the start and each reload, and again behind the
  * next list when a call failed. A call that came through changes the list, so another look
  * follows. What is equal already makes no call, so schedulers that reconcile the same set
- * side by side do it once.
+ * side by side do it once. Each call names what the list had: Redis leaves alone what an
+ * operator, or another scheduler, did since (`stale`), and the next list is looked at.
  */
 #include "common/base/log.h"
 #include "common/schedule/firing.h"
@@ -14,8 +15,12 @@
 static void on_reconciled(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *r)
 {
     wh_recur *x = arg;
-    (void)r;
-    if (err && err != WH_ENOTFOUND) { /* gone already: what we wanted */
+    const char *word = wh_reply_str(r).p;
+    if (!err && word && strcmp(word, "stale") == 0) {
+        x->reconcile = true;
+        WH_LOG(INFO, "cron.reconciled_anew", WH_F_STR("partition", x->s.key),
+               WH_F_STR("hint", "a schedule changed since it was listed"));
+    } else if (err && err != WH_ENOTFOUND) { /* gone already: what we wanted */
         x->reconcile = true;
         WH_LOG_LIMITED(WARN, 6, "cron.reconcile_failed",
                        WH_F_STR("partition", x->s.key),
@@ -80,6 +85,8 @@ static void set_declared(wh_recur *r, const wh_declared_item *item)
         wh_call_args(&call, item->name);
         wh_call_args(&call, item->text);
         wh_call_argi(&call, idle ? 0 : wh_firing_next(&s, zone, wh_recur_now(r)));
+        wh_call_args(&call, e ? e->text : "");
+        wh_call_argi(&call, e && e->next_ms > 0 ? e->next_ms : 0);
         change(r, &call, e ? "changed" : "created", item->name);
     }
     wh_schedule_fini(&s);
@@ -100,6 +107,7 @@ void wh_recur_declared_reconcile(wh_recur *r)
             continue;
         wh_call_init(&call, "wh1_cron_remove", false, r->s.key);
         wh_call_args(&call, e->name);
+        wh_call_args(&call, e->text);
         change(r, &call, "removed", e->name);
     }
 }

@@ -77,8 +77,9 @@ static wh_exit tell(wh_cli *c, const wh_cli_cron *old, const char *name,
     }
     if (old->text != NULL && old->schedule.declared != NULL) {
         wh_cli_warn(c,
-                    "%s is declared in a scheduler's configuration (set \"%s\"): its "
-                    "next start or reload sets it back",
+                    "%s was declared in a scheduler's configuration (set \"%s\"), "
+                    "which leaves it alone from now on: take it out there, or to get "
+                    "that one back, wherry cron remove it and reload",
                     name, old->schedule.declared);
     }
     wh_buf_addf(&more, ",\"schedule\":\"%s\",\"next_ms\":", name);

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Schedules of a partition. When they fire next is computed by schedulers, which know time zones; that one
 -- fires once, whoever asks and how often, is decided here. docs/protocol.md section 8.
---   wh1_cron_set name definition next_ms -> created | changed | same · wh1_cron_remove name -> OK
+--   wh1_cron_set name definition next_ms [was was_next_ms] -> created | changed | same | stale
+--   wh1_cron_remove name [was] -> OK | stale
 --   wh1_cron_pause name -> OK · wh1_cron_resume name next_ms -> OK
 --   wh1_cron_fire name expected_ms next_ms (id head payload)… -> [1, created] | [0, next or -1]
 --   wh1_cron_list -> [now_ms, name, definition, next_ms or -1, …]
@@ -35,15 +36,25 @@ local function set_time(k, name, at)
     bell.wake_scheduler(k)
 end
 
+-- Is this still what the caller saw when it decided? was: the definition, '' for none; at: its next fire time, 0 for
+-- none.
+local function is_as_seen(k, name, old, was, at)
+    return (old or '') == was and tonumber(redis.call('ZSCORE', k.cronat, name) or 0) == at
+end
+
 args.register('wh1_cron_set', function(KEYS, ARGV)
-    local k, name = begin(KEYS, ARGV, 3, 'WHBADARG usage: name definition next_ms')
-    args.count(ARGV, 3, 'WHBADARG usage: name definition next_ms')
+    local usage = 'WHBADARG usage: name definition next_ms [was was_next_ms]'
+    local k, name = begin(KEYS, ARGV, 3, usage)
+    args.count(ARGV, ARGV[4] and 5 or 3, usage)
     local text = args.bytes(ARGV[2], cron.definition, 'WHTOOBIG the definition is over 65536 bytes')
-    local at = time_arg(ARGV[3])
+    local at, was_at = time_arg(ARGV[3]), ARGV[4] and time_arg(ARGV[5])
     keys.guard(k)
     local old = redis.call('HGET', k.cron, name)
     if old == text then
         return 'same'
+    end
+    if was_at and not is_as_seen(k, name, old, ARGV[4], was_at) then
+        return 'stale'
     end
     if not old and redis.call('HLEN', k.cron) >= cron.schedules then
         args.fail('WHTOOBIG more than 10000 schedules in one partition')
@@ -55,9 +66,13 @@ args.register('wh1_cron_set', function(KEYS, ARGV)
 end, {})
 
 args.register('wh1_cron_remove', function(KEYS, ARGV)
-    local k, name = begin(KEYS, ARGV, 1, 'WHBADARG usage: name')
+    local k, name = begin(KEYS, ARGV, 1, 'WHBADARG usage: name [was]')
+    args.count(ARGV, ARGV[2] and 2 or 1, 'WHBADARG usage: name [was]')
     keys.guard(k)
     must_exist(k, name)
+    if ARGV[2] and redis.call('HGET', k.cron, name) ~= ARGV[2] then
+        return 'stale'
+    end
     redis.call('HDEL', k.cron, name)
     set_time(k, name, 0)
     event.add(k, 'cron_removed', nil, nil, { 'schedule', name })

@@ -225,7 +225,7 @@ class Clocks(CronTest):
         self.assertEqual(self.times("inside"), ["25 00:00", "25 00:30", "25 01:00", "25 01:30"])
 
 
-class Declared(CronTest):
+class DeclaringTest(CronTest):
     def write(self, schedules, name="scheduler.yaml"):
         path = os.path.join(self.fleet.folder, name)
         with open(path + ".new", "w", encoding="utf-8") as file:
@@ -244,6 +244,8 @@ class Declared(CronTest):
     def item(expression="0 3 * * *", **more):
         return {"expression": expression, "partition": "eu:default", "type": "report", **more}
 
+
+class Declared(DeclaringTest):
     def test_reconciled_at_start_and_reload(self):
         self.set("runtime", "@daily", 9999999999999)
         path = self.write({"a": self.item(), "b": self.item(jitter="5s", payload="x"),

@@ -146,6 +146,14 @@ class Cron(CliCase):
             self.wherry("cron", "run", "new", status=65)
         self.wherry("cron", "remove", "new")
 
+    def test_over_a_declared_one(self):
+        """From now on it is the operator's."""
+        self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "s",
+                        '{"expression":"@daily","type":"t","declared":"default"}', 1)
+        done = self.wherry("cron", "set", "s", "@hourly", "t")
+        self.assertIn('(set "default"), which leaves it alone from now on', done.err)
+        self.assertNotIn("declared", self.wherry("cron", "set", "s", "@weekly", "t").err)
+
     def test_next(self):
         rows = self.wherry("cron", "next", "*/15 * * * *", "-n", "3", "--json",
                            env={"REDIS_URL": None}).lines()

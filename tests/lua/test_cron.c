@@ -235,6 +235,61 @@ static void removed_schedules_are_gone(void **state)
     set("nightly", "def", first_fire, "created");
 }
 
+static void set_if(const char *was, long long was_next, const char *definition,
+                   const char *answer)
+{
+    struct wh_lc_args a = {0};
+
+    wh_lc_add_text(&a, "nightly");
+    wh_lc_add_text(&a, "%s", definition);
+    wh_lc_add_text(&a, "%lld", second_fire);
+    wh_lc_add_text(&a, "%s", was);
+    wh_lc_add_text(&a, "%lld", was_next);
+    redisReply *r = wh_lc_call_args("wh1_cron_set", &a);
+    assert_string_equal(r->str, answer);
+    freeReplyObject(r);
+}
+
+static void is_stale(const char *was, long long was_next, const char *definition)
+{
+    char before[41], after[41];
+
+    wh_lc_digest(before);
+    set_if(was, was_next, definition, "stale");
+    wh_lc_digest(after);
+    assert_string_equal(before, after);
+}
+
+/* What was set since the caller looked stays; the same call again says that it is done. */
+static void only_what_was_seen_is_changed(void **state)
+{
+    (void)state;
+    is_stale("none", 0, "two");
+    set_if("", 0, "one", "created");
+    set_if("", 0, "one", "same");
+    is_stale("", 0, "two");
+    is_stale("", second_fire, "two");
+    is_stale("on", second_fire, "two");
+    is_stale("one", first_fire, "two"); /* it fired, or was resumed */
+    is_stale("one", 0, "two");
+    set_if("one", second_fire, "two", "changed");
+    set_if("one", second_fire, "two", "same");
+    set("nightly", "operator", first_fire, "changed");
+    is_stale("one", second_fire, "two"); /* a repeated call */
+    assert_int_equal(listed("nightly", "operator"), first_fire);
+    wh_lc_text("OK", "wh1_cron_pause", "nightly");
+    is_stale("operator", first_fire, "two");
+    assert_int_equal(listed("nightly", "operator"), -1);
+    set_if("operator", 0, "two", "changed");
+    assert_int_equal(listed("nightly", "two"), second_fire);
+    wh_lc_text("stale", "wh1_cron_remove", "nightly one");
+    assert_int_equal(listed("nightly", "two"), second_fire);
+    wh_lc_text("OK", "wh1_cron_remove", "nightly two");
+    wh_lc_error("WHNOTFOUND", "wh1_cron_remove", "nightly two");
+    is_stale("two", second_fire, "three");
+    wh_lc_audit();
+}
+
 /* The scheduler sleeps until the next time that it knows. */
 static void the_scheduler_is_called(void **state)
 {
@@ -261,11 +316,14 @@ static void bad_arguments_change_nothing(void **state)
     wh_lc_error("WHBADARG", "wh1_cron_set", "");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 6");
+    wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 six -1");
+    wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 six 7 8");
     wh_lc_error("WHBADARG", "wh1_cron_set", "a/b def 5");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def -5");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def soon");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 10000000000000");
     wh_lc_error("WHBADARG", "wh1_cron_remove", "");
+    wh_lc_error("WHBADARG", "wh1_cron_remove", "nightly def 5");
     wh_lc_error("WHBADARG", "wh1_cron_pause", "");
     wh_lc_error("WHBADARG", "wh1_cron_resume", "nightly");
     wh_lc_error("WHBADARG", "wh1_cron_fire", "nightly 5");
@@ -325,6 +383,7 @@ int main(void)
         WH_LC_TEST(never_again),
         WH_LC_TEST(paused_schedules_do_not_fire),
         WH_LC_TEST(removed_schedules_are_gone),
+        WH_LC_TEST(only_what_was_seen_is_changed),
         WH_LC_TEST(the_scheduler_is_called),
         WH_LC_TEST(bad_arguments_change_nothing),
         WH_LC_TEST(a_refused_job_does_not_fire),

@@ -281,14 +281,24 @@ static void cron_set(struct wh_lmr *run, unsigned i)
     struct wh_lm_cron *c = &run->m.cron[i];
     unsigned text = wh_lmr_random(run, 3);
     long long at = run->m.now + wh_lmr_random(run, 300);
-    const char *want = !c->known ? "created" : c->text != text ? "changed" : "same";
-    char words[64];
+    unsigned was = wh_lmr_random(run, 3);
+    bool is_seen = wh_lmr_chance(run, 50), is_old = c->known && c->text == text;
+    long long was_at = wh_lmr_chance(run, 80) ? c->at : at;
+    bool stale = is_seen && (!c->known || c->text != was || c->at != was_at);
+    const char *want = is_old      ? "same"
+                       : stale     ? "stale"
+                       : !c->known ? "created"
+                                   : "changed";
+    char words[96];
 
-    snprintf(words, sizeof words, "c%u %u %lld", i, text, at);
+    int n = snprintf(words, sizeof words, "c%u %u %lld", i, text, at);
+    if (is_seen) {
+        snprintf(words + n, sizeof words - (size_t)n, " %u %lld", was, was_at);
+    }
     wh_lmr_note(run, "cron_set %s", words);
     redisReply *r = wh_lmr_words(run, "wh1_cron_set", true, words);
     assert_string_equal(r->str, want);
-    if (want[0] != 's') {
+    if (want[0] == 'c') {
         *c = (struct wh_lm_cron){.known = true, .text = text, .at = at};
     }
     freeReplyObject(r);
