@@ -14,34 +14,62 @@ local function position(key, read, raw)
         or nil
 end
 
--- How many jobs run before number `at` of one member of a level's ring: its own, and of each other one those whose
--- turn comes first. What stands beyond the others (at its cap, or held for its type) counts as though it came back now.
-local function ahead_in_ring(ring, members, own, at)
-    local flat, tags, lowest = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}, nil
-    for i = 1, #flat, 2 do
-        local v = fair.reading(flat[i + 1])
-        tags[flat[i]], lowest = v, math.min(lowest or v, v)
+-- How many jobs run before number `at` of one of several members that take turns: its own, and of each other one those
+-- whose turn comes first. members: {name, n jobs}; tags: virtual time by name; who has none counts as the lowest. cost:
+-- of a job, in the unit of tags.
+local function ahead_of(tags, members, own, at, cost)
+    local lowest
+    for _, v in pairs(tags) do
+        lowest = math.min(lowest or v, v)
     end
     lowest = lowest or 0
-    local mine, n = (tags[own] or lowest) + at, at
+    local mine, n = (tags[own] or lowest) + at * cost, at
     for _, m in ipairs(members) do
-        local first = mine - (tags[m.name] or lowest) + (m.name < own and 1 or 0)
-        n = n + (m.name ~= own and math.max(0, math.min(m.n, math.ceil(first))) or 0)
+        local first = math.ceil((mine - (tags[m.name] or lowest)) / cost - 1e-9) -- those before its instant
+        first = first + (m.name < own and (mine - (tags[m.name] or lowest)) % cost < 1e-9 and 1 or 0)
+        n = n + (m.name ~= own and math.max(0, math.min(m.n, first)) or 0)
     end
     return n
+end
+
+-- Of a level's ring. What stands beyond the others (at its cap, or held for its type) counts as though it came back now.
+local function ahead_in_ring(ring, members, own, at, cost)
+    local flat, tags = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}
+    for i = 1, #flat, 2 do
+        tags[flat[i]] = (fair.reading(flat[i + 1]))
+    end
+    return ahead_of(tags, members, own, at, cost)
+end
+
+-- The same for number `at` of its set of set-aside jobs, where groups of the org wait for the type too.
+local function ahead_aside(k, c, at, cost)
+    local level, own, higher, tags, members = c.head[3], c.group, 0, {}, {}
+    local all = held.members(k, c.org, c.kind)
+    if #all == 0 then
+        return at
+    end
+    for _, m in ipairs(all) do
+        if m.level > level then
+            higher = higher + m.n
+            at = own == '' and m.name == '' and at - m.n or at -- one set for all levels
+        elseif m.level == level then
+            tags[m.name], members[#members + 1] = m.v, m
+        end
+    end
+    return higher + ahead_of(tags, members, own, at, cost)
 end
 
 -- Finds out how many jobs of its org run before this one (c.ahead; nil when it is not found), how many are ready in all
 -- (c.org_ready), and where it stands in its place (c.at; nil when it is not found there). Of one that was set aside
 -- (c.is_aside): those of its type that were set aside and run before it.
 local function find_in_org(k, c)
-    local org, p = c.org, place.of(k, c.head)
+    local org, p, cost = c.org, place.of(k, c.head), fair.micros(fair.cost(k, c.kind))
     local list, at = keys.ready(k, org, p.level), position(p.key, p.kind == 'soonest' and 'ZRANGE' or 'LRANGE', c.raw)
-    local before, sum, is_reached, members = 0, 0, false, {}
+    local before, sum, is_reached, members, aside_at = 0, 0, false, {}, nil
     ready.each(k, org, function(key, read, length, g)
         sum = sum + length
         if string.sub(key, 1, #k.aside_) == k.aside_ then
-            c.ahead = c.ahead or (not at and length > 0 and position(key, read, c.raw) or nil)
+            aside_at = aside_at or (not at and length > 0 and position(key, read, c.raw) or nil)
             return
         end
         is_reached = is_reached or key == (p.kind == 'soonest' and p.key or list)
@@ -50,11 +78,12 @@ local function find_in_org(k, c)
             members[#members + 1] = { name = g and g.name or '', n = length }
         end
     end)
-    c.place, c.at, c.org_ready, c.is_aside = p, at, sum, c.ahead ~= nil
+    c.place, c.at, c.org_ready, c.is_aside = p, at, sum, aside_at ~= nil
+    c.ahead = aside_at and ahead_aside(k, c, aside_at, cost)
     if at and (p.kind == 'soonest' or #members == 1) then
         c.ahead = before + at
     elseif at then
-        c.ahead = before + ahead_in_ring(k.groups_ .. org .. ':' .. p.level, members, p.group or '', at)
+        c.ahead = before + ahead_in_ring(k.groups_ .. org .. ':' .. p.level, members, p.group or '', at, cost)
     end
 end
 

@@ -29,8 +29,13 @@ local function set_aside(k)
         end
         seen[org] = true
         for _, kind in ipairs(levels.view(text).asides) do
-            local n = looks < usage.most and redis.call('ZCARD', aside.key(k, org, kind)) or 0
-            looks = looks + 1
+            local n = 0
+            local function count(key)
+                n = n + (looks < usage.most and redis.call('ZCARD', key) or 0)
+                looks = looks + 1
+            end
+            count(aside.key(k, org, kind))
+            held.each(k, org, kind, count, usage.most)
             if n > 0 and not by_kind[kind] then
                 by_kind[kind] = { kind = kind, n = 0 }
                 list[#list + 1] = by_kind[kind]

@@ -92,10 +92,14 @@ function aside.take(k, org, kind, n, st, source, level)
     else
         count = place.pop_aside(key, held.up_to(level), n, st, source)
     end
-    if count + promised < n and not level and redis.call('EXISTS', key, ring) == 0 then
-        levels.drop_aside(k, org, kind)
-        turns.leave(k, st.now, kind, org)
-        st.vacant[kind] = true
+    if count + promised < n and not level then
+        if redis.call('EXISTS', key, ring) > 0 then
+            s.again = true -- there were more levels and groups than one look takes
+        else
+            levels.drop_aside(k, org, kind)
+            turns.leave(k, st.now, kind, org)
+            st.vacant[kind] = true
+        end
     end
     return count, promised
 end

@@ -23,6 +23,9 @@ local function put_groups_back(k, st)
             group.park(k, st.now, p.org, p.level, job.name, 'inf')
         else
             held.put(k, st.now, p.org, p.level, job.name, job.kind)
+            local s = job.source.share or job.source
+            s.waits = s.waits or {}
+            s.waits[job.kind .. ' ' .. p.level .. '/' .. job.name] = true
         end
     end
 end
@@ -247,11 +250,14 @@ local function skip(st, org)
     end
 end
 
--- What was promised to groups and not used counts too: whose first job is of another type must not stay the first here.
+-- What was promised to groups and not used counts too; those that wait for something else by now do not wait here.
 local function charge_groups(k, st, s)
     for kind, promises in pairs(s.promised or {}) do
         for member, n in pairs(promises) do
-            add_to(charges_of(s, kind).moves, member, n * fair.micros(grant.cost(k, st, kind)))
+            local waits = s.waits and s.waits[kind .. ' ' .. member]
+            if n > 0 and (waits or not held.drop_out(k, s.org, kind, member)) then
+                add_to(charges_of(s, kind).moves, member, n * fair.micros(grant.cost(k, st, kind)))
+            end
         end
     end
     for kind, h in pairs(s.of_held or {}) do

@@ -118,15 +118,38 @@ function held.comes_back(k, org, level, name)
     return false
 end
 
--- Calls fn(key) for the sets of set-aside jobs of groups, under one word of an org.
-function held.each(k, org, word, fn)
-    local members = redis.pcall('ZRANGE', held.key(k, org, word), 0, -1)
-    for i = 1, members.err and 0 or #members do
+-- Calls fn(key, level, name, virtual time) for the sets of set-aside jobs of groups, under one word of an org; at most `most`
+-- (nil: all).
+function held.each(k, org, word, fn, most)
+    local last = most and string.format('%d', most - 1) or -1
+    local members = redis.pcall('ZRANGE', held.key(k, org, word), 0, last, 'WITHSCORES')
+    for i = 1, members.err and 0 or #members, 2 do
         local level, name = string.match(members[i], '^(%d)/(.+)$')
         if level then
-            fn(held.ids(k, org, word, level, name))
+            local v = tonumber(members[i + 1]) % held.span
+            fn(held.ids(k, org, word, level, name), tonumber(level), name, v)
         end
     end
+end
+
+-- Who waits for a type of the org, where groups do: array of {level, name, v (nil: none yet), n jobs}.
+function held.members(k, org, kind)
+    local list, plain, key = {}, k.aside_ .. org .. ':' .. kind, held.key(k, org, kind)
+    held.each(k, org, kind, function(ids, level, name, v)
+        local n = redis.call('ZCARD', ids)
+        if n == 0 and group.is_out(k, org, level, name) then
+            n = redis.call('LLEN', keys.ready(k, org, level) .. ':' .. name)
+        end
+        list[#list + 1] = { level = level, name = name, v = v, n = n }
+    end)
+    for level = 0, #list > 0 and 9 or -1 do
+        local n = redis.call('ZCOUNT', plain, string.format('%.0f', base_of(level)), held.up_to(level))
+        if n > 0 then
+            local score = tonumber(redis.call('ZSCORE', key, level .. '/') or '')
+            list[#list + 1] = { level = level, name = '', v = score and score % held.span, n = n }
+        end
+    end
+    return list
 end
 
 local function by_virtual_time(a, b)
@@ -226,6 +249,17 @@ function held.take(k, org, kind, n, st, source, least)
         fair.move(h.key, h.used, held.band)
     end
     return got, promised, promises
+end
+
+-- A group that got nothing of what it was promised, and is out of its ring again: its first job waits for something else.
+-- Returns whether that is so.
+function held.drop_out(k, org, kind, member)
+    local level, name = string.match(member, '^(%d)/(.*)$')
+    local is_out = group.is_out(k, org, level, name)
+    if is_out then
+        redis.call('ZREM', held.key(k, org, kind), member)
+    end
+    return is_out
 end
 
 -- Members that had claims: us by member. by: the same by level and group, of jobs that were set aside: their group has had
