@@ -7,12 +7,11 @@ on when everything runs to one when there is still work.
 """
 import os
 import struct
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
-from fleet import BUILD, PARTITION, Fleet, wait_for  # noqa: E402
-from resp import head  # noqa: E402
+from private import Private, need_built
+from fleet import BUILD, PARTITION, wait_for
+from resp import head
 
 NOOP = "native:" + os.path.join(BUILD, "lib", "wherry", "handlers", "noop.so")
 SLEEP = "native:" + os.path.join(BUILD, "lib", "wherry", "bench-plugins", "sleep_handler.so")
@@ -20,32 +19,15 @@ CALL = 1000
 TICK_S = 0.01
 
 
-class Drain:
+class Drain(Private):
     def __init__(self):
-        self.fleet, self.sent, self.stamps = Fleet(appendfsync=None), 0, None
-        for path in (NOOP, SLEEP):
-            if not os.path.exists(path.partition(":")[2]):
-                sys.exit(f"{path} is missing: build first, or name the build in WH_BUILD_DIR")
+        need_built(*(path.partition(":")[2] for path in (NOOP, SLEEP)))
+        super().__init__()
+        self.sent, self.stamps = 0, os.path.join(self.fleet.folder, "stamps")  # of the sleep handler
 
-    def __enter__(self):
-        try:
-            self.fleet.start_redis()
-            self.fleet.configure(keep_count=0)
-            self.stamps = os.path.join(self.fleet.folder, "stamps")  # of the sleep handler
-            os.mkdir(self.stamps)
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.fleet.stop()
-        except AssertionError:
-            if kind is None:  # else what went wrong first tells more
-                raise
-        finally:
-            self.fleet.remove()
+    def begin(self):
+        self.fleet.configure(keep_count=0)
+        os.mkdir(self.stamps)
 
     def enqueue(self, count, payload, org="default", kind="noop", key=PARTITION):
         """`count` equal jobs; every id is new."""

@@ -16,14 +16,13 @@ to their bells, and how many had a claim or finish of it (cycles beyond those th
 one needs would be counted there). Exit status 1 when commands are over --bar a second and
 worker, or an enqueue called more or fewer than one.
 """
-import argparse
 import collections
-import json
 import resource
 import statistics
 import sys
 import time
 
+import report
 from drain import Drain
 from fleet import PARTITION, wait_for
 from resp import Client
@@ -130,15 +129,13 @@ def table(r):
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="idle_fleet.py", description=__doc__, formatter_class=text)
+    parser = report.parser("idle_fleet.py", __doc__)
     parser.add_argument("--workers", type=int, default=200, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=30, help="of rest; default: %(default)g")
     parser.add_argument("--enqueues", type=int, default=100, help="default: %(default)s")
     parser.add_argument("--also-any", action="store_true", help="serve the region any too")
     parser.add_argument("--bar", type=float, default=1.0, help="default: %(default)g")
-    parser.add_argument("--json", action="store_true", help="one line of JSON, no table")
-    args = parser.parse_args()
+    args = report.arguments(parser)
     need = 10 * args.workers + 100  # ours are logs only; each worker and Redis need more
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < need:
@@ -149,9 +146,7 @@ def parse():
 
 def main():
     args = parse()
-    line = measure(args)
-    print(json.dumps(line) if args.json else "\n".join(table(line)))
-    return 0 if line["ok"] else 1
+    return report.tell_one(args, measure(args), table)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ Idle: a wherry-worker whose handler has no process while nothing runs. Under loa
 what it grew from a tenth of the drain on till its end. Exit status 1 when idle is over 8 MiB, or it
 grew by more than --bar KiB.
 """
-import argparse
-import json
 import sys
 
+import report
 from drain import NOOP, Drain
 from fleet import wait_for
 
@@ -55,19 +54,15 @@ def table(r):
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="memory.py", description=__doc__, formatter_class=text)
+    parser = report.parser("memory.py", __doc__)
     parser.add_argument("--jobs", type=int, default=500000, help="default: %(default)s")
     parser.add_argument("--bar", type=int, default=512, help="in KiB; default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="one line of JSON, no table")
-    return parser.parse_args()
+    return report.arguments(parser)
 
 
 def main():
     args = parse()
-    line = measure(args)
-    print(json.dumps(line) if args.json else "\n".join(table(line)))
-    return 0 if line["ok"] else 1
+    return report.tell_one(args, measure(args), table)
 
 
 if __name__ == "__main__":

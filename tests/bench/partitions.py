@@ -14,14 +14,13 @@ A server and its worker have a core of their own in both, lest what is measured 
 programs share two. They take turns; figures per job are CPU time of a server (INFO cpu) and commands that its
 functions called, from the first 5 % of the drain to 95 %; growth is the median of the rounds' own. Exit status 1 when CPU time grew by more than --bar %.
 """
-import argparse
 import contextlib
-import json
 import os
 import statistics
 import sys
 import time
 
+import report
 from drain import NOOP, Drain
 
 ORGS, SLOTS, TICK_S = 50, 256, 0.02
@@ -112,20 +111,16 @@ def table(r):
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="partitions.py", description=__doc__, formatter_class=text)
+    parser = report.parser("partitions.py", __doc__)
     parser.add_argument("--jobs", type=int, default=60000, help="a server; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--bar", type=float, default=10, help="in %%; default: %(default)g")
-    parser.add_argument("--json", action="store_true", help="one line of JSON, no table")
-    return parser.parse_args()
+    return report.arguments(parser)
 
 
 def main():
     args = parse()
-    line = measure(args)
-    print(json.dumps(line) if args.json else "\n".join(table(line)))
-    return 0 if line["ok"] else 1
+    return report.tell_one(args, measure(args), table)
 
 
 if __name__ == "__main__":

@@ -4,42 +4,23 @@ and stamp when they ran (plugins/sleep_handler.c). Everything ends with the `wit
 """
 import os
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
-from fleet import BIN, BUILD, PARTITION, Fleet  # noqa: E402
-from resp import table  # noqa: E402
-import stamps  # noqa: E402
+from private import Private, need_built
+from fleet import BIN, BUILD, PARTITION
+from resp import table
+import stamps
 
 QUEUE = PARTITION.removeprefix("wh:{").removesuffix("}")
 HANDLER = os.path.join(BUILD, "lib", "wherry", "bench-plugins", "sleep_handler.so")
 
 
-class Programs:
+class Programs(Private):
     def __init__(self):
-        if not os.path.exists(HANDLER):
-            sys.exit(f"{HANDLER} is missing: build first, or name the build in WH_BUILD_DIR")
-        self.fleet = Fleet(appendfsync=None)
+        need_built(HANDLER)
+        super().__init__()
         self.stamps = os.path.join(self.fleet.folder, "stamps")
         os.mkdir(self.stamps)
-
-    def __enter__(self):
-        try:
-            self.fleet.start_redis()
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.fleet.stop()
-        except AssertionError:
-            if kind is None:  # else what went wrong first tells more
-                raise
-        finally:
-            self.fleet.remove()
 
     def start_worker(self, slots, processes=0):
         """processes: of handlers, at most; 0: as many as slots."""

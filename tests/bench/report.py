@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What benchmarks made of several measurements share: which of them to run, and their lines."""
+"""What benchmarks share: which measurements to run, their lines, and the table of a single one."""
+import argparse
 import json
 
 
@@ -19,3 +20,20 @@ def tell(lines):
         print(json.dumps(line), flush=True)
         status |= not line["ok"]
     return status
+
+
+def parser(name, text):
+    return argparse.ArgumentParser(prog=name, description=text,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def arguments(of):
+    """Of a benchmark with one line, which it shows as a table unless --json is given."""
+    of.add_argument("--json", action="store_true", help="one line of JSON, no table")
+    return of.parse_args()
+
+
+def tell_one(args, line, table):
+    """Prints the line, or what table(line) yields; the exit status: is it ok?"""
+    print(json.dumps(line) if args.json else "\n".join(table(line)))
+    return 0 if line["ok"] else 1

@@ -10,14 +10,12 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
 
 import callgrind
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "fault"))
-from fleet import BUILD, PARTITION, Fleet, wait_for  # noqa: E402
-from resp import head, table  # noqa: E402
+from private import Private
+from fleet import BUILD, PARTITION, wait_for
+from resp import head, table
 
 NOOP = {"noop": {"run": "native:" + os.path.join(BUILD, "lib", "wherry", "handlers", "noop.so"),
                  "processes": 1}}
@@ -29,35 +27,20 @@ MARK = "wh_worker_dump"
 DEADLINE_S = 120  # of what runs under a tool on a busy machine
 
 
-class Working:
+class Working(Private):
     def __init__(self, orgs, slots=512, wrap=()):
+        super().__init__()
         self.heads = [head("noop", f"org-{i:05d}") for i in range(orgs)]
         self.sent, self.slots, self.wrap = 0, slots, wrap
         self.worker = None
-        self.fleet = Fleet(appendfsync=None)
 
-    def __enter__(self):
-        try:
-            self.fleet.start_redis()
-            self.fleet.configure(keep_count=0)
-            self.worker = self.fleet.start_worker(
-                "worker", NOOP, "--slots", str(self.slots), "--heartbeat", "15s",
-                "--log-level", "warn", env={"WHERRY_ALSO_ANY": "false"}, ready=False,
-                wrap=self.wrap)
-            wait_for(lambda: self.stats()["workers"] == 1, "the worker", DEADLINE_S)
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.fleet.stop()
-        except AssertionError:
-            if kind is None:  # else what went wrong first tells more
-                raise
-        finally:
-            self.fleet.remove()
+    def begin(self):
+        self.fleet.configure(keep_count=0)
+        self.worker = self.fleet.start_worker(
+            "worker", NOOP, "--slots", str(self.slots), "--heartbeat", "15s",
+            "--log-level", "warn", env={"WHERRY_ALSO_ANY": "false"}, ready=False,
+            wrap=self.wrap)
+        wait_for(lambda: self.stats()["workers"] == 1, "the worker", DEADLINE_S)
 
     def stats(self):
         """Read so that it does not count as a round trip of the worker's."""
