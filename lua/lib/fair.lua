@@ -6,7 +6,7 @@
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
 -- fair.any: the field of P:types that stands for jobs of any type.
-local fair = { members = 16, many = 128, grain = 100, leaves = 0, any = '*' }
+local fair = { members = 16, many = 128, grain = 100, behind = 10, leaves = 0, any = '*' }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -134,6 +134,12 @@ function fair.after(v, ms)
     return string.format('%d', math.max(v + ms * 1e6, 0))
 end
 
+-- How far below the others an org may be that comes back from being parked, in virtual time of weight 1: what it was owed
+-- when it was at its cap for a moment is not lost. No more: a cap that is always reached saves nothing up.
+local function credit_of(k)
+    return fair.units(math.max(fair.grain, fair.behind * fair.cost(k, fair.any)))
+end
+
 -- Orgs that have something to run enter the ring: at its lowest virtual time, or where they left it
 -- when that is higher. Those that are in it stay where they are.
 function fair.enter(k, orgs)
@@ -148,6 +154,17 @@ function fair.enter(k, orgs)
     redis.call(unpack(add))
 end
 
+-- One that was parked comes back: where it left, also when that is a little below the others (credit_of).
+function fair.come_back(k, org)
+    local floor, left = tonumber(now_of(k)), tonumber(redis.call('ZSCORE', k.left, org) or '')
+    if not left or left >= floor then
+        return fair.enter(k, { org })
+    end
+    local weights = fair.weights(k, { org })
+    local v = math.max(left, floor - credit_of(k) / (weights and weights[org] or 1))
+    redis.call('ZADD', k.ring, 'NX', string.format('%.0f', v), org)
+end
+
 local function reached(flat)
     local v = 0
     for i = 1, #flat, 2 do
@@ -156,11 +173,12 @@ local function reached(flat)
     return string.format('%d', v)
 end
 
--- Now and then, what is below the virtual time of now goes from P:left: who comes back enters there anyway.
+-- Now and then, what is far below the virtual time of now goes from P:left: who comes back enters higher anyway.
 local function trim_left(k)
     fair.leaves = (fair.leaves + 1) % 32
     if fair.leaves == 0 then
-        local old = redis.call('ZRANGE', k.left, '-inf', '(' .. now_of(k), 'BYSCORE', 'LIMIT', 0, 5000)
+        local below = string.format('(%.0f', tonumber(now_of(k)) - credit_of(k))
+        local old = redis.call('ZRANGE', k.left, '-inf', below, 'BYSCORE', 'LIMIT', 0, 5000)
         if #old > 0 then
             redis.call('ZREM', k.left, unpack(old))
         end

@@ -41,7 +41,7 @@ local function wake_one(k, x, member)
     if org then
         if has_jobs(k, org) then
             turns.rejoin(k, org)
-            fair.enter(k, { org })
+            fair.come_back(k, org)
             return true
         end
         return false

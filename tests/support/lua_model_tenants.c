@@ -206,7 +206,8 @@ void wh_lmr_limit(struct wh_lmr *run)
 }
 
 /* The first job of the group as Redis says it, n when it says none; checked. What was given back
- * or recovered in one call came to the head in an order that the model does not know. */
+ * or recovered in one call came to the head in an order that the model does not know; what may
+ * stand aside, where Redis says no first one, is let pass. */
 static unsigned first_of_group(struct wh_lmr *run, unsigned n, const redisReply *r)
 {
     const redisReply *said = wh_lc_find(r, "group_first");
@@ -216,6 +217,9 @@ static unsigned first_of_group(struct wh_lmr *run, unsigned n, const redisReply 
     if (run->m.job[n].state != WH_LM_READY || !wh_lm_keeps_order(&run->m, n)) {
         assert_null(said);
         assert_null(wh_lc_find(r, "group_at"));
+        return n;
+    }
+    if (stand[n].unsure && wh_lc_find(r, "group_at") == NULL) {
         return n;
     }
     assert_non_null(wh_lc_find(r, "group_at"));
