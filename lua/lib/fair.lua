@@ -6,7 +6,7 @@
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
 -- fair.any: the field of P:types that stands for jobs of any type.
-local fair = { members = 16, many = 128, grain = 100, behind = 10, leaves = 0, any = '*' }
+local fair = { members = 16, many = 128, grain = 100, credit = 1000, leaves = 0, any = '*' }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -134,10 +134,10 @@ function fair.after(v, ms)
     return string.format('%d', math.max(v + ms * 1e6, 0))
 end
 
--- How far below the others an org may be that comes back from being parked, in virtual time of weight 1: what it was owed
--- when it was at its cap for a moment is not lost. No more: a cap that is always reached saves nothing up.
+-- How far below the others an org may be that comes back from being parked, in virtual time of weight 1: a second, or ten
+-- jobs. What it was owed when it was at its cap for a moment is not lost; a cap that is always reached saves no more up.
 local function credit_of(k)
-    return fair.units(math.max(fair.grain, fair.behind * fair.cost(k, fair.any)))
+    return fair.units(math.max(fair.credit, 10 * fair.cost(k, fair.any)))
 end
 
 -- Orgs that have something to run enter the ring: at its lowest virtual time, or where they left it
@@ -219,8 +219,8 @@ function fair.leave(k, flat)
     end
 end
 
--- Adds to virtual times what finished claims took beyond their charge. owed: array of orgs, ms by
--- org. One that is not in the ring is remembered in P:left when it owes.
+-- Adds to virtual times what finished claims took beyond their charge (or less). orgs: array, ms: by org. One that is
+-- not in the ring: in P:left, if it stands there or owes.
 function fair.correct(k, orgs, ms)
     local weights, put, out, extra = fair.weights(k, orgs), { 'ZADD', k.ring, 'XX' }, {}, {}
     for i, v in ipairs(redis.call('ZMSCORE', k.ring, unpack(orgs))) do
@@ -228,7 +228,7 @@ function fair.correct(k, orgs, ms)
         extra[org] = ms[org] / (weights and weights[org] or 1)
         if v then
             put[#put + 1], put[#put + 2] = fair.after(tonumber(v), extra[org]), org
-        elseif extra[org] > 0 then
+        else
             out[#out + 1] = org
         end
     end
@@ -238,9 +238,13 @@ function fair.correct(k, orgs, ms)
     if #out > 0 and redis.call('EXISTS', k.ring, k.left) > 0 then
         local floor, add = tonumber(now_of(k)), { 'ZADD', k.left }
         for i, v in ipairs(redis.call('ZMSCORE', k.left, unpack(out))) do
-            add[#add + 1] = fair.after(math.max(tonumber(v or 0), floor), extra[out[i]])
-            add[#add + 1] = out[i]
+            if v or extra[out[i]] > 0 then
+                add[#add + 1] = fair.after(tonumber(v or floor), extra[out[i]])
+                add[#add + 1] = out[i]
+            end
         end
-        redis.call(unpack(add))
+        if #add > 2 then
+            redis.call(unpack(add))
+        end
     end
 end

@@ -255,6 +255,71 @@ static void a_corrected_weight_starves_nobody(void **state)
     wh_lc_audit();
 }
 
+/* A cap that is reached now and then costs an org nothing that it is owed. */
+static void a_cap_near_the_share_costs_nothing(void **state)
+{
+    struct wh_lf_fleet f = {.org = {"a", "b", "c"},
+                            .type = {"t0", "t1", "t2"},
+                            .run_ms = {10, 50, 200},
+                            .depth = {100, 100, 100}};
+
+    (void)state;
+    wh_lf_start(&f);
+    wh_lc_text("OK", "wh1_weight", "a 3");
+    wh_lc_text("OK", "wh1_weight", "b 2");
+    wh_ll_set("active:org/*", "2");
+    wh_lf_run_for(&f, WH_LF_MINUTE);
+    wh_lf_expect_share(&f, 0, 3.0 / 6, 0.02);
+    wh_lf_expect_share(&f, 1, 2.0 / 6, 0.02);
+    wh_lc_audit();
+}
+
+/* Who was far over what a cap leaves it does not save up: when the cap goes, others wait little. */
+static void a_cap_saves_nothing_up(void **state)
+{
+    struct wh_lf_fleet f = {
+        .org = {"a", "b"}, .type = {"t", "t"}, .run_ms = {50, 50}, .depth = {100, 100}};
+
+    (void)state;
+    wh_lf_start(&f);
+    wh_lc_text("OK", "wh1_weight", "a 3");
+    wh_ll_set("active:org/a", "1");
+    wh_lf_run_for(&f, WH_LF_MINUTE);
+    wh_lf_expect_share(&f, 0, 0.25, 0.01);
+    wh_ll_set("active:org/a", "");
+    wh_lf_forget_busy(&f);
+    wh_lf_run_for(&f, 20000);
+    wh_lf_expect_share(&f, 0, 0.75, 0.03);
+    wh_lc_audit();
+}
+
+/* What is known of orgs that left goes, when others have gone on. */
+static void who_left_long_ago_is_forgotten(void **state)
+{
+    struct wh_ll_claims c;
+    long long most = 0;
+
+    (void)state;
+    wh_ll_start();
+    wh_ll_fill_org(1, 20000, "t", "stays");
+    for (unsigned i = 0; i < 400; i++) {
+        for (unsigned o = 0; o < 5; o++) {
+            char org[16];
+
+            snprintf(org, sizeof org, "o%u", 5 * i + o);
+            wh_ll_fill_org(100000 + 5 * i + o, 1, "t", org);
+        }
+        wh_ll_take("w", 10, &c);
+        wh_lc_advance(500);
+        wh_ll_done("w", &c);
+        long long n = wh_lc_count("ZCARD " WH_LC_P ":left");
+        most = n > most ? n : most;
+    }
+    print_message("2,000 orgs came and went, at most %lld were remembered\n", most);
+    assert_in_range(most, 1, 400);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +334,9 @@ int main(void)
         WH_LC_TEST(short_jobs_are_taken_in_grains),
         WH_LC_TEST(a_new_weight_counts_at_once),
         WH_LC_TEST(a_corrected_weight_starves_nobody),
+        WH_LC_TEST(a_cap_near_the_share_costs_nothing),
+        WH_LC_TEST(a_cap_saves_nothing_up),
+        WH_LC_TEST(who_left_long_ago_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
