@@ -41,7 +41,7 @@ args.register('wh1_cancel', function(KEYS, ARGV)
     unique.release(k, raw, head)
     done.finish(k, now, raw, m, 'cancelled', status == 'pending', keep)
     if status == 'pending' then
-        held.look_again(k, now, head)
+        hold.look_again(k, now, head)
     end
     event.add(k, 'cancelled', raw, head)
     event.count(k, 'cancelled', 1)

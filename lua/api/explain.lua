@@ -32,7 +32,8 @@ local function ahead_of(tags, members, own, at, cost)
     return n
 end
 
--- Of a level's ring. What stands beyond the others (at its cap, or held for its type) counts as though it came back now.
+-- Of a level's ring. What stands beyond the others (at its cap, or held for its type) counts as though it came back
+-- now.
 local function ahead_in_ring(ring, members, own, at, cost)
     local flat, tags = redis.call('ZRANGE', ring, 0, -1, 'WITHSCORES'), {}
     for i = 1, #flat, 2 do
@@ -44,7 +45,7 @@ end
 -- The same for number `at` of its set of set-aside jobs, where groups of the org wait for the type too.
 local function ahead_aside(k, c, at, cost)
     local level, own, higher, tags, members = c.head[3], c.group, 0, {}, {}
-    local all = held.members(k, c.org, c.kind)
+    local all = hold.members(k, c.org, c.kind)
     if #all == 0 then
         return at
     end

@@ -35,7 +35,7 @@ local function set_aside(k)
                 looks = looks + 1
             end
             count(aside.key(k, org, kind))
-            held.each(k, org, kind, count, usage.most)
+            hold.each(k, org, kind, count, usage.most)
             if n > 0 and not by_kind[kind] then
                 by_kind[kind] = { kind = kind, n = 0 }
                 list[#list + 1] = by_kind[kind]

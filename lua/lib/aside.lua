@@ -20,7 +20,7 @@ end
 -- The key where a job of this level and these options stands aside, and its group if it has one there.
 function aside.place(k, org, word, level, options)
     if options and options.g and word ~= levels.rest then
-        return held.ids(k, org, word, level, options.g), options.g
+        return hold.ids(k, org, word, level, options.g), options.g
     end
     return aside.key(k, org, word)
 end
@@ -54,7 +54,7 @@ function aside.put(k, org, kind, flat)
         add_to(key, add)
     end
     for _, g in ipairs(enter) do
-        held.enter(k, org, word, g.level, g.name)
+        hold.enter(k, org, word, g.level, g.name)
     end
     if word ~= levels.rest then
         turns.join(k, kind, org)
@@ -77,20 +77,21 @@ function aside.may_look(k, org, now)
 end
 
 -- Takes up to n ids of at least this level (nil: of any), which it appends to st.ids with their source; capped groups
--- whose turn it is are in the ring of their level again (s.promised, by type: {member = jobs}). Returns how many ids, and how
--- many jobs of such groups.
+-- whose turn it is are in the ring of their level again (s.promised, by type: {member = jobs}). Returns how many ids,
+-- and how many jobs of such groups.
 function aside.take(k, org, kind, n, st, source, level)
-    local key, ring, s, count, promised = aside.key(k, org, kind), held.key(k, org, kind), source.share or source, 0, 0
+    local key, ring, s = aside.key(k, org, kind), hold.key(k, org, kind), source.share or source
+    local promised, count = 0
     if redis.call('EXISTS', ring) == 1 then
         local promises
-        count, promised, promises = held.take(k, org, kind, n, st, source, level)
+        count, promised, promises = hold.take(k, org, kind, n, st, source, level)
         s.rings, s.promised = s.rings or {}, s.promised or {}
         s.rings[kind] = true
         if promised > 0 then -- the level may have been looked at already
             s.again, s.promised[kind] = true, promises
         end
     else
-        count = place.pop_aside(key, held.up_to(level), n, st, source)
+        count = place.pop_aside(key, hold.up_to(level), n, st, source)
     end
     if count + promised < n and not level then
         if redis.call('EXISTS', key, ring) > 0 then

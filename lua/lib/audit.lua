@@ -53,7 +53,7 @@ local function ready_lists(a, k)
             local is_sure = visited
             if g and redis.call('ZSCORE', k.parked, group.parked(org, g.level, g.name)) then
                 is_sure = true
-            elseif g and not held.comes_back(k, org, g.level, g.name) then
+            elseif g and not hold.comes_back(k, org, g.level, g.name) then
                 is_sure = false
             end
             for _, raw in ipairs(redis.call(command, key, 0, -1)) do

@@ -75,7 +75,7 @@ end
 -- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
 local function take_rest(k, st, s, n)
     local key = aside.key(k, s.org, levels.rest)
-    local groups, size = held.let_go(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
+    local groups, size = hold.let_go(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
     if type(size) ~= 'number' or size == 0 then
         if groups == 0 then
             levels.drop_aside(k, s.org, levels.rest)

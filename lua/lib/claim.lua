@@ -22,7 +22,7 @@ local function put_groups_back(k, st)
         if job.why == 'group' then
             group.park(k, st.now, p.org, p.level, job.name, 'inf')
         else
-            held.put(k, st.now, p.org, p.level, job.name, job.kind)
+            hold.put(k, st.now, p.org, p.level, job.name, job.kind)
             local s = job.source.share or job.source
             s.waits = s.waits or {}
             s.waits[job.kind .. ' ' .. p.level .. '/' .. job.name] = true
@@ -53,7 +53,7 @@ local function put_back(st, s, job, why)
     st.asides = st.asides + 1
 end
 
--- What the org's groups that wait for a type are charged in this pass (held.charge).
+-- What the org's groups that wait for a type are charged in this pass (hold.charge).
 local function charges_of(s, kind)
     s.of_held = s.of_held or {}
     s.of_held[kind] = s.of_held[kind] or { moves = {}, by = {} }
@@ -255,13 +255,13 @@ local function charge_groups(k, st, s)
     for kind, promises in pairs(s.promised or {}) do
         for member, n in pairs(promises) do
             local waits = s.waits and s.waits[kind .. ' ' .. member]
-            if n > 0 and (waits or not held.drop_out(k, s.org, kind, member)) then
+            if n > 0 and (waits or not hold.drop_out(k, s.org, kind, member)) then
                 add_to(charges_of(s, kind).moves, member, n * fair.micros(grant.cost(k, st, kind)))
             end
         end
     end
     for kind, h in pairs(s.of_held or {}) do
-        held.charge(k, s.org, kind, h.moves, h.by)
+        hold.charge(k, s.org, kind, h.moves, h.by)
     end
 end
 

@@ -80,8 +80,8 @@ function fair.band(score)
     return score < fair.out and 0 or fair.out, fair.out
 end
 
--- Virtual times in a ring of groups move by so many us: moves: {member = us}. band: as fair.band. Members that are not in
--- the ring have none.
+-- Virtual times in a ring of groups move by so many us: moves: {member = us}. band: as fair.band. Members that are not
+-- in the ring have none.
 function fair.move(ring, moves, band)
     local names, put = {}, { 'ZADD', ring, 'XX' }
     for name in pairs(moves) do
@@ -134,8 +134,9 @@ function fair.after(v, ms)
     return string.format('%d', math.max(v + ms * 1e6, 0))
 end
 
--- How far below the others an org may be that comes back from being parked, in virtual time of weight 1: a second, or ten
--- jobs. What it was owed when it was at its cap for a moment is not lost; a cap that is always reached saves no more up.
+-- How far below the others an org may be that comes back from being parked, in virtual time of weight 1: a second, or
+-- ten jobs. What it was owed when it was at its cap for a moment is not lost; a cap that is always reached saves no
+-- more up.
 local function credit_of(k)
     return fair.units(math.max(fair.credit, 10 * fair.cost(k, fair.any)))
 end

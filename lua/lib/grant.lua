@@ -13,8 +13,8 @@ function grant.cost(k, st, kind)
     return cost
 end
 
--- The value in P:run of a plain claim of this type by the share's org; most often the same again. s.tail: what the place
--- where it was adds: jobs beside groups say their level.
+-- The value in P:run of a plain claim of this type by the share's org; most often the same again. s.tail: what the
+-- place where it was adds: jobs beside groups say their level.
 function grant.value(k, st, s, kind)
     if s.kind ~= kind then
         local cost = grant.cost(k, st, kind)
@@ -24,8 +24,8 @@ function grant.value(k, st, s, kind)
     return s.value
 end
 
--- That of a job with options, or beside groups that wait for its type: its group, then marks: u when its key goes when it is
--- done, and the level of groups.
+-- That of a job with options, or beside groups that wait for its type: its group, then marks: u when its key goes when
+-- it is done, and the level of groups.
 function grant.special(k, st, s, kind, options, level)
     local keyed, name = options.ku == 'd' and 'u' or '', options.g or ''
     local beside = name ~= '' or s.tail ~= '' or (s.rings and s.rings[kind])

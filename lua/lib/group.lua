@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Groups: rings inside one level of one org, served by the same fair queueing: virtual time is worker time, in us.
 -- The jobs without a group are the group '' there. A group at its cap is parked, one with a cap whose next job's type
--- may not run is held (held.lua): it stays in the ring, beyond the others (fair.out), and keeps its virtual time.
+-- may not run is held (hold.lua): it stays in the ring, beyond the others (fair.out), and keeps its virtual time.
 local group = { window = 100, rounds = 10, credit = 10, hints = {}, n_hints = 0 }
 
 local function ring_of(k, org, level)
@@ -128,8 +128,8 @@ function group.settle(k, sources)
 end
 
 -- Returns how many ids it took, and whether the group leaves the ring: true, or 'stays' as it is. One that ran empty
--- stays once more, so that who gets a job at a time does not come back with nothing to pay. What this pass took already is
--- not in the counters yet.
+-- stays once more, so that who gets a job at a time does not come back with nothing to pay. What this pass took already
+-- is not in the counters yet.
 local function take_one(k, s, e, list, g, want, st, cost)
     local n, name = math.min(g.n, want), s.org .. '/' .. g.org
     if st.x and g.org ~= '' then

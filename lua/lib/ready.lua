@@ -26,7 +26,7 @@ function ready.push(k, raw, rec, head, at_head)
     end
     mark(k, p)
     if p.ring and at_head then
-        held.free(k, p.org, p.level, p.group)
+        hold.free(k, p.org, p.level, p.group)
     end
     fair.enter(k, { p.org })
 end
@@ -115,7 +115,7 @@ function ready.try_push(k, plan)
         mark(k, p)
     end
     for _, p in ipairs(plan.held) do
-        held.enter(k, p.org, p.type, p.level, p.group)
+        hold.enter(k, p.org, p.type, p.level, p.group)
     end
     if #plan.orgs > 0 then
         fair.enter(k, plan.orgs)
@@ -186,7 +186,7 @@ function ready.each(k, org, fn)
             fn(key, 'ZRANGE', redis.call('ZCARD', key))
         end
         tell(aside.key(k, org, t))
-        held.each(k, org, t, tell)
+        hold.each(k, org, t, tell)
     end
 end
 

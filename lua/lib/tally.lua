@@ -24,7 +24,8 @@ local function parse_rest(rest)
     local name, marks = string.match(more or '', '^ ([^ ]*) ?(.*)$')
     p = {
         org = org or '', kind = kind ~= '' and kind or nil, charge = tonumber(charge or '') or 0,
-        group = name or '', is_keyed = string.find(marks or '', 'u', 1, true) ~= nil, level = string.match(marks or '', '%d'),
+        group = name or '', is_keyed = string.find(marks or '', 'u', 1, true) ~= nil,
+        level = string.match(marks or '', '%d'),
     }
     if n_parsed >= 1500 then
         parsed, n_parsed = {}, 0
@@ -147,8 +148,8 @@ local function correct_turns(k, t, now)
     end
 end
 
--- Groups pay for what their jobs took beyond their charge: in the ring of their level, and under a cap of the type in that
--- of those that wait for it. Of small deviations as tally.weigh says.
+-- Groups pay for what their jobs took beyond their charge: in the ring of their level, and under a cap of the type in
+-- that of those that wait for it. Of small deviations as tally.weigh says.
 local function correct_groups(k, t, now)
     local rings = {}
     local function add(key, member, us, move)
@@ -166,7 +167,7 @@ local function correct_groups(k, t, now)
             end)
             if t.L and limit.type_cap(t.L, p.kind) then
                 add(p.org .. ' ' .. p.kind, p.level .. '/' .. p.group, us, function(moves)
-                    held.charge(k, p.org, p.kind, moves, {})
+                    hold.charge(k, p.org, p.kind, moves, {})
                 end)
             end
         end

@@ -144,7 +144,7 @@ function timed.expire(k, now, batch, keep, t)
                 unique.release(k, raw, head)
                 done.finish(k, now, raw, m, 'expired', not delayed, keep)
                 if not delayed then
-                    held.look_again(k, now, head)
+                    hold.look_again(k, now, head)
                 end
                 event.add(k, 'expired', raw, head)
                 n = n + 1

@@ -121,7 +121,7 @@ function unique.supersede(k, now, old, keep)
     queued.change(k, old.head[2], -1, -#old.rec, old.due and 0 or 1)
     done.finish(k, now, old.raw, old.m, 'cancelled', not old.due, keep)
     if not old.due then
-        held.look_again(k, now, old.head)
+        hold.look_again(k, now, old.head)
     end
     event.add(k, 'cancelled', old.raw, old.head)
     event.count(k, 'cancelled', 1)

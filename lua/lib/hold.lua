@@ -1,43 +1,43 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The groups of an org that wait for one of its types, P:held:<org>:<type>: members '<level>/<group>', by level, and of a
--- level by virtual time: worker time of this type, in us, as in the rings of groups. For a group without a cap stand those
--- of its jobs that were set aside (P:aside:<org>:<type>:<level>:<group>); one with a cap keeps its order and waits as
--- a whole: it stands beyond the others in the ring of its level (group.lua). Member '<level>/': the jobs without a
--- group, while there are groups beside them. A member may outlive what it stands for until it is met.
-local held = { window = 100, rounds = 10, span = 1e14 }
+-- The groups of an org that wait for one of its types, P:held:<org>:<type>: members '<level>/<group>', by level, and of
+-- a level by virtual time: worker time of this type, in us, as in the rings of groups. For a group without a cap stand
+-- those of its jobs that were set aside (P:aside:<org>:<type>:<level>:<group>); one with a cap keeps its order and
+-- waits as a whole: it stands beyond the others in the ring of its level (group.lua). Member '<level>/': the jobs
+-- without a group, while there are groups beside them. A member may outlive what it stands for until it is met.
+local hold = { window = 100, rounds = 10, span = 1e14 }
 
-function held.key(k, org, word)
+function hold.key(k, org, word)
     return k.held_ .. org .. ':' .. word
 end
 
 -- Where the jobs of a group without a cap stand aside.
-function held.ids(k, org, word, level, name)
+function hold.ids(k, org, word, level, name)
     return k.aside_ .. org .. ':' .. word .. ':' .. level .. ':' .. name
 end
 
 -- Scores of a level begin here: higher levels first.
 local function base_of(level)
-    return (9 - level) * held.span
+    return (9 - level) * hold.span
 end
 
 local function level_of(score)
-    return 9 - math.floor(score / held.span)
+    return 9 - math.floor(score / hold.span)
 end
 
-function held.band(score)
-    return base_of(level_of(score)), held.span
+function hold.band(score)
+    return base_of(level_of(score)), hold.span
 end
 
 -- Bound of scores: those of at least this level (nil: of any).
-function held.up_to(level)
+function hold.up_to(level)
     return level and string.format('(%.0f', base_of(level - 1)) or '+inf'
 end
 
 -- A group begins to wait, at the lowest virtual time of its level; where it stood, if it stands there still.
-function held.enter(k, org, word, level, name)
-    local key, from = held.key(k, org, word), base_of(tonumber(level))
+function hold.enter(k, org, word, level, name)
+    local key, from = hold.key(k, org, word), base_of(tonumber(level))
     local low = string.format('%.0f', from)
-    local lowest = redis.pcall('ZRANGE', key, low, held.up_to(tonumber(level)), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+    local lowest = redis.pcall('ZRANGE', key, low, hold.up_to(tonumber(level)), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
     if lowest.err then
         redis.call('DEL', key) -- not ours
         lowest = {}
@@ -45,15 +45,15 @@ function held.enter(k, org, word, level, name)
     redis.call('ZADD', key, 'NX', lowest[2] or low, level .. '/' .. name)
 end
 
--- The next job of a capped group may not run: the group keeps its order and waits for the type; it is parked too, so that
--- a change of the settings brings it back.
-function held.put(k, now, org, level, name, kind)
+-- The next job of a capped group may not run: the group keeps its order and waits for the type; it is parked too, so
+-- that a change of the settings brings it back.
+function hold.put(k, now, org, level, name, kind)
     group.park(k, now, org, level, name, 'inf')
     local word = levels.add_aside(k, org, kind)
     if word ~= levels.rest then
         turns.join(k, kind, org)
     end
-    held.enter(k, org, word, level, name)
+    hold.enter(k, org, word, level, name)
 end
 
 -- A group that is parked runs again, if it has jobs; returns whether it does.
@@ -62,10 +62,10 @@ local function bring_back(k, org, level, name)
     return group.revive(k, org, level, name)
 end
 
--- The first n groups wait here no more: those that stand beyond the others run again. For what stands under `*`. Returns
--- how many there were.
-function held.let_go(k, org, word, n)
-    local key = held.key(k, org, word)
+-- The first n groups wait here no more: those that stand beyond the others run again. For what stands under `*`.
+-- Returns how many there were.
+function hold.let_go(k, org, word, n)
+    local key = hold.key(k, org, word)
     local members = redis.pcall('ZRANGE', key, 0, n - 1)
     if members.err or #members == 0 then
         return 0
@@ -81,24 +81,24 @@ function held.let_go(k, org, word, n)
 end
 
 -- Another job is the first of a group now: it may wait for its type in vain. Returns whether it runs again.
-function held.free(k, org, level, name)
+function hold.free(k, org, level, name)
     return group.is_out(k, org, level, name) and bring_back(k, org, level, name)
 end
 
 -- A waiting job went otherwise than by a claim.
-function held.look_again(k, now, head)
+function hold.look_again(k, now, head)
     local o = head[4]
-    if o and o.g and held.free(k, head[2], string.format('%d', head[3]), o.g) then
+    if o and o.g and hold.free(k, head[2], string.format('%d', head[3]), o.g) then
         fair.enter(k, { head[2] })
         bell.ring(k, now)
     end
 end
 
 -- The cap of one group changed.
-function held.free_one(k, org, name)
+function hold.free_one(k, org, name)
     local any = false
     for level = 0, 9 do
-        any = held.free(k, org, string.format('%d', level), name) or any
+        any = hold.free(k, org, string.format('%d', level), name) or any
     end
     if any then
         fair.enter(k, { org })
@@ -106,36 +106,36 @@ function held.free_one(k, org, name)
 end
 
 -- Does a group that stands beyond the others in its ring come back? Revision 4 held groups without parking them.
-function held.comes_back(k, org, level, name)
+function hold.comes_back(k, org, level, name)
     if not group.is_out(k, org, level, name) or redis.call('ZSCORE', k.parked, group.parked(org, level, name)) then
         return true
     end
     for _, word in ipairs(levels.of(k, org).asides) do
-        if redis.call('ZSCORE', held.key(k, org, word), level .. '/' .. name) then
+        if redis.call('ZSCORE', hold.key(k, org, word), level .. '/' .. name) then
             return true
         end
     end
     return false
 end
 
--- Calls fn(key, level, name, virtual time) for the sets of set-aside jobs of groups, under one word of an org; at most `most`
--- (nil: all).
-function held.each(k, org, word, fn, most)
+-- Calls fn(key, level, name, virtual time) for the sets of set-aside jobs of groups, under one word of an org; at most
+-- `most` (nil: all).
+function hold.each(k, org, word, fn, most)
     local last = most and string.format('%d', most - 1) or -1
-    local members = redis.pcall('ZRANGE', held.key(k, org, word), 0, last, 'WITHSCORES')
+    local members = redis.pcall('ZRANGE', hold.key(k, org, word), 0, last, 'WITHSCORES')
     for i = 1, members.err and 0 or #members, 2 do
         local level, name = string.match(members[i], '^(%d)/(.+)$')
         if level then
-            local v = tonumber(members[i + 1]) % held.span
-            fn(held.ids(k, org, word, level, name), tonumber(level), name, v)
+            local v = tonumber(members[i + 1]) % hold.span
+            fn(hold.ids(k, org, word, level, name), tonumber(level), name, v)
         end
     end
 end
 
 -- Who waits for a type of the org, where groups do: array of {level, name, v (nil: none yet), n jobs}.
-function held.members(k, org, kind)
-    local list, plain, key = {}, k.aside_ .. org .. ':' .. kind, held.key(k, org, kind)
-    held.each(k, org, kind, function(ids, level, name, v)
+function hold.members(k, org, kind)
+    local list, plain, key = {}, k.aside_ .. org .. ':' .. kind, hold.key(k, org, kind)
+    hold.each(k, org, kind, function(ids, level, name, v)
         local n = redis.call('ZCARD', ids)
         if n == 0 and group.is_out(k, org, level, name) then
             n = redis.call('LLEN', keys.ready(k, org, level) .. ':' .. name)
@@ -143,10 +143,10 @@ function held.members(k, org, kind)
         list[#list + 1] = { level = level, name = name, v = v, n = n }
     end)
     for level = 0, #list > 0 and 9 or -1 do
-        local n = redis.call('ZCOUNT', plain, string.format('%.0f', base_of(level)), held.up_to(level))
+        local n = redis.call('ZCOUNT', plain, string.format('%.0f', base_of(level)), hold.up_to(level))
         if n > 0 then
             local score = tonumber(redis.call('ZSCORE', key, level .. '/') or '')
-            list[#list + 1] = { level = level, name = '', v = score and score % held.span, n = n }
+            list[#list + 1] = { level = level, name = '', v = score and score % hold.span, n = n }
         end
     end
     return list
@@ -156,8 +156,8 @@ local function by_virtual_time(a, b)
     return a.v < b.v or (a.v == b.v and a.name < b.name)
 end
 
--- Members of one level, in order, as fair.shares reads them. h: what this take did so far: used: us by member; over: those
--- that have nothing more to give.
+-- Members of one level, in order, as fair.shares reads them. h: what this take did so far: used: us by member; over:
+-- those that have nothing more to give.
 local function members_of(h, ring, top, has_plain)
     local list, flat, plain, lowest = {}, {}, top .. '/', nil
     for i = 1, #ring, 2 do
@@ -181,8 +181,12 @@ end
 
 -- What waits at the highest level that has something, of at least `least` (nil: of any).
 local function front(h, plain_key, least)
-    local most = held.up_to(least)
-    local ring = redis.call('ZRANGE', h.key, '-inf', most, 'BYSCORE', 'LIMIT', 0, held.window + h.n_over, 'WITHSCORES')
+    local most = hold.up_to(least)
+    local ring = redis.pcall('ZRANGE', h.key, '-inf', most, 'BYSCORE', 'LIMIT', 0, hold.window + h.n_over, 'WITHSCORES')
+    if ring.err then
+        redis.call('DEL', h.key) -- not ours
+        ring = {}
+    end
     local plain = redis.pcall('ZRANGE', plain_key, '-inf', most, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
     local first = not plain.err and plain[2] and level_of(tonumber(plain[2])) or -1
     local top = first
@@ -211,20 +215,20 @@ local function take_member(k, st, org, kind, member, n, source)
     if not level then
         return 0, 0
     elseif name == '' then
-        return place.pop_aside(k.aside_ .. org .. ':' .. kind, held.up_to(tonumber(level)), n, st, source), 0
+        return place.pop_aside(k.aside_ .. org .. ':' .. kind, hold.up_to(tonumber(level)), n, st, source), 0
     end
-    local got = place.pop_set(held.ids(k, org, kind, level, name), n, st, source)
+    local got = place.pop_set(hold.ids(k, org, kind, level, name), n, st, source)
     return got, got == 0 and promise(k, st, org, level, name, n) or 0
 end
 
--- Takes up to n jobs of what waits for a type of the org, of at least level `least` (nil: of any): by level, and of a level
--- the groups take turns. Returns how many ids it appended to st.ids, and how many jobs, in all and by member, are promised to
--- groups that are in their rings again. What is claimed is charged later (held.charge).
-function held.take(k, org, kind, n, st, source, least)
+-- Takes up to n jobs of what waits for a type of the org, of at least level `least` (nil: of any): by level, and of a
+-- level the groups take turns. Returns how many ids it appended to st.ids, and how many jobs, in all and by member, are
+-- promised to groups that are in their rings again. What is claimed is charged later (hold.charge).
+function hold.take(k, org, kind, n, st, source, least)
     local cost = fair.micros(st.costs[kind] or fair.cost(k, kind, st.cost))
-    local h, got, promised = { key = held.key(k, org, kind), used = {}, over = {}, n_over = 0 }, 0, 0
+    local h, got, promised = { key = hold.key(k, org, kind), used = {}, over = {}, n_over = 0 }, 0, 0
     local promises = {}
-    for _ = 1, held.rounds do
+    for _ = 1, hold.rounds do
         local flat = front(h, k.aside_ .. org .. ':' .. kind, least)
         if #flat == 0 or got + promised >= n then
             break
@@ -246,26 +250,26 @@ function held.take(k, org, kind, n, st, source, least)
         end
     end
     if not st.x then -- nothing is charged later
-        fair.move(h.key, h.used, held.band)
+        fair.move(h.key, h.used, hold.band)
     end
     return got, promised, promises
 end
 
--- A group that got nothing of what it was promised, and is out of its ring again: its first job waits for something else.
--- Returns whether that is so.
-function held.drop_out(k, org, kind, member)
+-- A group that got nothing of what it was promised, and is out of its ring again: its first job waits for something
+-- else. Returns whether that is so.
+function hold.drop_out(k, org, kind, member)
     local level, name = string.match(member, '^(%d)/(.*)$')
     local is_out = group.is_out(k, org, level, name)
     if is_out then
-        redis.call('ZREM', held.key(k, org, kind), member)
+        redis.call('ZREM', hold.key(k, org, kind), member)
     end
     return is_out
 end
 
--- Members that had claims: us by member. by: the same by level and group, of jobs that were set aside: their group has had
--- that much worker time in the ring of its level too.
-function held.charge(k, org, kind, moves, by)
-    fair.move(held.key(k, org, kind), moves, held.band)
+-- Members that had claims: us by member. by: the same by level and group, of jobs that were set aside: their group has
+-- had that much worker time in the ring of its level too.
+function hold.charge(k, org, kind, moves, by)
+    fair.move(hold.key(k, org, kind), moves, hold.band)
     for level, of in pairs(by) do
         group.move(k, org, level, of)
     end
