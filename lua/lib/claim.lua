@@ -308,6 +308,7 @@ local function settle(k, st, shares)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
             blocked.leave(k, st, s)
+            ready.forget(k, s)
         end
         local leaves = is_done or s.got < s.wanted
         if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then

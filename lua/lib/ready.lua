@@ -163,6 +163,22 @@ function ready.take(k, s, n, st, level)
     return got
 end
 
+-- Nothing of the org waits any more: what its groups have had is forgotten.
+function ready.forget(k, s)
+    local del = { 'DEL' }
+    for _, e in ipairs(s.view.order) do
+        if e.kind == 'groups' then
+            del[#del + 1] = k.groups_ .. s.org .. ':' .. e.level
+        end
+    end
+    for _, word in ipairs(s.view.asides) do
+        del[#del + 1] = hold.key(k, s.org, word)
+    end
+    if #del > 1 then
+        redis.call(unpack(del))
+    end
+end
+
 -- Calls fn(key, command to read a part of it, its length, {level, name} of a group) for each place of an
 -- org with ready jobs.
 function ready.each(k, org, fn)

@@ -262,6 +262,32 @@ static void many_groups_of_a_held_type_cost_little(void **state)
     assert_true(many < alone + 5);
 }
 
+/* Groups that come once, an org that comes once: nothing is left of them. */
+static void nothing_is_left_behind(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_start();
+    for (unsigned is_held = 0; is_held < 2; is_held++) {
+        wh_ll_set("active:type/t", is_held ? "3" : "");
+        fill(1, 2, "g1", 0);
+        fill(101, 2, "g2", 3);
+        fill(201, 2, NULL, 0);
+        do {
+            wh_ll_take("w", 6, &c);
+            wh_ll_done("w", &c);
+        } while (c.n > 0);
+        redisReply *r = wh_lc_cmd("KEYS " WH_LC_P ":*:a:*"); /* of the org a */
+        for (size_t i = 0; i < r->elements; i++) {
+            print_error("%s is left\n", r->element[i]->str);
+        }
+        assert_int_equal(r->elements, 0);
+        freeReplyObject(r);
+        wh_lc_audit();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +300,7 @@ int main(void)
         WH_LC_TEST(arrival_decides_nothing_between_groups),
         WH_LC_TEST(a_group_keeps_its_order_aside),
         WH_LC_TEST(many_groups_of_a_held_type_cost_little),
+        WH_LC_TEST(nothing_is_left_behind),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
