@@ -3,8 +3,8 @@
 -- table of an earlier part, and names the source file of each finding.
 stds.redis_function = {
     read_globals = {
-        "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall",
-        "rawequal", "rawget", "select", "setmetatable", "tonumber", "tostring",
+        "assert", "collectgarbage", "error", "getmetatable", "ipairs", "next", "pairs",
+        "pcall", "rawequal", "rawget", "select", "setmetatable", "tonumber", "tostring",
         "type", "unpack", "xpcall",
         "math", "string", "table",
         "redis", "cjson", "cmsgpack", "struct", "bit",

@@ -181,6 +181,24 @@ static void a_hand_off_in_few_calls(void **state)
     wh_lc_audit();
 }
 
+/* How far Lua's collector walks for what is allocated, asked by another library: all share one Lua. */
+static void the_collector_walks_little(void **state)
+{
+    (void)state;
+    freeReplyObject(wh_lc_cmd("FUNCTION LOAD %s",
+                              "#!lua name=probe\n"
+                              "redis.register_function('probe', function()\n"
+                              "    local was = collectgarbage('setstepmul', 50)\n"
+                              "    return was\n"
+                              "end)"));
+    freeReplyObject(wh_lc_call("wh1_version", ""));
+    redisReply *r = wh_lc_cmd("FCALL probe 0");
+    assert_int_equal(r->type, REDIS_REPLY_INTEGER);
+    assert_in_range(r->integer, 1, 50);
+    freeReplyObject(r);
+    freeReplyObject(wh_lc_cmd("FUNCTION DELETE probe"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +208,7 @@ int main(void)
         WH_LC_TEST(delayed_in_few_calls),
         WH_LC_TEST(one_job_without_an_id),
         WH_LC_TEST(a_hand_off_in_few_calls),
+        WH_LC_TEST(the_collector_walks_little),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
