@@ -10,7 +10,8 @@ Examples:
 Needs perf and the right to trace (root). A Redis, a worker with one native handler and a
 producer of their own run; perf notes their system calls and switches, which makes each
 start some 10 us longer than it is. The figures are means over the middle 40 % of the starts,
-so that they add up, and each program's system calls and switches per job. One JSON line.
+so that they add up, each stage's 99th percentile over all of them, and each program's system
+calls and switches per job. One JSON line.
 """
 import argparse
 import json
@@ -28,7 +29,7 @@ from fleet import BUILD, Process, wait_for  # noqa: E402
 from resp import Client, RedisError  # noqa: E402
 
 LINE = re.compile(r"^\s*.+?\s+(\d+) \[\d+\]\s+([\d.]+):\s+(\S+?): (.*)$")
-READ, WRITE, WRITEV, SENDTO, RECVFROM, EPOLL_WAIT, GETRANDOM = 0, 1, 20, 44, 45, 232, 318
+READ, WRITE, WRITEV, SENDTO, RECVFROM, CLOCK_NANOSLEEP, EPOLL_WAIT = 0, 1, 20, 44, 45, 230, 232
 # (name, program, enter or exit, system calls): each ends the stage that it names.
 MARKS = (
     ("producer: a call of libwherry", "producer", "enter", (SENDTO,)),
@@ -77,7 +78,7 @@ def starts(events, names):
     jobs, job = [], None
     for at, tid, what, call in events:
         name = names.get(tid)
-        if name == "producer" and what == "enter" and call == GETRANDOM:
+        if name == "producer" and what == "exit" and call == CLOCK_NANOSLEEP:
             job = {"times": [at], "calls": {}, "switches": {}}
             jobs.append(job)
         if job is None:
@@ -99,9 +100,13 @@ def report(jobs):
     def mean(values):
         values = list(values)
         return round(sum(values) / len(values), 1)
-    row = {mark[0]: mean(job["times"][i + 1] - job["times"][i] for job in middle)
-           for i, mark in enumerate(MARKS)}
-    row["all"] = mean(job["times"][-1] - job["times"][0] for job in middle)
+    stages = {mark[0]: (i, i + 1) for i, mark in enumerate(MARKS)} | {"all": (0, len(MARKS))}
+
+    def took(start, end, among):
+        return [job["times"][end] - job["times"][start] for job in among]
+    row = {name: mean(took(*ends, middle)) for name, ends in stages.items()}
+    row["p99"] = {name: round(sorted(took(*ends, jobs))[len(jobs) * 99 // 100], 1)
+                  for name, ends in stages.items()}
     for kind in ("calls", "switches"):
         row[kind] = {name: mean(job[kind].get(name, 0) for job in jobs)
                      for name in ("producer", "redis", "worker", "child")}
