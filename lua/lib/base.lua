@@ -15,6 +15,8 @@ local redis, string, math, struct, ipairs, pairs, unpack, tonumber, type
 function base.find()
     if not redis then
         redis, string, math, struct, ipairs, pairs, unpack, tonumber, type = base.globals()
-        collectgarbage('setstepmul', base.step_percent)
+        pcall(function() -- a Redis without it runs on as it was
+            collectgarbage('setstepmul', base.step_percent)
+        end)
     end
 end
