@@ -79,13 +79,15 @@ local function find_in_org(k, c)
             members[#members + 1] = { name = g and g.name or '', n = length }
         end
     end)
-    c.place, c.at, c.org_ready, c.is_aside = p, at, sum, aside_at ~= nil
+    local _, _, stale = queued.parse(redis.call('HGET', k.queued, org))
+    c.place, c.at, c.org_ready, c.is_aside = p, at, math.max(sum - stale, 0), aside_at ~= nil
     c.ahead = aside_at and ahead_aside(k, c, aside_at, cost)
     if at and (p.kind == 'soonest' or #members == 1) then
         c.ahead = before + at
     elseif at then
         c.ahead = before + ahead_in_ring(k.groups_ .. org .. ':' .. p.level, members, p.group or '', at, cost)
     end
+    c.ahead = c.ahead and math.min(c.ahead, math.max(c.org_ready - 1, 0)) -- ids of jobs that ended run before nobody
 end
 
 -- The jobs of a group with a cap keep their order: what holds the first of them holds all. Sets c.group_at, the job's

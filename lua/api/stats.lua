@@ -45,12 +45,12 @@ end
 args.register('wh1_stats', function(KEYS)
     local k = keys.of(KEYS)
     local now = clock.now()
-    local held = figures.held(k)
+    local in_flight = figures.held(k)
     local out = {
         'now_ms', now,
-        'pending', figures.pending(k, held),
+        'pending', figures.pending(k, in_flight),
         'scheduled', redis.call('ZCARD', k.delayed),
-        'in_progress', held,
+        'in_progress', in_flight,
         'kept', redis.call('ZCARD', k.done),
         'dead', redis.call('XLEN', k.dlq),
         'orgs', redis.call('ZCARD', k.ring),
@@ -93,10 +93,13 @@ args.register('wh1_orgs', function(KEYS, ARGV)
     local out = { last < #orgs and string.format('%d', last) or '' }
     for i = from + 1, last do
         local org = orgs[i]
-        out[#out + 1] = org
-        out[#out + 1] = ready.length(k, org)
-        out[#out + 1] = tonumber(redis.call('HGET', k.active, org) or 0) or 0
-        out[#out + 1] = redis.call('HGET', k.weights, org) or '1'
+        local active = tonumber(redis.call('HGET', k.active, org) or 0) or 0
+        if active > 0 or not queued.is_counted(k) or queued.parse(redis.call('HGET', k.queued, org)) > 0 then
+            out[#out + 1] = org
+            out[#out + 1] = figures.ready(k, org)
+            out[#out + 1] = active
+            out[#out + 1] = redis.call('HGET', k.weights, org) or '1'
+        end
     end
     return out
 end, { 'no-writes' })

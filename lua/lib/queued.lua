@@ -164,9 +164,9 @@ function queued.change(k, org, jobs, bytes, stale)
     queued.settle(k, changes)
 end
 
--- Nothing waits: whoever begins to count now forgets nobody.
+-- Nothing waits: whoever begins to count now forgets nobody. A setting parks what it is about, with or without jobs.
 function queued.may_begin(k)
-    return redis.call('EXISTS', k.ring, k.delayed, k.parked) == 0
+    return redis.call('EXISTS', k.jobs) == 0 or redis.call('EXISTS', k.ring, k.delayed, k.parked) == 0
 end
 
 function queued.begin(k)

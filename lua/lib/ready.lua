@@ -205,12 +205,3 @@ function ready.each(k, org, fn)
         hold.each(k, org, t, tell)
     end
 end
-
--- Ready ids of an org, over all its places.
-function ready.length(k, org)
-    local n = 0
-    ready.each(k, org, function(_, _, length)
-        n = n + length
-    end)
-    return n
-end

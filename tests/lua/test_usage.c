@@ -151,6 +151,113 @@ static void groups_and_the_queue(void **state)
     states("0", "0", "6", "0"); /* all of them, whoever they are */
 }
 
+/* Ids of jobs that ended stand in lists and sets until a claim meets them: they wait for nothing. */
+static void jobs_that_ended_do_not_wait(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_set("pause:type/mail", "1");
+    wh_ll_set("pause:org/held", "1");
+    wh_lc_worker("w");
+    for (unsigned n = 1; n <= 6; n++) {
+        wh_ll_put(n, "mail", "ORG a EXPIRES 1000");
+        wh_ll_put(10 + n, "sms", "ORG held");
+    }
+    wh_ll_put(7, "mail", "ORG a");
+    wh_ll_put(20, "mail", "ORG b EXPIRES 1000");
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 0);
+    states("0", "0", "6", "8");
+    row_is(1, 0, "mail 8 2 type_paused -1");
+    for (unsigned n = 12; n <= 16; n++) {
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(n));
+    }
+    wh_lc_advance(1000);
+    assert_int_equal(wh_lc_nth(1, "wh1_expire", "100"), 7);
+    wh_lc_stat("pending", 2);
+    states("0", "0", "1", "1");
+    row_is(1, 0, "mail 1 2 type_paused -1");
+    is("orgs_waiting", "2");
+    redisReply *r = wh_lc_call("wh1_orgs", "0 100");
+    assert_int_equal(r->elements, 1 + 2 * 4); /* nothing of b's waits */
+    assert_string_equal(r->element[1]->str, "a");
+    assert_int_equal(r->element[2]->integer, 1);
+    assert_string_equal(r->element[5]->str, "held");
+    assert_int_equal(r->element[6]->integer, 1);
+    freeReplyObject(r);
+    wh_lc_ok("wh1_configure", "keep_count 0"); /* trimmed: tombstones */
+    (void)wh_lc_nth(1, "wh1_trim", "1000");
+    wh_lc_stat("kept", 0);
+    wh_lc_stat("pending", 2);
+    states("0", "0", "1", "1");
+    wh_lc_audit();
+}
+
+/* Nothing that is told of an org is more than the jobs that it has, wherever the ended ones stand. */
+static void no_more_than_there_are(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_set("pause:type/mail", "1");
+    wh_ll_set("pause:type/fax", "1");
+    wh_lc_worker("w");
+    for (unsigned n = 0; n < 10; n++) {
+        wh_ll_put(100 + n, "mail", "ORG a");
+        wh_ll_put(200 + n, "fax", "ORG a GROUP g");
+        wh_ll_put(300 + n, "fax", "ORG a GROUP h");
+    }
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 0);
+    states("0", "0", "0", "30");
+    for (unsigned n = 0; n < 10; n++) {
+        wh_ll_put(400 + n, "sms", "ORG a");
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(100 + n));
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(200 + n));
+    }
+    wh_lc_stat("pending", 20);
+    redisReply *r = usage(10);
+    long long ready = atoll(wh_lc_find(r->element[0], "ready")->str);
+    long long aside = atoll(wh_lc_find(r->element[0], "set_aside")->str);
+    assert_int_equal(ready + aside, 20);
+    assert_in_range(aside, 10, 20);
+    long long sum = 0;
+    for (size_t i = 0; i < r->element[1]->elements; i++) {
+        sum += r->element[1]->element[i]->element[1]->integer;
+    }
+    assert_int_equal(sum, aside);
+    freeReplyObject(r);
+}
+
+/* A group that keeps its order waits for the type of its first job. */
+static void groups_that_wait_for_a_type(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_set("active:group", "1");
+    wh_ll_set("pause:type/mail", "1");
+    wh_lc_worker("w");
+    for (unsigned n = 0; n < 3; n++) {
+        wh_ll_put(1 + n, "mail", "ORG a GROUP g");
+        wh_ll_put(11 + n, "mail", "ORG a GROUP h");
+        wh_ll_put(21 + n, "mail", "ORG a");
+    }
+    wh_ll_take("w", 100, &c);
+    assert_int_equal(c.n, 0);
+    states("0", "0", "0", "9");
+    row_is(1, 0, "mail 9 1 type_paused -1");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(3));
+    wh_ll_take("w", 100, &c); /* its group was looked at again */
+    states("0", "0", "0", "8");
+    wh_ll_set("pause:org/a", "1"); /* of an org that is held too they count once */
+    wh_ll_put(31, "sms", "ORG a");
+    wh_ll_take("w", 100, &c);
+    states("0", "0", "1", "8");
+    wh_lc_audit();
+}
+
 static void quotas(void **state)
 {
     (void)state;
@@ -284,6 +391,9 @@ int main(void)
         WH_LC_TEST(nothing),
         WH_LC_TEST(by_state),
         WH_LC_TEST(groups_and_the_queue),
+        WH_LC_TEST(jobs_that_ended_do_not_wait),
+        WH_LC_TEST(no_more_than_there_are),
+        WH_LC_TEST(groups_that_wait_for_a_type),
         WH_LC_TEST(quotas),
         WH_LC_TEST(memory),
         WH_LC_TEST(workers),

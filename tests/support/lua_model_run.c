@@ -358,7 +358,7 @@ void wh_lmr_check_stats(const struct wh_lmr *r)
     for (unsigned w = 0; w < WH_LM_WORKERS; w++) {
         live += wh_lm_live(m, w);
     }
-    check_stat(s, "pending", wh_lm_count(m, WH_LM_READY) + wh_lm_count(m, WH_LM_TOMB));
+    check_stat(s, "pending", wh_lm_count(m, WH_LM_READY));
     check_stat(s, "scheduled", wh_lm_count(m, WH_LM_DELAYED));
     check_stat(s, "in_progress", wh_lm_count(m, WH_LM_RUN));
     check_stat(s, "kept",
