@@ -63,7 +63,7 @@ end
 -- Ids that wait for a type of an org. Those of a group that keeps its order stand in the list of the group.
 local function ids_aside(w, o, kind)
     local n = length_of(w, 'ZCARD', aside.key(w.k, o.org, kind))
-    held.each(w.k, o.org, kind, function(key, level, name)
+    hold.each(w.k, o.org, kind, function(key, level, name)
         local own, member = length_of(w, 'ZCARD', key), level .. '/' .. name
         if own == 0 and w.left > 0 and not o.in_order[member] and group.is_out(w.k, o.org, level, name) then
             own = length_of(w, 'LLEN', keys.ready(w.k, o.org, string.format('%d', level)) .. ':' .. name)
