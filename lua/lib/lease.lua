@@ -22,3 +22,19 @@ function lease.holder(k, token)
     end
     return nil
 end
+
+-- Which of these tokens (200 at most) a worker holds: token -> true; nil when a key has a wrong type.
+-- O(workers · tokens).
+function lease.held(k, tokens)
+    local is_held = {}
+    for _, worker in ipairs(#tokens > 0 and redis.call('ZRANGE', k.workers, 0, -1) or {}) do
+        local values = redis.pcall('HMGET', k.run_ .. worker, unpack(tokens))
+        if values.err then
+            return nil
+        end
+        for i, token in ipairs(tokens) do
+            is_held[token] = is_held[token] or (values[i] and true)
+        end
+    end
+    return is_held
+end

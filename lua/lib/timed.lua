@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the passing of time does: delayed jobs become ready, jobs that waited too long expire.
-local timed = { postpone = 60000 }
+local timed = { postpone = 60000, expire_most = 100 }
 
 local function due_ids(key, now, batch)
     return redis.call('ZRANGE', key, '-inf', clock.text(now), 'BYSCORE', 'LIMIT', 0, batch)
@@ -103,26 +103,45 @@ end
 
 -- Must this job end now? Not one that ran or ended; nor one that only has the id of an earlier
 -- job that left its entry in the index; nor one that is claimed: when it is given back, finish.lua puts it into the
--- index again. nil: who knows, a key has a wrong type.
-local function is_overdue(k, now, raw, rec, m)
+-- index again. This much is known without its claim.
+local function may_end(now, rec, m)
     local head = record.decode(rec)
     local within = head[4] and head[4].xp
-    if not within or record.enqueued_at(rec) + within > now or m[M.status] or meta.has_run(m) then
-        return false
-    end
-    if redis.call('ZSCORE', k.delayed, raw) then
-        return true, true, head
-    end
-    local known, holder = pcall(lease.holder, k, id.token(raw, m[M.fence] + 1))
-    if not known then
-        return nil
-    end
-    return not holder, false, head
+    return within and record.enqueued_at(rec) + within <= now and not m[M.status] and not meta.has_run(m), head
 end
 
--- Ends up to batch jobs that did not start in time. t: of a call that ended claims before: they are counted first.
+-- Of due ids those that must end: array of {raw, rec, m, head, is delayed}. Others that wait a minute more, since a key
+-- has a wrong type, are added to `later`, a command.
+local function overdue(k, now, ids, later)
+    local recs, metas = redis.call('HMGET', k.jobs, unpack(ids)), redis.call('HMGET', k.meta, unpack(ids))
+    local delayed, list, tokens = redis.call('ZMSCORE', k.delayed, unpack(ids)), {}, {}
+    for i, raw in ipairs(ids) do
+        local m = record.is_record(recs[i]) and meta.unpack(metas[i])
+        local is_due, head = false, nil
+        if m then
+            is_due, head = may_end(now, recs[i], m)
+        end
+        if is_due then
+            local token = not delayed[i] and id.token(raw, m[M.fence] + 1) or nil
+            tokens[#tokens + 1] = token
+            list[#list + 1] = { raw = raw, rec = recs[i], m = m, head = head, token = token }
+        end
+    end
+    local is_held, ends = lease.held(k, tokens), {}
+    for _, j in ipairs(list) do
+        if not j.token or (is_held and not is_held[j.token]) then
+            ends[#ends + 1] = j
+        elseif not is_held then
+            later[#later + 1], later[#later + 2] = now + timed.postpone, j.raw
+        end
+    end
+    return ends
+end
+
+-- Ends up to batch jobs, but not more than take a few ms, that did not start in time. t: of a call that ended claims
+-- before: they are counted first.
 function timed.expire(k, now, batch, keep, t)
-    local ids = due_ids(k.expiry, now, batch)
+    local ids = due_ids(k.expiry, now, math.min(batch, timed.expire_most))
     if #ids == 0 then
         return 0
     end
@@ -130,27 +149,23 @@ function timed.expire(k, now, batch, keep, t)
         queued.settle(k, t.queued)
         t.queued = {}
     end
-    local recs = redis.call('HMGET', k.jobs, unpack(ids))
-    local n, later = 0, { 'ZADD', k.expiry }
-    for i, raw in ipairs(ids) do
-        if record.is_record(recs[i]) then
-            local m = meta.get(k, raw)
-            local overdue, delayed, head = is_overdue(k, now, raw, recs[i], m)
-            if overdue == nil then
-                later[#later + 1], later[#later + 2] = now + timed.postpone, raw
-            elseif overdue then
-                redis.call('ZREM', k.delayed, raw)
-                queued.change(k, head[2], -1, -#recs[i], delayed and 0 or 1)
-                unique.release(k, raw, head)
-                done.finish(k, now, raw, m, 'expired', not delayed, keep)
-                if not delayed then
-                    hold.look_again(k, now, head)
-                end
-                event.add(k, 'expired', raw, head)
-                n = n + 1
-            end
+    local later, changes = { 'ZADD', k.expiry }, {}
+    local ends = overdue(k, now, ids, later)
+    local n = #ends
+    for _, j in ipairs(ends) do
+        local is_queued = j.token ~= nil
+        if not is_queued then
+            redis.call('ZREM', k.delayed, j.raw)
         end
+        queued.add(changes, j.head[2], -1, -#j.rec, is_queued and 1 or 0)
+        unique.release(k, j.raw, j.head)
+        done.finish(k, now, j.raw, j.m, 'expired', is_queued, keep)
+        if is_queued then
+            hold.look_again(k, now, j.head)
+        end
+        event.add(k, 'expired', j.raw, j.head)
     end
+    queued.settle(k, changes)
     redis.call('ZREM', k.expiry, unpack(ids))
     if #later > 2 then
         redis.call(unpack(later))

@@ -202,6 +202,26 @@ static void an_old_expiry_does_not_hit_a_new_job(void **state)
     wh_lc_audit();
 }
 
+/* However many are due, a call is over soon; the next one is due at once. */
+static void many_expire_in_many_calls(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 250; n++) {
+        wh_lc_enqueue(n, "ORG o%u EXPIRES 1000%s", n % 3,
+                      n % 5 == 0 ? " DELAY 900" : "");
+    }
+    wh_lc_advance(1000);
+    three("wh1_expire", "1000", 100, 0);
+    wh_lc_audit();
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_cycle", "w 0 0"); /* passes the time too */
+    wh_lc_stat("expired", 200);
+    three("wh1_expire", "1000", 50, -1);
+    wh_lc_stat("expired", 250);
+    wh_lc_stat("pending", 0);
+    wh_lc_audit();
+}
+
 static void trims_by_age_and_count(void **state)
 {
     (void)state;
@@ -359,6 +379,7 @@ int main(void)
         WH_LC_TEST(a_cancelled_one_is_not_recovered),
         WH_LC_TEST(expires_what_did_not_start),
         WH_LC_TEST(an_old_expiry_does_not_hit_a_new_job),
+        WH_LC_TEST(many_expire_in_many_calls),
         WH_LC_TEST(trims_by_age_and_count),
         WH_LC_TEST(what_did_not_run_is_kept_on_its_own),
         WH_LC_TEST(trims_what_still_stands_in_a_list),

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EXPIRE_MOST = 100 }; /* of a call */
+
 /* The job with the lowest (time, id) of those that pick takes; -1 none. */
 typedef long long (*time_of)(const struct wh_lm *m, unsigned n);
 
@@ -72,7 +74,7 @@ unsigned wh_lm_expire(struct wh_lm *m, unsigned batch)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < batch; i++) {
+    for (unsigned i = 0; i < batch && i < EXPIRE_MOST; i++) {
         int n = earliest(m, expiry_time);
         if (n < 0 || m->expiry[n] > m->now) {
             break;
