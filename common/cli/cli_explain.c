@@ -6,6 +6,7 @@
 #include "common/cli/cli_explain.h"
 
 #include "common/base/clock.h"
+#include "common/cli/cli_explain_json.h"
 #include "common/cli/cli_find.h"
 #include "common/cli/cli_fleet.h"
 #include "common/cli/cli_out.h"
@@ -275,18 +276,36 @@ static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
     add_place_in_group(flat, reason, out);
 }
 
+/* It runs, as far as anybody knows. */
+static void add_running(const wh_reply *flat, wh_buf *out)
+{
+    const char *worker = fact(flat, "worker");
+    int64_t lost_ms = wh_cli_redis_field(flat, "lost_ms", -1);
+    char human[24];
+
+    if (lost_ms < 0) {
+        wh_buf_addf(out, "runs%s%s", worker == NULL ? "" : " on worker ",
+                    worker == NULL ? "" : worker);
+        return;
+    }
+    wh_buf_addf(out,
+                "was claimed by worker %s, which is lost: its lease ran out %s ago "
+                "(crashed, frozen, or away from Redis). It comes back when a scheduler "
+                "or another worker recovers it",
+                worker == NULL ? "?" : worker,
+                wh_clock_human(lost_ms, human, sizeof human));
+}
+
 static void add_sentence(const explained *e, wh_buf *out)
 {
     const char *status = text_of(e->flat, "status", "");
-    const char *worker = fact(e->flat, "worker");
 
     if (e->reason != NULL) {
         if (!add_time(e->flat, e->reason, out) && !add_workers(e, out)) {
             add_limit(e->flat, e->reason, out);
         }
     } else if (strcmp(status, "in_progress") == 0) {
-        wh_buf_addf(out, "runs%s%s", worker == NULL ? "" : " on worker ",
-                    worker == NULL ? "" : worker);
+        add_running(e->flat, out);
     } else {
         wh_buf_addf(out, "does not wait: it is %s", status);
     }
@@ -306,6 +325,7 @@ static const struct shown {
     {"group_at", "number in group", false, false},
     {"group_first", "first of group", false, false},
     {"worker", "worker", false, false},
+    {"lost_ms", "lost for", true, false},
     {"ahead_org", "before it", false, false},
     {"ahead_orgs", "orgs first", false, false},
     {"wait_ms", "estimated wait", true, false},
@@ -343,56 +363,6 @@ static void add_table(const wh_cli *c, const wh_reply *flat, wh_buf *out)
     }
 }
 
-/* "acme 5, globex 2" as [{"org":"acme","active":5},…]. */
-static void add_holders_json(const char *text, wh_buf *out)
-{
-    const char *before = "";
-
-    wh_buf_addc(out, '[');
-    while (*text != '\0') {
-        size_t n = strcspn(text, " "), rest = strcspn(text, ",");
-
-        wh_buf_addf(out, "%s{\"org\":", before);
-        wh_buf_add_json(out, text, n < rest ? n : rest);
-        wh_buf_addf(out, ",\"active\":%" PRId64 "}",
-                    n < rest ? (int64_t)strtoll(text + n + 1, NULL, 10) : 0);
-        before = ",";
-        text += rest + strspn(text + rest, ", ");
-    }
-    wh_buf_addc(out, ']');
-}
-
-/* A number without quotes where it is one as JSON has it, like 12 or 2.50. */
-static void add_value_json(const char *text, size_t n, wh_buf *out)
-{
-    size_t whole = strspn(text, "0123456789");
-    size_t parts = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
-    bool is_plain = whole > 0 && (text[0] != '0' || whole == 1);
-
-    if (is_plain && n < 20 && n == whole + (parts > 0 ? parts + 1 : 0)) {
-        wh_buf_add(out, text, n);
-    } else {
-        wh_buf_add_json(out, text, n);
-    }
-}
-
-/* Names of jobs stay texts, also those that look like numbers; and so does a limit's value, which
- * may be "100/60000/20". */
-static bool is_number(const char *name)
-{
-    static const char *const texts[] = {
-        "id",        "status",      "reason",        "type", "org",
-        "group",     "worker",      "limit",         "of",   "pressure",
-        "held_type", "group_first", "error_category"};
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (strcmp(texts[i], name) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void add_json(const explained *e, const char *sentence, wh_buf *out)
 {
     const wh_reply *flat = e->flat;
@@ -401,26 +371,7 @@ static void add_json(const explained *e, const char *sentence, wh_buf *out)
     wh_buf_add_json(out, e->where->name, strlen(e->where->name));
     wh_buf_adds(out, ",\"sentence\":");
     wh_buf_add_json(out, sentence, strlen(sentence));
-    for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
-        wh_slice name = wh_reply_str(wh_reply_at(flat, i));
-        wh_slice value = wh_reply_str(wh_reply_at(flat, i + 1));
-
-        if (name.p == NULL || value.p == NULL) {
-            continue;
-        }
-        wh_buf_addc(out, ',');
-        wh_buf_add_json(out, name.p, name.n);
-        wh_buf_addc(out, ':');
-        if (strcmp(name.p, "reason") == 0) {
-            wh_buf_add_json(out, e->reason, strlen(e->reason));
-        } else if (strcmp(name.p, "holders") == 0) {
-            add_holders_json(value.p, out);
-        } else if (is_number(name.p)) {
-            add_value_json(value.p, value.n, out);
-        } else {
-            wh_buf_add_json(out, value.p, value.n);
-        }
-    }
+    wh_cli_explain_json_add(flat, e->reason, out);
     if (e->fleet.elsewhere > 0) {
         wh_buf_addf(out, ",\"slots_elsewhere\":%" PRId64, e->fleet.elsewhere);
     }

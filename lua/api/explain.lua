@@ -301,6 +301,8 @@ args.register('wh1_explain', function(KEYS, ARGV)
     record.put(out, 'worker', worker)
     record.put(out, 'attempts', record.decimal(m[M.attempts]))
     record.put(out, 'error_category', m[M.category])
+    local ends = worker and tonumber(redis.call('ZSCORE', k.workers, worker) or '')
+    record.put(out, 'lost_ms', ends and ends <= now and record.decimal(now - ends))
     if status == 'scheduled' then
         add_delayed(out, m, fleet.read(k, now, head[1]), due - now)
     elseif status == 'pending' then

@@ -75,6 +75,18 @@ class Workers(Told):
         self.assertIn("the lease of 1 ran out", said["sentence"])
         self.assertEqual(self.stats()["fleet"]["workers_lost"], 1)
 
+    def test_its_worker_is_lost(self):
+        """What was claimed does not run: nobody says that it does."""
+        worker = self.worker("w", ["mail"], *SHORT_LEASE)
+        job = self.one("mail")
+        wait_for(lambda: self.fleet.started(job), "the job to start")
+        self.assertRegex(self.explain(job)["sentence"], "^runs on worker ")
+        worker.send(signal.SIGSTOP)
+        said = wait_for(lambda: (lambda s: s if "lost_ms" in s else None)(self.explain(job)),
+                        "the lease to run out")
+        self.assertRegex(said["sentence"], "^was claimed by worker .*, which is lost: its lease ran out ")
+        self.assertIn("lost for", self.wherry("job", "explain", job))
+
     def test_no_handler(self):
         """They claim it all the same; it waits between its attempts."""
         worker = self.worker("w", ["sms", "pdf"])

@@ -119,6 +119,24 @@ static void check_holding(const struct holding *h, bool asked)
     wh_le_is(3, "reason", "ready");
 }
 
+/* Nobody runs it any more: it comes back when somebody recovers it. */
+static void whose_worker_is_lost(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_ll_put(1, "mail", "");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_advance(29999);
+    wh_le_is(1, "lost_ms", "");
+    wh_lc_advance(1501);
+    wh_le_is(1, "status", "in_progress");
+    wh_le_is(1, "worker", "w");
+    wh_le_is(1, "lost_ms", "1500");
+    wh_lc_ok("wh1_recover", "10");
+    wh_le_is(1, "reason", "no_worker");
+    wh_le_is(1, "lost_ms", "");
+}
+
 static void every_setting_is_named(void **state)
 {
     (void)state;
@@ -321,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(ready_and_delayed),
         WH_LC_TEST(jobs_that_do_not_wait),
+        WH_LC_TEST(whose_worker_is_lost),
         WH_LC_TEST(every_setting_is_named),
         WH_LC_TEST(an_open_breaker),
         WH_LC_TEST(an_adaptive_rate),
