@@ -14,9 +14,8 @@
 
 enum {
     SUBMIT_MAX = 128,
-    CHECKS_US = 50000,     /* of one pump; at least one check of each handler */
-    SNOOZES_MANY = 100,    /* of one job */
-    CAPACITY_EACH = 65536, /* of one executor, lest a sum overflows */
+    CHECKS_US = 50000,  /* of one pump; at least one check of each handler */
+    SNOOZES_MANY = 100, /* of one job */
     UNSTARTABLE_MS =
         5000 /* a job whose handler does not start comes again after that */
 };
@@ -317,15 +316,6 @@ static void submit_failed(wh_dispatch *d, wh_handler *h, wh_slot *const *slots,
     h->is_blocked = true;
 }
 
-/* Slots that run nothing. A stopped handler keeps its own until it has ended. */
-static size_t free_slots_of(const wh_dispatch *d)
-{
-    size_t taken = wh_slots_count(d->slots, WH_SLOT_RUNNING) +
-                   wh_slots_count(d->slots, WH_SLOT_LOST);
-
-    return taken < d->n_slots ? d->n_slots - taken : 0;
-}
-
 /* One batch; false when there is no more to submit, or payloads were checked for so long
  * that others must have a turn first: fetch, and the heartbeat. */
 static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
@@ -333,7 +323,7 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
     wh_slot *slots[SUBMIT_MAX];
     wh_job *jobs[SUBMIT_MAX];
     unsigned room = h->is_blocked ? 0 : h->kind->capacity(h->executor);
-    size_t free_slots = free_slots_of(d);
+    size_t free_slots = wh_dispatch_free_slots(d);
     unsigned n = 0;
     bool is_late = false;
 
@@ -404,27 +394,6 @@ void wh_dispatch_pump(wh_dispatch *d)
             give_back_unstartable(d, h);
         }
     }
-}
-
-size_t wh_dispatch_room(const wh_dispatch *d)
-{
-    size_t waiting = wh_slots_count(d->slots, WH_SLOT_WAITING);
-    size_t backlog = wh_slots_count(d->slots, WH_SLOT_FINISHING);
-    size_t free_slots = free_slots_of(d);
-    size_t capacity = 0;
-
-    if (d->is_draining || waiting >= free_slots + d->ahead.jobs ||
-        backlog > 2 * (d->n_slots + d->ahead.jobs) + WH_JOB_BATCH_MAX) {
-        return 0;
-    }
-    for (size_t i = 0; i < wh_registry_count(d->registry); i++) {
-        const wh_handler *h = wh_registry_at(d->registry, i);
-        unsigned room = h->is_blocked ? 0 : h->kind->capacity(h->executor);
-
-        capacity += room < CAPACITY_EACH ? room : CAPACITY_EACH;
-    }
-    size_t room = (capacity < free_slots ? capacity : free_slots) + d->ahead.jobs;
-    return room > waiting ? room - waiting : 0;
 }
 
 wh_ahead *wh_dispatch_ahead(wh_dispatch *d)

@@ -46,6 +46,8 @@ void wh_dispatch_pump(wh_dispatch *d);
 /* How many jobs may be claimed now: free slots, and no more than executors take soon; over
  * a long link some more. */
 size_t wh_dispatch_room(const wh_dispatch *d);
+/* Why that is none although slots are free. */
+wh_lack wh_dispatch_lacks(const wh_dispatch *d);
 /* Who asks tells it of replies. */
 wh_ahead *wh_dispatch_ahead(wh_dispatch *d);
 /* Before room is asked for: brings `ahead` up to date, and what was claimed beyond the

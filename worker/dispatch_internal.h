@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What dispatch.c (claims, submitting), dispatch_results.c (what executors report) and
+ * What dispatch.c (claims, submitting), dispatch_room.c (how many), dispatch_results.c (what executors report) and
  * dispatch_end.c (claims that end otherwise) share. Nobody else includes this.
  */
 #ifndef WH_WORKER_DISPATCH_INTERNAL_H
@@ -24,6 +24,8 @@ void wh_dispatch_finish(wh_dispatch *d, wh_slot *slot, const wh_store_finish *f)
 void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome outcome);
 /* The handler never got it: at once to the head of its list, or after a delay. */
 void wh_dispatch_give_back(wh_dispatch *d, wh_slot *slot, int64_t delay_ms);
+/* Slots that run nothing. A stopped handler keeps its own until it has ended. */
+size_t wh_dispatch_free_slots(const wh_dispatch *d);
 /* Out of its handler's waiting list, if it is there. */
 void wh_dispatch_leave_waiting(wh_slot *slot);
 wh_slice wh_dispatch_text(const char *s);

@@ -87,10 +87,21 @@ static bool is_worth_it(const wh_fetch_lane *lane, size_t want, size_t gather)
     return pending >= gather || want >= gather;
 }
 
-static size_t credit_of(const wh_fetch *f)
+static void tell_lack(wh_fetch *f, size_t room)
+{
+    wh_lack lack = room > 0 ? WH_LACK_NOTHING : wh_dispatch_lacks(f->o.dispatch);
+
+    if (lack != f->lack && f->o.on_lack != NULL) {
+        f->lack = lack;
+        f->o.on_lack(f->o.arg, lack);
+    }
+}
+
+static size_t credit_of(wh_fetch *f)
 {
     size_t room = wh_dispatch_room(f->o.dispatch);
 
+    tell_lack(f, room);
     return room > f->want_in_flight ? room - f->want_in_flight : 0;
 }
 

@@ -31,6 +31,9 @@ typedef struct wh_fetch_setup {
     void (*on_progress)(void *arg);
     /* Finishes of this partition are about to be sent; NULL: nobody cares. */
     void (*before_finish)(void *arg, wh_partition *p);
+    /* What keeps it from claiming is another thing now; NULL: nobody cares. Not while Redis
+     * is away. */
+    void (*on_lack)(void *arg, wh_lack lack);
     void *arg;
 } wh_fetch_setup;
 

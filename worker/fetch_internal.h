@@ -57,6 +57,7 @@ struct wh_fetch {
     size_t want_in_flight, in_flight;
     bool is_claiming;
     bool is_held; /* for now */
+    wh_lack lack; /* as told */
 };
 
 /* Sends one cycle; the lane has one free. */

@@ -45,7 +45,8 @@ static const struct {
                                  WH_STATS_GAUGE, labels_region},
     [WH_METRICS_BACKPRESSURE_REASON] = {"wherry_worker_backpressure_reason",
                                         "1 while that keeps it from claiming: slots, "
-                                        "memory, busy, redis.",
+                                        "memory, busy, capacity, handlers, quiet, "
+                                        "draining, redis.",
                                         WH_STATS_GAUGE, labels_reason},
     [WH_METRICS_JOB_STARTED] = {"region_worker_job_started_total",
                                 "Jobs handed to a handler.", WH_STATS_COUNTER,

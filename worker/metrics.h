@@ -54,6 +54,7 @@ typedef struct wh_metrics_now {
     wh_store *store;
     wh_loop *loop;
     wh_pressure_state pressure;
+    bool is_quiet, is_draining;
     int64_t now_us;
 } wh_metrics_now;
 void wh_metrics_print(wh_metrics *m, const wh_metrics_now *now, wh_buf *out);

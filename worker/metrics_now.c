@@ -62,6 +62,10 @@ static void print_backpressure(wh_metrics *m, const wh_metrics_now *now, double 
     } reasons[] = {{"slots", share >= 1},
                    {"memory", now->pressure.memory},
                    {"busy", now->pressure.busy},
+                   {"capacity", now->pressure.capacity},
+                   {"handlers", now->pressure.handlers},
+                   {"quiet", now->is_quiet},
+                   {"draining", now->is_draining},
                    {"redis", !wh_store_is_ready(now->store)}};
 
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {

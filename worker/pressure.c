@@ -10,7 +10,16 @@
 #include "common/base/log.h"
 #include "common/io/child.h"
 
-enum { CHECK_MS = 1000, LOW_PERCENT = 90 };
+/* Too little room is a state when it was so for most of the time between two looks, and no more when it was for less
+ * than half: jobs end all the time. */
+enum { CHECK_MS = 1000, LOW_PERCENT = 90, LACK_PERCENT = 90, LACK_LOW_PERCENT = 50 };
+
+typedef struct lack {
+    wh_lack now, last;       /* last: that there was any */
+    int64_t since_us;        /* now */
+    int64_t from_us, sum_us; /* how long there was, since the last look */
+    int64_t check_at_us;     /* 0: not looked at */
+} lack;
 
 struct wh_pressure {
     wh_pressure_setup o;
@@ -19,6 +28,7 @@ struct wh_pressure {
     wh_pressure_state now;
     int64_t check_at_us; /* memory; 0: no limit */
     int64_t busy_until_us;
+    lack lack;
 };
 
 static int64_t memory_of(const wh_pressure *p)
@@ -68,10 +78,43 @@ static int64_t busy_until(const wh_pressure *p)
     return until_us;
 }
 
-/* The timer fires when the first of both has to be looked at again. */
+static void add_lack(lack *l, int64_t now_us)
+{
+    l->sum_us += l->now == WH_LACK_NOTHING ? 0 : now_us - l->since_us;
+    l->since_us = now_us;
+}
+
+static void open_lack(lack *l, int64_t now_us)
+{
+    l->from_us = l->since_us = now_us;
+    l->sum_us = 0;
+    l->check_at_us = now_us + (int64_t)CHECK_MS * 1000;
+}
+
+/* What there was too little of since the last look. */
+static void look_at_lack(lack *l, int64_t now_us, wh_pressure_state *to)
+{
+    bool is_known = to->capacity || to->handlers;
+    int64_t percent = is_known ? LACK_LOW_PERCENT : LACK_PERCENT;
+    int64_t all_us = now_us > l->from_us ? now_us - l->from_us : 1;
+
+    add_lack(l, now_us);
+    bool is_so = l->sum_us * 100 >= all_us * percent;
+    bool is_over = l->sum_us == 0;
+    to->capacity = is_so && l->last == WH_LACK_CAPACITY;
+    to->handlers = is_so && l->last == WH_LACK_HANDLERS;
+    open_lack(l, now_us);
+    l->check_at_us = is_over ? 0 : l->check_at_us;
+}
+
+/* The timer fires when the first of them has to be looked at again. */
 static void schedule(wh_pressure *p, int64_t now_us)
 {
     int64_t due_us = p->check_at_us;
+
+    if (p->lack.check_at_us != 0 && (due_us == 0 || p->lack.check_at_us < due_us)) {
+        due_us = p->lack.check_at_us;
+    }
 
     if (p->now.busy && (due_us == 0 || p->busy_until_us < due_us)) {
         due_us = p->busy_until_us;
@@ -89,7 +132,14 @@ static void change(wh_pressure *p, wh_pressure_state to)
         WH_LOG_LIMITED(INFO, 12, to.busy ? "worker.busy" : "worker.not_busy",
                        WH_F_STR("by", "handler"));
     }
-    if (to.busy != p->now.busy || to.memory != p->now.memory) {
+    if (to.capacity != p->now.capacity || to.handlers != p->now.handlers) {
+        const char *word = to.capacity ? "capacity" : to.handlers ? "handlers" : "";
+
+        WH_LOG_LIMITED(INFO, 12, word[0] != '\0' ? "worker.no_room" : "worker.room",
+                       WH_F_STR("why", word));
+    }
+    if (to.busy != p->now.busy || to.memory != p->now.memory ||
+        to.capacity != p->now.capacity || to.handlers != p->now.handlers) {
         p->now = to;
         p->o.on_change(p->o.arg, to);
     }
@@ -107,8 +157,40 @@ static void on_timer(void *arg)
         to.memory = is_memory_high(p);
         p->check_at_us = now_us + (int64_t)CHECK_MS * 1000;
     }
+    if (p->lack.check_at_us != 0 && now_us >= p->lack.check_at_us) {
+        look_at_lack(&p->lack, now_us, &to);
+    }
     change(p, to);
     schedule(p, now_us);
+}
+
+void wh_pressure_lack(wh_pressure *p, wh_lack lacks)
+{
+    int64_t now_us = wh_clock_mono_us();
+    lack *l = &p->lack;
+
+    add_lack(l, now_us);
+    l->now = lacks;
+    if (lacks != WH_LACK_NOTHING) {
+        l->last = lacks;
+        if (l->check_at_us == 0) {
+            open_lack(l, now_us);
+            schedule(p, now_us);
+        }
+    } else if (p->now.handlers) { /* one has a process again: no reason to wait */
+        open_lack(l, now_us);
+        l->check_at_us = now_us;
+        on_timer(p);
+    }
+}
+
+const char *wh_pressure_word(wh_pressure_state now)
+{
+    return now.memory     ? "memory"
+           : now.busy     ? "busy"
+           : now.handlers ? "handlers"
+           : now.capacity ? "capacity"
+                          : NULL;
 }
 
 void wh_pressure_look(wh_pressure *p)

@@ -57,13 +57,6 @@ wh_exit wh_worker_exit(const wh_worker *w)
     return w->exit;
 }
 
-const char *wh_worker_backpressure(const wh_worker *w)
-{
-    wh_pressure_state now = wh_pressure_now(w->pressure);
-
-    return now.memory ? "memory" : now.busy ? "busy" : "";
-}
-
 static void add_info(const wh_worker *w, const char *state, wh_buf *b)
 {
     const char *why = wh_worker_backpressure(w);
@@ -86,13 +79,18 @@ void wh_worker_tell_info(wh_worker *w)
 {
     wh_buf info = {0}, quiet_info = {0};
 
-    add_info(w, w->is_quiet ? "quiet" : wh_worker_state_name(w->state), &info);
-    add_info(w, "quiet", &quiet_info);
+    const char *state = wh_worker_state_name(w->state);
+    const char *quiet = w->state > WH_WORKER_RUNNING ? state : "quiet";
+
+    add_info(w, w->is_quiet ? quiet : state, &info);
+    add_info(w, quiet, &quiet_info);
     if (!wh_buf_ok(&info) || !wh_buf_ok(&quiet_info) ||
         wh_heartbeat_set_info(w->heartbeat, wh_buf_str(&info),
                               wh_buf_str(&quiet_info)) != WH_OK) {
         WH_LOG_LIMITED(ERROR, 1, "worker.out_of_memory", WH_F_STR("what", "info"));
     }
+    wh_heartbeat_say(
+        w->heartbeat); /* it may be over before the next heartbeat is due */
     wh_buf_fini(&info);
     wh_buf_fini(&quiet_info);
 }
@@ -117,7 +115,13 @@ static void on_pressure(void *arg, wh_pressure_state now)
 
     wh_fetch_hold(w->fetch, now.memory || now.busy);
     wh_worker_tell_info(w);
-    wh_heartbeat_say(w->heartbeat); /* a pause may be shorter than their interval */
+}
+
+static void on_lack(void *arg, wh_lack lack)
+{
+    wh_worker *w = arg;
+
+    wh_pressure_lack(w->pressure, lack);
 }
 
 static void on_line(void *arg, wh_slot *slot, wh_slice line)
@@ -358,6 +362,7 @@ static wh_err make_calls(wh_worker *w)
                             .on_lost = on_lost,
                             .on_progress = on_progress,
                             .before_finish = before_finish,
+                            .on_lack = on_lack,
                             .arg = w};
     wh_heartbeat_setup heartbeat = {.loop = w->loop,
                                     .store = w->store,

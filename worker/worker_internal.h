@@ -42,9 +42,9 @@ struct wh_worker {
 };
 
 void wh_worker_set_state(wh_worker *w, wh_worker_state to);
-/* What other processes see of this worker, with the next heartbeats. */
+/* What other processes see of this worker; at once, but no more than once a second. */
 void wh_worker_tell_info(wh_worker *w);
-/* "memory", "busy": why it claims nothing for now; "" when it claims. */
+/* "memory", "busy", …: why it claims nothing for now; "" when it claims. */
 const char *wh_worker_backpressure(const wh_worker *w);
 /* Something ended: is this state over? */
 void wh_worker_check(wh_worker *w);

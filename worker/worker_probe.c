@@ -11,6 +11,13 @@
 
 enum { STALLED_MS = 10000 };
 
+const char *wh_worker_backpressure(const wh_worker *w)
+{
+    const char *word = wh_pressure_word(wh_pressure_now(w->pressure));
+
+    return word == NULL ? "" : word;
+}
+
 static void why_handlers(const wh_worker *w, wh_buf *why)
 {
     for (size_t i = 0; i < wh_registry_count(w->registry); i++) {
@@ -50,6 +57,17 @@ void wh_worker_why_not_ready(const wh_worker *w, wh_buf *why)
     why_handlers(w, why);
 }
 
+/* It was told to claim nothing any more, in each of its queues. */
+static bool is_quiet(const wh_worker *w)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < w->partitions.n; i++) {
+        all = all && w->partitions.list[i].quiet;
+    }
+    return w->is_quiet || all;
+}
+
 static void answer_ready(const wh_worker *w, wh_http_response *rs)
 {
     wh_worker_why_not_ready(w, &rs->body);
@@ -77,6 +95,8 @@ void wh_worker_on_http(void *arg, const wh_http_request *rq, wh_http_response *r
                               .store = w->store,
                               .loop = w->loop,
                               .pressure = wh_pressure_now(w->pressure),
+                              .is_quiet = is_quiet(w),
+                              .is_draining = w->state > WH_WORKER_RUNNING,
                               .now_us = wh_clock_mono_us()};
 
         rs->status = 200;

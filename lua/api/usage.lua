@@ -68,9 +68,9 @@ local function put_fleet(out, f)
     local put = record.put
     fleet.put(out, f)
     put(out, 'workers_full', record.decimal(f.full))
-    put(out, 'pressure', f.why or (f.full > 0 and 'slots'))
-    local claiming = (f.seen or 0) - f.quiet
-    put(out, 'backpressure', claiming > 0 and string.format('%.2f', f.load / claiming))
+    local gauge, why = fleet.pressure(f)
+    put(out, 'pressure', why)
+    put(out, 'backpressure', gauge and string.format('%.2f', gauge))
 end
 
 local function put_quotas(out, k, now, L)

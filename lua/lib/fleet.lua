@@ -43,7 +43,7 @@ end
 
 -- live; lost (their lease ran out, their jobs were not recovered yet); of the live ones quiet, of the others
 -- able (of this type, when one is given), pressed (why: the reason of one of them), full; their slots, used by
--- jobs of this partition; load, the sum of their backpressure of 0 to 1.
+-- jobs of this partition; load, the sum of their backpressure of 0 to 1; away: why a quiet one claims nothing.
 function fleet.read(k, now, kind)
     local after = '(' .. string.format('%.0f', now)
     local f = {
@@ -59,8 +59,10 @@ function fleet.read(k, now, kind)
     for i, text in ipairs(redis.call('HMGET', k.info, unpack(names))) do
         local info = info_of(text)
         local told = redis.call('SISMEMBER', k.command_ .. names[i], 'quiet') == 1
-        if told or (type(info.state) == 'string' and not fleet.claiming[info.state]) then
+        local state = type(info.state) == 'string' and info.state or 'running'
+        if told or not fleet.claiming[state] then
             f.quiet = f.quiet + 1
+            f.away = (told or state == 'quiet') and 'quiet' or f.away or 'draining'
         else
             add_claiming(f, info, redis.call('HLEN', k.run_ .. names[i]), kind)
         end
@@ -77,6 +79,16 @@ function fleet.put(out, f)
     put(out, 'workers_pressed', number(f.pressed))
     put(out, 'slots', number(f.slots))
     put(out, 'slots_used', number(f.used))
+end
+
+-- The mean backpressure of those that claim, 0 to 1, and the reason of one that claims nothing for now. nil: nobody is
+-- there.
+function fleet.pressure(f)
+    local claiming = (f.seen or 0) - f.quiet
+    if claiming == 0 then
+        return f.away and 1, f.away
+    end
+    return f.load / claiming, f.why or (f.full > 0 and 'slots' or nil)
 end
 
 -- Why no worker takes a job that may run; nil: one does, or will.

@@ -144,6 +144,63 @@ class Workers(Told):
         self.assertIn("  backpressure: 1.00 (memory)",
                       self.wherry("queue", "stats", "eu:default").splitlines())
 
+    def gauge(self, worker):
+        """region_worker_backpressure, and the reasons that are 1."""
+        reasons = [r for r in ("slots", "memory", "busy", "capacity", "handlers", "quiet",
+                               "draining", "redis")
+                   if worker.metric("wherry_worker_backpressure_reason"
+                                    f'{{region="eu",reason="{r}"}}') == 1]
+        return worker.metric("region_worker_backpressure"), reasons
+
+    def held_back(self, worker, job, reason):
+        """Explain, stats and the gauge say the same."""
+        said = self.until(job, "backpressure")
+        self.assertEqual(said["pressure"], reason)
+        self.assertIn(f"claims nothing for now ({reason})", said["sentence"])
+        fleet = self.stats()["fleet"]
+        self.assertEqual((fleet["backpressure"], fleet["pressure"]), (1.0, reason))
+        self.assertEqual(self.gauge(worker), (1, [reason]))
+
+    def test_capacity(self):
+        """Slots are free, but the one process of its handler runs a job."""
+        config = self.fleet.worker_config({"mail": {"run": exec_handler(), "processes": 1}})
+        worker = self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu",
+                                  "--no-also-any", "--slots", "8", "--lease", "60s",
+                                  "--heartbeat", "20s")
+        wait_for(lambda: self.fleet.is_ready(worker), "the worker")
+        first = self.one("mail")
+        wait_for(lambda: self.fleet.started(first), "the job to start")
+        job = self.one("mail")
+        self.held_back(worker, job, "capacity")
+        self.fleet.open_gate()
+        wait_for(lambda: self.gauge(worker) == (0, []), "room for more")
+        wait_for(lambda: self.stats()["fleet"]["pressure"] is None, "it to be told")
+
+    def test_no_process_works(self):
+        config = self.fleet.worker_config({"mail": "exec:/bin/false"})
+        worker = self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu",
+                                  "--no-also-any", "--lease", "60s", "--heartbeat", "20s")
+        worker.wait_event("worker.registered")
+        self.held_back(worker, self.one("mail"), "handlers")
+
+    def test_quiet_is_told_at_once(self):
+        """Not with the next heartbeat, and by the gauge too."""
+        worker = self.worker("w", ["mail"], "--heartbeat", "20s", "--slots", "2")
+        running = self.one("mail")
+        wait_for(lambda: self.fleet.started(running), "the job to start")
+        self.assertEqual(self.gauge(worker), (0.5, []))
+        worker.send(signal.SIGTSTP)
+        worker.wait_event("worker.quiet")
+        job = self.one("mail")
+        self.until(job, "workers_quiet")
+        self.assertEqual(self.gauge(worker), (1, ["quiet"]))
+        fleet = self.stats()["fleet"]
+        self.assertEqual((fleet["backpressure"], fleet["pressure"]), (1.0, "quiet"))
+        worker.send(signal.SIGTERM)
+        wait_for(lambda: self.gauge(worker) == (1, ["quiet", "draining"]), "it to drain")
+        wait_for(lambda: self.stats()["fleet"]["pressure"] == "draining", "it to be told")
+        self.fleet.open_gate()
+
     def test_slots_and_fairness(self):
         """Who has the slot, who comes before it, and how long that may take."""
         self.worker("w", ["mail"])

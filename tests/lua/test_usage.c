@@ -359,6 +359,20 @@ static void workers(void **state)
     is("workers_full", "1");
     is("backpressure", "1.00");
     is("pressure", "slots");
+    says("w", "3600000", "{\"state\":\"draining\",\"slots\":1}");
+    is("backpressure", "1.00"); /* nobody claims any more */
+    is("pressure", "quiet");
+    says("v", "3600000", "{\"state\":\"stopping\"}");
+    says("q", "3600000", "{\"state\":\"draining\"}");
+    is("pressure", "draining");
+    is("workers_quiet", "3");
+    says("v", "3600000",
+         "{\"state\":\"running\",\"slots\":1,\"backpressure\":\"capacity\"}");
+    is("backpressure", "1.00");
+    is("pressure", "capacity");
+    says("v", "3600000", "{\"state\":\"running\",\"slots\":1}");
+    is("backpressure", "0.00"); /* who does not say it holds nobody back */
+    is("pressure", "");
 }
 
 /* 10,000 jobs cost no more commands than 10. */

@@ -41,12 +41,30 @@ static void test_room_follows_capacity(void **state)
     assert_int_equal(wh_slots_count(slots, WH_SLOT_WAITING), 2);
     assert_int_equal(wh_dispatch_room(dispatch),
                      0); /* two wait, two could start elsewhere */
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_CAPACITY);
     report(&fakes[1], 0, (wh_result){.status = WH_RESULT_OK});
     wh_dispatch_pump(dispatch);
     assert_int_equal(fakes[1].n, 1);
     assert_int_equal(fakes[1].jobs[0]->id[0], 'b'); /* in order */
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_NOTHING);
     wh_dispatch_set_slots(dispatch, 1);
     assert_int_equal(wh_dispatch_room(dispatch), 0);
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_NOTHING); /* but slots */
+}
+
+static void test_no_process_at_all(void **state)
+{
+    (void)state;
+    fakes[0].room = fakes[1].room = 0;
+    assert_int_equal(wh_dispatch_room(dispatch), 0);
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_HANDLERS);
+    fakes[1].room = 1; /* one that works is enough */
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_NOTHING);
+    claim('a', "slow");
+    wh_dispatch_pump(dispatch);
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_CAPACITY);
+    wh_dispatch_drain(dispatch);
+    assert_int_equal(wh_dispatch_lacks(dispatch), WH_LACK_NOTHING);
 }
 
 /* 64 s for retries from its enqueue at 1 s; the claim was at 5 s. */
@@ -265,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_happy_path),
         TEST(test_room_follows_capacity),
+        TEST(test_no_process_at_all),
         TEST(test_retries_end_with_their_time),
         TEST(test_returned_jobs_go_again),
         TEST(test_refused_submit_waits_for_capacity),

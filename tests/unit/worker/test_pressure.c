@@ -45,7 +45,7 @@ static int set_up(void **state)
                             .kind_of = fake_kind_of};
 
     n_fakes = changes = 0;
-    told = (wh_pressure_state){false, false};
+    told = (wh_pressure_state){.memory = false};
     assert_int_equal(wh_loop_new(&loop), WH_OK);
     assert_int_equal(wh_registry_new(&ro, &registry, NULL), WH_OK);
     wh_pressure_setup o = {.loop = loop, .registry = registry, .on_change = on_change};
@@ -136,6 +136,39 @@ static void test_both(void **state)
     assert_false(told.busy);
 }
 
+/* Jobs end and others begin: a moment with room in between changes nothing, nor does a
+ * moment without. */
+static void test_capacity(void **state)
+{
+    (void)state;
+    wh_pressure_lack(pressure, WH_LACK_CAPACITY);
+    wh_pressure_lack(pressure, WH_LACK_NOTHING);
+    wh_pressure_lack(pressure, WH_LACK_CAPACITY);
+    assert_int_equal(changes, 0);
+    WH_WAIT_FOR(loop, told.capacity);
+    assert_false(told.handlers);
+    assert_string_equal(wh_pressure_word(told), "capacity");
+    wh_pressure_lack(pressure, WH_LACK_NOTHING);
+    wh_pressure_lack(pressure, WH_LACK_CAPACITY);
+    assert_int_equal(changes, 1);
+    wh_pressure_lack(pressure, WH_LACK_NOTHING);
+    WH_WAIT_FOR(loop, !told.capacity);
+    assert_int_equal(changes, 2);
+    assert_null(wh_pressure_word(told));
+}
+
+static void test_no_handler_has_a_process(void **state)
+{
+    (void)state;
+    wh_pressure_lack(pressure, WH_LACK_HANDLERS);
+    WH_WAIT_FOR(loop, told.handlers);
+    assert_false(told.capacity);
+    assert_string_equal(wh_pressure_word(told), "handlers");
+    wh_pressure_lack(pressure, WH_LACK_NOTHING); /* one has: at once */
+    assert_false(told.handlers);
+    assert_int_equal(changes, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -145,6 +178,8 @@ int main(void)
         TEST(test_busy_ends_by_itself),
         TEST(test_busy_is_prolonged_and_taken_back),
         TEST(test_both),
+        TEST(test_capacity),
+        TEST(test_no_handler_has_a_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
