@@ -12,7 +12,13 @@
 
 /* Too little room is a state when it was so for most of the time between two looks, and no more when it was for less
  * than half: jobs end all the time. */
-enum { CHECK_MS = 1000, LOW_PERCENT = 90, LACK_PERCENT = 90, LACK_LOW_PERCENT = 50 };
+enum {
+    CHECK_MS = 1000,
+    LOW_PERCENT = 90,
+    SHED_MAX = 4,
+    LACK_PERCENT = 90,
+    LACK_LOW_PERCENT = 50
+};
 
 typedef struct lack {
     wh_lack now, last;       /* last: that there was any */
@@ -44,14 +50,95 @@ static int64_t memory_of(const wh_pressure *p)
     return bytes;
 }
 
+/* Nothing runs, and no process starts or ends. */
+static bool is_at_rest(const wh_pressure *p)
+{
+    for (size_t i = 0; i < wh_registry_count(p->o.registry); i++) {
+        const wh_handler *h = wh_registry_at(p->o.registry, i);
+        wh_executor_stats s = {0};
+
+        if (h->executor != NULL) {
+            h->kind->stats(h->executor, &s);
+        }
+        if (s.busy > 0 || s.queued > 0 || s.moving) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ends the biggest process that waits for its next job: what it gives back, 0 when there
+ * is none. */
+static int64_t shed_one(const wh_pressure *p)
+{
+    const wh_handler *biggest = NULL;
+    int64_t most = 0;
+
+    for (size_t i = 0; i < wh_registry_count(p->o.registry); i++) {
+        const wh_handler *h = wh_registry_at(p->o.registry, i);
+        bool can_shed = h->executor != NULL && h->kind->shed != NULL;
+        int64_t bytes = can_shed ? h->kind->shed(h->executor, false) : 0;
+
+        if (bytes > most) {
+            most = bytes;
+            biggest = h;
+        }
+    }
+    if (biggest != NULL) {
+        WH_LOG_LIMITED(WARN, 12, "worker.memory_recycle",
+                       WH_F_STR("handler", biggest->config.name),
+                       WH_F_INT("bytes", most), WH_F_INT("limit", p->limit));
+        (void)biggest->kind->shed(biggest->executor, true);
+    }
+    return most;
+}
+
+/* Over the limit with nothing that would end: processes that grew are replaced, each once, since
+ * a new one has had no job. False: what is left are new ones and the worker itself. */
+static bool shed(const wh_pressure *p, int64_t bytes)
+{
+    int64_t low = p->limit / 100 * LOW_PERCENT;
+    unsigned n = 0;
+
+    while (bytes >= low && n < SHED_MAX) {
+        int64_t less = shed_one(p);
+
+        if (less <= 0) {
+            break;
+        }
+        bytes -= less;
+        n++;
+    }
+    return n > 0;
+}
+
+/* Still too high? When nothing runs that is for the limit itself to say: what is there now
+ * is what there will be. */
+static bool is_still_high(const wh_pressure *p, int64_t bytes)
+{
+    if (bytes < p->limit / 100 * LOW_PERCENT) {
+        return false;
+    }
+    if (!is_at_rest(p) || shed(p, bytes)) {
+        return true;
+    }
+    if (bytes > p->limit) {
+        WH_LOG_LIMITED(WARN, 2, "worker.memory_stuck", WH_F_INT("bytes", bytes),
+                       WH_F_INT("limit", p->limit),
+                       WH_F_STR("why",
+                                "nothing runs, and the worker with new processes "
+                                "of its handlers is over memory_limit: raise it"));
+    }
+    return bytes > p->limit;
+}
+
 static bool is_memory_high(const wh_pressure *p)
 {
     if (p->limit <= 0) {
         return false;
     }
     int64_t bytes = memory_of(p);
-    bool is_high =
-        p->now.memory ? bytes >= p->limit / 100 * LOW_PERCENT : bytes > p->limit;
+    bool is_high = p->now.memory ? is_still_high(p, bytes) : bytes > p->limit;
     if (is_high != p->now.memory) {
         wh_log_field fields[] = {WH_F_INT("bytes", bytes), WH_F_INT("limit", p->limit)};
 

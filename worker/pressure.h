@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Why the worker claims nothing for now although it has free slots: it and its handlers'
- * processes are over the memory limit (until they are below 90 % of it), a handler said
+ * processes are over the memory limit (until they are below 90 % of it; when nothing runs
+ * idle processes are replaced until they are under it), a handler said
  * that it is busy, or the handlers have had no room for a job for most of a second. Looks
  * when asked, once a second while there is a limit or too little room, and when the time of
  * a busy handler is over. What runs goes on; what was claimed is run.

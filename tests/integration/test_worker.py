@@ -42,6 +42,7 @@ for line in os.fdopen(3, "rb", 0):
 OBEDIENT = """
 import json, os
 pipe = os.fdopen(3, "rb")
+kept = []
 def tell(body=b"", **fields):
     os.write(4, json.dumps({**fields, "body_len": len(body)}).encode() + b"\\n" + body)
 for line in pipe:
@@ -53,6 +54,8 @@ for line in pipe:
         order = json.loads(body)
         if "busy" in order:
             tell(op="busy", for_ms=order.pop("busy"))
+        if "leak" in order:
+            kept.append(b"x" * (order.pop("leak") << 20))
         tell(str(os.getpid()).encode(), **{"op": "result", "id": header["id"], "status": "ok", **order})
     elif header["op"] == "shutdown":
         break
@@ -271,6 +274,33 @@ class Ordinary(FaultTest):
         full.wait_event("config.reloaded")
         self.assertFalse(self.reason(full, "memory"))
         wait_for(lambda: "backpressure" not in self.info_of("full"), "it to say no more")
+
+    def limited(self, name, limit):
+        config = self.fleet.worker_config({"obey": {"run": self.obedient(), "processes": 2}})
+        with open(config, "a", encoding="utf-8") as file:
+            file.write(f"memory_limit: {limit}\n")
+        return self.fleet.start("wherry-worker", name, "-c", config, "--region", "eu")
+
+    def test_an_idle_process_over_the_memory_limit(self):
+        """It leaked, nothing runs that could free anything: it is replaced, and work goes on."""
+        worker = self.limited("w", "200MiB")
+        leaky = self.fleet.enqueue_one("obey", b'{"leak":250}')
+        self.wait_status(leaky, "completed")
+        worker.wait_event("worker.memory_high")
+        self.assertEqual(worker.wait_event("worker.memory_recycle")["handler"], "obey")
+        worker.wait_event("worker.memory_low")
+        job = self.fleet.enqueue_one("obey", b"{}")
+        self.wait_status(job, "completed")
+        self.assertNotEqual(self.fleet.job(job)["result"], self.fleet.job(leaky)["result"])
+        self.assertEqual(worker.metric("wherry_executor_crashes_total"), 0)
+
+    def test_new_processes_over_the_memory_limit(self):
+        """Replacing them would help nobody: it says so, and starts none again."""
+        worker = self.limited("w", "64KiB")
+        said = worker.wait_event("worker.memory_stuck")
+        self.assertIn("memory_limit: raise it", said["why"])
+        self.assertTrue(self.reason(worker, "memory"))
+        self.assertFalse(worker.events("worker.memory_recycle"))
 
     def test_a_busy_handler(self):
         """It stops all claims, until its time is over or its process is gone."""

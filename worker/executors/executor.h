@@ -89,6 +89,7 @@ typedef struct wh_executor_stats {
     unsigned children, busy, queued; /* queued: submitted, not started */
     uint64_t spawned, crashed, killed_timeout, killed_memory, recycled;
     bool healthy;
+    bool moving;   /* a child is starting or ending */
     char why[160]; /* when not healthy */
 } wh_executor_stats;
 
@@ -120,6 +121,10 @@ typedef struct wh_executor_kind {
     int64_t (*busy_until_us)(const wh_executor *e);
     /* Resident memory of its children, in bytes. Reads /proc. */
     int64_t (*memory)(const wh_executor *e);
+    /* Of its children that have no job, but had one: the resident memory of the biggest, 0
+     * when there is none. end: that one is ended and, if it was the last, replaced. NULL: no
+     * child outlives its job. */
+    int64_t (*shed)(wh_executor *e, bool end);
 } wh_executor_kind;
 
 struct wh_executor {

@@ -341,4 +341,5 @@ const wh_executor_kind wh_native_kind = {
     .set_slots = wh_pool_set_slots,
     .busy_until_us = wh_pool_busy_until,
     .memory = wh_pool_memory,
+    .shed = wh_pool_shed,
 };

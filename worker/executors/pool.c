@@ -254,6 +254,7 @@ void wh_pool_stats(const wh_executor *e, wh_executor_stats *out)
         }
         out->children++;
         out->busy += running > 0 ? 1 : 0;
+        out->moving = out->moving || c->phase != WH_POOL_READY;
     }
     if (!out->healthy) {
         (void)snprintf(out->why, sizeof out->why, "%s", pool->why);
@@ -291,6 +292,30 @@ int64_t wh_pool_memory(const wh_executor *e)
         bytes += rss > 0 ? rss : 0;
     }
     return bytes;
+}
+
+/* One that never had a job is as small as its successor would be. */
+int64_t wh_pool_shed(wh_executor *e, bool end)
+{
+    wh_pool *pool = pool_of(e);
+    wh_pool_child *biggest = NULL;
+    int64_t most = 0;
+    for (wh_pool_child *c = pool->children; c != NULL; c = c->next) {
+        bool is_idle =
+            c->phase == WH_POOL_READY && c->runs.count == 0 && c->recalled == 0;
+        int64_t rss = is_idle && c->ended > 0 ? wh_child_rss(c->process) : 0;
+        if (rss > most) {
+            most = rss;
+            biggest = c;
+        }
+    }
+    if (end && biggest != NULL && !pool->is_draining) {
+        biggest->phase = WH_POOL_ENDING;
+        biggest->is_recycled = true;
+        wh_pool_child_end_if_idle(biggest);
+        wh_pool_child_ensure(pool);
+    }
+    return most;
 }
 
 void wh_pool_announce(wh_pool *pool)

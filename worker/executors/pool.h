@@ -134,6 +134,7 @@ void wh_pool_free(wh_executor *e);
 void wh_pool_set_slots(wh_executor *e, unsigned slots);
 int64_t wh_pool_busy_until(const wh_executor *e);
 int64_t wh_pool_memory(const wh_executor *e);
+int64_t wh_pool_shed(wh_executor *e, bool end);
 /* Tells the dispatcher that capacity or health may have changed. */
 void wh_pool_announce(wh_pool *pool);
 

@@ -24,6 +24,9 @@ static struct fake {
     wh_cancel_reason why;
     bool is_drained, is_freed, is_sick;
     int64_t busy_until_us, memory;
+    int64_t grown[4]; /* of its memory: idle processes that had jobs */
+    unsigned shed;
+    bool is_moving;
 } fakes[FAKE_KINDS];
 static unsigned n_fakes;
 
@@ -88,7 +91,10 @@ static void fake_drain(wh_executor *e)
 
 static void fake_stats(const wh_executor *e, wh_executor_stats *out)
 {
-    *out = (wh_executor_stats){.children = 1, .healthy = !fake_of(e)->is_sick};
+    *out = (wh_executor_stats){.children = 1,
+                               .busy = fake_of(e)->n,
+                               .moving = fake_of(e)->is_moving,
+                               .healthy = !fake_of(e)->is_sick};
 }
 
 static void fake_free(wh_executor *e)
@@ -111,6 +117,23 @@ static int64_t fake_memory(const wh_executor *e)
     return fake_of(e)->memory;
 }
 
+static int64_t fake_shed(wh_executor *e, bool end)
+{
+    struct fake *f = fake_of(e);
+    int64_t *biggest = &f->grown[0];
+
+    for (unsigned i = 1; i < 4; i++) {
+        biggest = f->grown[i] > *biggest ? &f->grown[i] : biggest;
+    }
+    int64_t bytes = *biggest;
+    if (end && bytes > 0) {
+        f->shed++;
+        f->memory -= bytes;
+        *biggest = 0;
+    }
+    return bytes;
+}
+
 static const wh_executor_kind fake_kind = {.name = "fake",
                                            .create = fake_create,
                                            .capacity = fake_capacity,
@@ -121,7 +144,8 @@ static const wh_executor_kind fake_kind = {.name = "fake",
                                            .free = fake_free,
                                            .set_slots = fake_set_slots,
                                            .busy_until_us = fake_busy_until_us,
-                                           .memory = fake_memory};
+                                           .memory = fake_memory,
+                                           .shed = fake_shed};
 
 static const wh_executor_kind *fake_kind_of(const char *run, const char **rest,
                                             wh_errbuf *eb)

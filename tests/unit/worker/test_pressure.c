@@ -71,7 +71,8 @@ static void test_memory(void **state)
     fakes[1].memory = 50 * GIB;
     WH_WAIT_FOR(loop, told.memory); /* the sum, seen within a second or so */
     assert_int_equal(changes, 1);
-    fakes[1].memory = 35 * GIB; /* below the limit, but above 90 % of it */
+    fakes[0].n = 1;
+    fakes[1].memory = 35 * GIB; /* below the limit, but above 90 % of it; a job runs */
     wh_pressure_set_limit(pressure, 100 * GIB);
     assert_true(wh_pressure_now(pressure).memory);
     fakes[1].memory = 25 * GIB;
@@ -136,6 +137,51 @@ static void test_both(void **state)
     assert_false(told.busy);
 }
 
+/* Over the limit with nothing that runs: idle processes are replaced, the biggest first, and
+ * no more of them than it takes. */
+static void test_idle_processes_are_replaced(void **state)
+{
+    (void)state;
+    fakes[0].memory = 60 * GIB;
+    fakes[0].grown[0] = 5 * GIB;
+    fakes[0].grown[1] = 15 * GIB;
+    fakes[1].memory = 50 * GIB;
+    fakes[1].grown[2] = 10 * GIB;
+    fakes[1].n = 1; /* a job runs: its end may be the end of it */
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    assert_true(told.memory);
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    assert_int_equal(fakes[0].shed + fakes[1].shed, 0);
+    fakes[1].n = 0;
+    fakes[0].is_moving = true; /* who ends already may be enough */
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    assert_int_equal(fakes[0].shed + fakes[1].shed, 0);
+    fakes[0].is_moving = false;
+    WH_WAIT_FOR(loop, !told.memory);
+    assert_int_equal(fakes[0].grown[1], 0);
+    assert_int_equal(fakes[1].grown[2], 0);
+    assert_int_equal(fakes[0].shed, 1);
+    assert_int_equal(fakes[1].shed, 1);
+}
+
+/* Nothing to replace any more: between 90 and 100 % it goes on, above it waits, and nothing is
+ * started again and again. */
+static void test_what_is_left_decides(void **state)
+{
+    (void)state;
+    fakes[0].memory = 110 * GIB;
+    fakes[0].grown[0] = 5 * GIB;
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    assert_int_equal(fakes[0].shed, 1);
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    assert_true(told.memory);
+    assert_int_equal(fakes[0].shed, 1);
+    fakes[0].memory = 95 * GIB;
+    wh_pressure_set_limit(pressure, 100 * GIB);
+    assert_false(told.memory);
+}
+
 /* Jobs end and others begin: a moment with room in between changes nothing, nor does a
  * moment without. */
 static void test_capacity(void **state)
@@ -178,6 +224,8 @@ int main(void)
         TEST(test_busy_ends_by_itself),
         TEST(test_busy_is_prolonged_and_taken_back),
         TEST(test_both),
+        TEST(test_idle_processes_are_replaced),
+        TEST(test_what_is_left_decides),
         TEST(test_capacity),
         TEST(test_no_handler_has_a_process),
     };

@@ -286,6 +286,30 @@ static void test_memory_recycle(void **state)
     assert_int_equal(wh_executor_case_stats(&c).crashed, 0);
 }
 
+/* For the worker's limit: who had a job and grew; not who is new, nor who runs one. */
+static void test_shed(void **state)
+{
+    (void)state;
+    create();
+    char before[1024];
+    assert_int_equal(c.executor->kind->shed(c.executor, true), 0);
+    (void)snprintf(before, sizeof before, "%s", run("pid", "")->result);
+    assert_true(c.executor->kind->shed(c.executor, false) > 100000);
+    unsigned job = wh_executor_case_job(&c, "sleep", "300");
+    wh_executor_case_submit(&c, job, 1);
+    assert_int_equal(c.executor->kind->shed(c.executor, true), 0);
+    wh_executor_case_wait(&c, job);
+    assert_int_equal(c.ends[job].status, WH_RESULT_OK);
+    assert_false(wh_executor_case_stats(&c).moving);
+    assert_true(c.executor->kind->shed(c.executor, true) > 100000);
+    assert_true(wh_executor_case_stats(&c).moving);
+    assert_int_equal(c.executor->kind->shed(c.executor, true), 0); /* once */
+    WH_WAIT_FOR(c.loop, !wh_executor_case_stats(&c).moving);
+    assert_int_equal(wh_executor_case_stats(&c).recycled, 1);
+    assert_int_equal(wh_executor_case_stats(&c).crashed, 0);
+    assert_string_not_equal(run("pid", "")->result, before);
+}
+
 static void test_max_jobs_recycles(void **state)
 {
     (void)state;
@@ -339,6 +363,7 @@ int main(void)
         CASE(test_cancel_of_a_queued_job),
         CASE(test_memory_kill),
         CASE(test_memory_recycle),
+        CASE(test_shed),
         CASE(test_max_jobs_recycles),
         CASE(test_drain),
     };
