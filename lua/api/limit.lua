@@ -2,8 +2,8 @@
 -- Limits, pauses, quotas, breakers of a partition (docs/protocol.md section 10), changed at run time.
 --   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
 --   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others
--- Errors WHBADARG WHBADDATA. O(pairs · log parked), for settings of many O(parked); counting what is in flight:
--- O(claims).
+-- Errors WHBADARG WHBADDATA. O(pairs · log parked), for settings of many O(parked), for a breaker of all types O(settings
+-- + 1,000); counting what is in flight: O(claims).
 local USAGE = 'WHBADARG usage: setting value ...'
 
 -- All claims that there are.
@@ -82,7 +82,7 @@ args.register('wh1_limit', function(KEYS, ARGV)
     if #list == 0 then
         return redis.status_reply('OK')
     end
-    local t, running = redis.call('TIME'), all_claims(k)
+    local t, now, running = redis.call('TIME'), clock.now(), all_claims(k)
     for _, c in ipairs(list) do
         if c.value then
             redis.call('HSET', k.limits, c.setting, c.text)
@@ -98,16 +98,17 @@ args.register('wh1_limit', function(KEYS, ARGV)
     local L = limit.now(k) or limit.nothing()
     recount(k, L, running)
     for _, c in ipairs(list) do
-        local of_type = string.match(c.scope, '^type/([^*]+)$')
-        if of_type and (c.what == 'adaptive' or c.what == 'breaker') then
-            breaker.forget(k, L, c.what, of_type)
+        if c.what == 'breaker' then
+            breaker.reset(k, now, L, c.scope)
+        elseif c.what == 'adaptive' then
+            breaker.forget(k, L, c.what, string.sub(c.scope, 6))
         end
         if c.holds then
             recheck(k, c.kind, c.scope)
         end
         event.add(k, 'limit', nil, nil, { 'setting', c.setting, 'value', c.text })
     end
-    bell.ring(k, clock.now())
+    bell.ring(k, now)
     return redis.status_reply('OK')
 end, { 'allow-oom' })
 
@@ -126,7 +127,8 @@ local function breaker_states(k, now, L, out)
         if args.is_name(kind) and not seen[kind] and breaker.setting(L, kind) then
             seen[kind] = true
             local b = breaker.load(x, kind)
-            local left = b.state == 'open' and string.format(' %.0f', math.max(0, b.at - now)) or ''
+            local ends = breaker.ends(b, breaker.setting(L, kind))
+            local left = b.state == 'open' and string.format(' %.0f', math.max(0, ends - now)) or ''
             out[#out + 1], out[#out + 2] = 'state:type/' .. kind, b.state .. left
         end
     end

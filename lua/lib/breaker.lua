@@ -1,23 +1,23 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Circuit breakers and adaptive rates of types, P:breaker:<type>. Closed: counts successes and
 -- failures in two windows, the older one weighted by what it still overlaps (a sliding window in
--- O(1)). Open until a time; then half open: a few probes run, all good closes, one bad opens. What was
--- claimed before the state changed (`since`) tells nothing of it: only claims after that count.
+-- O(1)). Open for a cooldown; then half open: a few probes are held at a time, as many good ones close, one bad
+-- opens. What was claimed before the state changed (`since`) tells nothing of it: only claims after that count.
 -- Adaptive rate: additive increase, multiplicative decrease (Chiu, Jain 1989).
 -- A state goes when nothing changed it for so long that it says nothing any more. P:broken has those that are
--- not closed.
+-- not closed; a state that says so and is not there was forgotten.
 local breaker = {
-    switch = { 'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'since' },
+    switch = { 'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since' },
     pace = { 'rate', 'rate_at', 'halved_at', 'tat' },
     fields = {
-        'state', 'at', 'window', 'good', 'bad', 'good0', 'bad0', 'probes', 'since', 'rate', 'rate_at', 'halved_at',
-        'tat',
+        'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since', 'rate', 'rate_at', 'halved_at', 'tat',
     },
     wait_max = 900000, -- of a type, however long one of its jobs is told to wait
     keep_closed = 60000,
     keep_open = 3600000,
     keep_pace = 86400000,
     listed = 100,
+    touched = 1000,
     failures = {
         timeout = true, connection = true, rate_limited = true, unavailable = true, crash = true, error = true,
     },
@@ -35,6 +35,11 @@ function breaker.load(x, kind)
     for i, name in ipairs(breaker.fields) do
         local v = not values.err and values[i]
         b[name] = name == 'state' and (v or 'closed') or tonumber(v or 0) or 0
+    end
+    if b.state ~= 'closed' and redis.pcall('ZSCORE', x.k.broken, kind) == false then
+        for _, name in ipairs(breaker.switch) do
+            b[name] = name == 'state' and 'closed' or 0
+        end
     end
     x.breakers[kind] = b
     return b
@@ -111,42 +116,75 @@ function breaker.forget(k, L, what, kind)
     end
 end
 
-local function turn(x, kind, b, state, at)
-    b.state, b.at, b.probes, b.good, b.bad, b.good0, b.bad0 = state, at, 0, 0, 0, 0, 0
+-- A setting changed under which these types run: their states live as long as it says.
+local function touch(k, now, L, kinds)
+    local x = { k = k, now = now, L = L, breakers = {} }
+    for _, kind in ipairs(kinds) do
+        local b = breaker.load(x, kind)
+        b.changed = b.state ~= 'closed'
+    end
+    breaker.save(x)
+end
+
+-- A breaker of a type ('type/<type>'), or of all others ('type/*'), was set or removed: without one nothing is known.
+function breaker.reset(k, now, L, scope)
+    local kind, keep = string.match(scope, '^type/([^*]+)$'), {}
+    if kind then
+        breaker.forget(k, L, 'breaker', kind)
+        touch(k, now, L, breaker.setting(L, kind) and { kind } or {})
+    elseif L.breaker[scope] then
+        touch(k, now, L, redis.call('ZRANGE', k.broken, 0, breaker.touched - 1))
+    else
+        for own in pairs(L.breaker) do
+            local at = redis.call('ZSCORE', k.broken, string.sub(own, 6))
+            keep[#keep + 1] = at and { at, string.sub(own, 6) } or nil
+        end
+        redis.call('UNLINK', k.broken)
+        for _, entry in ipairs(keep) do
+            redis.call('ZADD', k.broken, entry[1], entry[2])
+        end
+    end
+end
+
+local function turn(x, kind, b, state)
+    b.state, b.held, b.good, b.bad, b.good0, b.bad0 = state, 0, 0, 0, 0, 0
     b.window, b.since, b.changed, b.turned = x.now, x.now, true, true
     event.add(x.k, 'breaker', nil, nil, { 'type', kind, 'state', state })
 end
 
--- How many jobs the breaker lets through now, and when to ask again.
+-- An open one: until when. Counted from when it opened: a change of the cooldown counts at once.
+function breaker.ends(b, c)
+    return b.since + c.cooldown
+end
+
+-- How many jobs the breaker lets through now, and when to ask again. Of the probes that it wants, those that are held
+-- and those that went well are no more needed. One that runs for long keeps its place: its end gives it back, also
+-- that of a lost worker.
 function breaker.room(x, kind, c)
     local b = breaker.load(x, kind)
     if b.state == 'closed' then
         return math.huge
     end
     if b.state == 'open' then
-        if x.now < b.at then
-            return 0, b.at
+        if x.now < breaker.ends(b, c) then
+            return 0, breaker.ends(b, c)
         end
         return c.probes
     end
-    if b.probes >= c.probes and x.now >= b.at then
-        return c.probes -- the probes were never heard of again
-    end
-    return math.max(c.probes - b.probes, 0), b.at
+    local least = b.held == 0 and 1 or 0 -- when fewer are wanted than before
+    return math.max(c.probes - b.held - b.good, least), x.now + c.cooldown
 end
 
 -- n jobs were claimed.
-function breaker.spend(x, kind, c, n)
+function breaker.spend(x, kind, n)
     local b = breaker.load(x, kind)
     if b.state == 'closed' then
         return
     end
     if b.state == 'open' then
-        turn(x, kind, b, 'half_open', 0)
-    elseif b.probes >= c.probes then
-        b.probes = 0
+        turn(x, kind, b, 'half_open')
     end
-    b.probes, b.at, b.changed = b.probes + n, x.now + c.cooldown, true
+    b.held, b.changed = b.held + n, true
 end
 
 local function slide(b, now, width)
@@ -173,36 +211,44 @@ local function still_count(times, since)
     return good, bad
 end
 
--- Claims of a type ended; times: as above. Returns whether the type may run more than before.
-function breaker.note(x, kind, c, times)
+-- Probes ended, good and bad ones and those that said nothing, which give their places back.
+local function note_probes(x, kind, b, c, good, bad, silent)
+    b.held, b.changed = math.max(b.held - good - bad - silent, 0), true
+    if bad > 0 then
+        turn(x, kind, b, 'open')
+        return false
+    end
+    b.good = b.good + good
+    if b.good >= c.probes then
+        turn(x, kind, b, 'closed')
+        return true
+    end
+    return silent > 0
+end
+
+-- Claims of a type ended; times: as above; silent: of those that say nothing, when they were claimed. Returns whether
+-- the type may run more than before.
+function breaker.note(x, kind, c, times, silent)
     local b = breaker.load(x, kind)
     if b.state == 'open' then
         return false -- claimed before it opened
     end
     local good, bad = still_count(times, b.since)
-    if good + bad == 0 then
+    local others = b.state == 'half_open' and still_count(silent, b.since) or 0
+    if good + bad + others == 0 then
         return false
+    end
+    if b.state == 'half_open' then
+        return note_probes(x, kind, b, c, good, bad, others)
     end
     b.changed = true
-    if b.state == 'half_open' then
-        if bad > 0 then
-            turn(x, kind, b, 'open', x.now + c.cooldown)
-        else
-            b.good = b.good + good
-            if b.good >= c.probes then
-                turn(x, kind, b, 'closed', 0)
-                return true
-            end
-        end
-        return false
-    end
     slide(b, x.now, c.window)
     b.good, b.bad = b.good + good, b.bad + bad
     local old = 1 - (x.now - b.window) / c.window
     local failed = b.bad + b.bad0 * old
     local all = failed + b.good + b.good0 * old
     if all >= c.volume and failed * 100 >= c.percent * all and failed > 0 then
-        turn(x, kind, b, 'open', x.now + c.cooldown)
+        turn(x, kind, b, 'open')
     end
     return false
 end

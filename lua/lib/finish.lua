@@ -168,7 +168,7 @@ function finish.run(k, now, worker, list, keep, t)
     end
     redis.call('HDEL', k.run_ .. worker, unpack(tokens))
     for _, c in ipairs(list) do
-        tally.note(t, c.held, c.outcome, c.category, c.delay)
+        tally.note(t, c.held, c)
         if c.rec then
             c.t = t
             if c.outcome ~= 'ok' then

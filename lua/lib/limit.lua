@@ -372,9 +372,8 @@ function limit.spend(x, org, kind, name)
     for _, load_name in ipairs(limit.loads(L, org, kind, name)) do
         use_load(x, load_name)
     end
-    local c = pick(L.breaker, 'type', kind)
-    if c then
-        breaker.spend(x, kind, c, 1)
+    if pick(L.breaker, 'type', kind) then
+        breaker.spend(x, kind, 1)
     end
 end
 

@@ -7,7 +7,7 @@ local tally = { mean = fair.any, types_max = 5000, seed = 1 }
 function tally.new(L, is_counted)
     return {
         L = L, counted = is_counted, active = {}, queued = {}, known = {}, touched = {}, ended = {},
-        times = L and L.breaker_type and {},
+        times = L and L.breaker_type and {}, silent = L and L.breaker_type and {},
     }
 end
 
@@ -49,6 +49,21 @@ end
 
 local NEITHER = { snooze = true, cancelled = true }
 local QUIET = { release = true, recover = true, expired = true }
+local UNSTARTED = { not_started = true, no_handler = true }
+local PLAIN = {}
+
+-- What an end says besides its outcome (docs/protocol.md, wh1_cycle). is_quiet: no handler ran to its end; is_own: its
+-- delay is not the handler's wish; snoozed: dead, for it was put off for too long.
+local function meaning(outcome, category, says)
+    if outcome == 'ok' then
+        return PLAIN
+    end
+    return {
+        is_quiet = QUIET[outcome] or UNSTARTED[category] or UNSTARTED[says],
+        is_own = says == 'own_delay',
+        is_neither = NEITHER[outcome] or says == 'snoozed',
+    }
+end
 
 -- What ended so far with the same org, type and charge: n claims; ran of them took time, claimed at the
 -- sum at.
@@ -61,13 +76,13 @@ local function entry_of(t, p)
     return h
 end
 
--- For the breaker of a type: when what ended was claimed, of a failure negative.
-local function remember(t, kind, at)
-    local times = kind and t.times[kind]
+-- For the breaker of a type, in t.times or t.silent: when what ended was claimed, of a failure negative.
+local function remember(by_kind, kind, at)
+    local times = kind and by_kind[kind]
     if times then
         times[#times + 1] = at
     elseif kind then
-        t.times[kind] = { at }
+        by_kind[kind] = { at }
     end
 end
 
@@ -77,33 +92,38 @@ function tally.completed(t, value, n)
     local h = t.ended[p] or entry_of(t, p)
     h.n, h.ran, h.at = h.n + n, h.ran + n, h.at + n * at
     for _ = 1, t.times and n or 0 do
-        remember(t, p.kind, at)
+        remember(t.times, p.kind, at)
     end
     return p
 end
 
--- One claim ended in another way. A lost worker's or a given back claim took no time.
-function tally.note(t, value, outcome, category, delay)
+-- For the breaker of its type.
+local function remember_end(t, kind, at, failed, is_silent)
+    if t.times then
+        remember(is_silent and t.silent or t.times, kind, failed and -at or at)
+    end
+end
+
+-- One claim ended in another way. A lost worker's or a given back claim took no time, nor did one that no handler had.
+function tally.note(t, value, c)
     local p, at = tally.parse(value)
-    local h = entry_of(t, p)
+    local h, says = entry_of(t, p), meaning(c.outcome, c.category, c.result)
     h.n = h.n + 1
-    if QUIET[outcome] then
-        return
+    if says.is_quiet then
+        return remember_end(t, p.kind, at, false, true)
     end
     h.ran, h.at = h.ran + 1, h.at + at
-    local failed = breaker.failures[category == '' and 'error' or category] -- as meta.note_error has it
-    failed = failed and (outcome == 'retry' or outcome == 'dead')
+    local failed = breaker.failures[c.category == '' and 'error' or c.category] -- as meta.note_error has it
+    failed = failed and (c.outcome == 'retry' or c.outcome == 'dead') and not says.is_neither
     if failed then
         h.bad = (h.bad or 0) + 1
-    elseif NEITHER[outcome] then
+    elseif says.is_neither then
         h.neither = (h.neither or 0) + 1
     end
-    if t.times and not NEITHER[outcome] then
-        remember(t, p.kind, failed and -at or at)
-    end
-    if breaker.overload[category] then
+    remember_end(t, p.kind, at, failed, says.is_neither)
+    if breaker.overload[c.category] then
         h.overload = (h.overload or 0) + 1
-        h.wait = math.max(h.wait or 0, category == 'rate_limited' and delay or 0)
+        h.wait = math.max(h.wait or 0, c.category == 'rate_limited' and not says.is_own and c.delay or 0)
     end
 end
 
@@ -190,12 +210,13 @@ local function sum_up(t, now)
         owed[org], count[org] = owed[org] + took - h.n * p.charge, count[org] + h.n
         local c = p.kind and kinds[p.kind]
         if p.kind and not c then
-            c = { kind = p.kind, n = 0, ms = 0, good = 0, overload = 0, wait = 0 }
+            c = { kind = p.kind, n = 0, ms = 0, good = 0, told = 0, overload = 0, wait = 0 }
             kinds[p.kind], list[#list + 1] = c, c
         end
         if c then
             c.n, c.ms = c.n + h.ran, c.ms + took
-            c.good = c.good + h.ran - (h.bad or 0) - (h.neither or 0)
+            local told = h.ran - (h.neither or 0)
+            c.good, c.told = c.good + told - (h.bad or 0), c.told + told + (h.overload or 0)
             c.overload, c.wait = c.overload + (h.overload or 0), math.max(c.wait, h.wait or 0)
         end
     end
@@ -280,12 +301,13 @@ end
 
 local function judge(k, t, x, list)
     for _, c in ipairs(list) do
-        local b, times = breaker.setting(t.L, c.kind), t.times and t.times[c.kind]
-        if b and times and breaker.note(x, c.kind, b, times) then
+        local b, times = breaker.setting(t.L, c.kind), t.times and t.times[c.kind] or {}
+        local silent = t.silent and t.silent[c.kind] or {}
+        if b and breaker.note(x, c.kind, b, times, silent) then
             parked.recheck(k, 'type/' .. c.kind)
         end
         local a = t.L.adaptive['type/' .. c.kind]
-        if a then
+        if a and c.told > 0 then
             breaker.adapt(x, c.kind, a, c.good, c.overload, c.wait)
         end
     end
@@ -309,7 +331,7 @@ function tally.settle_ended(k, now, t)
         free(k, t, x)
         limit.close(x)
     end
-    t.ended, t.times = {}, t.times and {}
+    t.ended, t.times, t.silent = {}, t.times and {}, t.silent and {}
 end
 
 -- Writes P:active and P:queued; fields of 0 go.

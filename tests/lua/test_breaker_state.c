@@ -155,6 +155,57 @@ static void a_removed_breaker_leaves_nothing(void **state)
     state_is("closed");
 }
 
+/* Also an open one's cooldown: it is counted from when it opened. */
+static void a_changed_setting_counts_at_once(void **state)
+{
+    (void)state;
+    start("breaker:type/mail", "50/4/30000/600000/3");
+    for (unsigned n = 1; n < 5; n++) {
+        run_one(n, "mail", "dead");
+    }
+    wh_lc_advance(400);
+    state_is("open 599600");
+    wh_ll_put(10, "mail", "");
+    wh_lc_claim("w", 10, "");
+    wh_ll_set("breaker:type/mail", RULE);
+    state_is("open 100");
+    wh_lc_claim("w", 10, "");
+    wh_ll_set("breaker:type/mail", "50/4/30000/86400000/3");
+    state_is("open 86399600");
+    assert_in_range(time_left("mail"), 86400000 + 3600000, 86460000 + 3660000);
+    wh_ll_set("breaker:type/mail", "50/4/30000/400/3");
+    wh_lc_claim("w", 10, "10");
+    wh_lc_audit();
+}
+
+/* That of all types has no names of its own: what it knew goes all the same. */
+static void a_removed_one_of_all_types_leaves_nothing(void **state)
+{
+    (void)state;
+    start("breaker:type/*", RULE);
+    wh_ll_set("breaker:type/sms", RULE);
+    wh_ll_set("adaptive:type/mail", "10000/100000/1");
+    for (unsigned n = 1; n < 5; n++) {
+        run_one(n, "mail", "dead");
+        run_one(10 + n, "sms", "dead");
+    }
+    state_is("open 500");
+    wh_ll_set("breaker:type/*", "50/4/30000/900/3");
+    state_is("open 900");
+    wh_ll_set("breaker:type/*", "");
+    wh_ll_set("breaker:type/*", RULE);
+    assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":broken"), 1); /* sms */
+    wh_ll_put(30, "sms", "");
+    wh_lc_claim("w", 10, "");
+    run_one(40, "mail", "ok");
+    for (unsigned n = 41; n < 43; n++) { /* 2 of 3: too few as yet */
+        run_one(n, "mail", "dead");
+    }
+    wh_ll_put(44, "mail", "");
+    assert_int_equal(wh_ll_take_count("w", 10), 1);
+    wh_lc_audit();
+}
+
 /* 130 types, each with a breaker that is open; and as many closed ones. */
 static void only_the_first_that_are_not_closed_are_listed(void **state)
 {
@@ -242,6 +293,8 @@ int main(void)
         WH_LC_TEST(a_bad_probe_among_old_ones_counts),
         WH_LC_TEST(states_end_with_what_they_say),
         WH_LC_TEST(a_removed_breaker_leaves_nothing),
+        WH_LC_TEST(a_changed_setting_counts_at_once),
+        WH_LC_TEST(a_removed_one_of_all_types_leaves_nothing),
         WH_LC_TEST(only_the_first_that_are_not_closed_are_listed),
         WH_LC_TEST(a_type_waits_a_quarter_of_an_hour_at_most),
         WH_LC_TEST(another_adaptive_rate_starts_over),

@@ -184,21 +184,28 @@ static void note(struct wh_lm *m, const struct wh_lm_end *e)
     bool failed = e->category == WH_LM_TIMEOUT || e->category == WH_LM_RATE_LIMITED ||
                   e->category == WH_LM_ERROR;
 
+    bool snoozed = e->says == WH_LM_WAS_SNOOZED && e->outcome != WH_LM_OK;
+
     ran->any = true;
     if (e->outcome == WH_LM_RELEASE || e->outcome == WH_LM_RECOVER ||
-        e->outcome == WH_LM_EXPIRE) {
+        e->outcome == WH_LM_EXPIRE || e->no_start) {
+        ran->fresh_silent += fresh;
         return;
     }
-    if (failed && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_DIE)) {
+    if (e->outcome == WH_LM_SNOOZE || e->outcome == WH_LM_CANCEL || snoozed) {
+        ran->fresh_silent += fresh;
+    } else if (failed && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_DIE)) {
+        ran->bad++;
         ran->fresh_bad += fresh;
-    } else if (e->outcome != WH_LM_SNOOZE && e->outcome != WH_LM_CANCEL) {
+    } else {
         ran->good++;
         ran->fresh_good += fresh;
     }
     if (e->category == WH_LM_RATE_LIMITED) {
+        bool wish = e->says != WH_LM_OWN_DELAY || e->outcome == WH_LM_OK;
+        double wait_ms = wish ? (double)e->delay_ms : 0;
         ran->overload++;
-        ran->wait_ms =
-            ran->wait_ms > (double)e->delay_ms ? ran->wait_ms : (double)e->delay_ms;
+        ran->wait_ms = ran->wait_ms > wait_ms ? ran->wait_ms : wait_ms;
     }
 }
 

@@ -65,6 +65,9 @@ enum wh_lm_outcome {
     WH_LM_RECOVER,
 };
 
+/* What an end says besides its outcome. */
+enum wh_lm_says { WH_LM_NOTHING, WH_LM_OWN_DELAY, WH_LM_WAS_SNOOZED, WH_LM_SAYS };
+
 enum wh_lm_category {
     WH_LM_LOST_WORKER,
     WH_LM_TIMEOUT,
@@ -171,7 +174,8 @@ struct wh_lm_end {
     enum wh_lm_outcome outcome;
     long long delay_ms;
     unsigned category;
-    bool no_start; /* given back: no handler had it */
+    bool no_start; /* no handler had it */
+    enum wh_lm_says says;
 };
 
 struct wh_lm_cycle {

@@ -25,10 +25,18 @@ static struct wh_lm_end stray(struct wh_lmr *run)
     return e;
 }
 
-static bool gives_back(enum wh_lm_outcome outcome)
+static bool may_not_start(enum wh_lm_outcome outcome)
 {
-    return outcome == WH_LM_RETRY || outcome == WH_LM_SNOOZE ||
+    return outcome == WH_LM_RETRY || outcome == WH_LM_DIE || outcome == WH_LM_SNOOZE ||
            outcome == WH_LM_RELEASE;
+}
+
+/* A start that was none has a word in the category, or, of a dead one, in the result. */
+static const char *says(const struct wh_lm_end *e)
+{
+    static const char *const words[] = {"result", "own_delay", "snoozed"};
+
+    return e->no_start && e->outcome == WH_LM_DIE ? "not_started" : words[e->says];
 }
 
 static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
@@ -52,7 +60,8 @@ static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
         } else if (c->n_end < 60) {
             e.outcome = (enum wh_lm_outcome)wh_lmr_random(run, WH_LM_RECOVER);
             e.delay_ms = delays[wh_lmr_random(run, 5)];
-            e.no_start = gives_back(e.outcome) && wh_lmr_chance(run, 40);
+            e.no_start = may_not_start(e.outcome) && wh_lmr_chance(run, 40);
+            e.says = (enum wh_lm_says)wh_lmr_random(run, WH_LM_SAYS);
             e.category = e.no_start ? WH_LM_INVALID /* as far as breakers care */
                                     : 1 + wh_lmr_random(run, WH_LM_CATEGORIES - 1);
             c->end[c->n_end++] = e;
@@ -84,12 +93,12 @@ static void send_cycle(const struct wh_lm_cycle *c, struct wh_lc_args *a)
         wh_lc_add_text(a, "%s", outcomes[e->outcome]);
         wh_lc_add_text(a, "%lld", e->delay_ms);
         wh_lc_add_text(a, "%s",
-                       !e->no_start                ? categories[e->category]
-                       : e->outcome == WH_LM_RETRY ? "no_handler"
-                                                   : "not_started");
+                       !e->no_start || e->outcome == WH_LM_DIE ? categories[e->category]
+                       : e->outcome == WH_LM_RETRY             ? "no_handler"
+                                                               : "not_started");
         wh_lc_add_text(a, "message %u", e->n);
         wh_lc_add_text(a, "%s", "");
-        wh_lc_add_text(a, "%s", "result");
+        wh_lc_add_text(a, "%s", says(e));
     }
 }
 

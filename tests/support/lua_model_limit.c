@@ -190,12 +190,10 @@ static const struct wh_lm_breaker_setting *setting_of(const struct wh_lm_limits 
     return c->probes > 0 ? c : NULL;
 }
 
-static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state,
-                 double at)
+static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state)
 {
     b->state = state;
-    b->at = at;
-    b->probes = b->good = b->bad = b->good0 = b->bad0 = 0;
+    b->held = b->good = b->bad = b->good0 = b->bad0 = 0;
     b->window = b->since = now;
 }
 
@@ -207,30 +205,24 @@ static void narrow_breaker(struct wh_lm_session *x, struct wh_lm_room *r, unsign
     if (c == NULL || b->state == WH_LM_CLOSED) {
         return;
     }
-    double n = fmax(c->probes - b->probes, 0);
+    double n = fmax(c->probes - b->held - b->good, b->held <= 0 ? 1 : 0);
     if (b->state == WH_LM_OPEN) {
-        n = x->now < b->at ? 0 : c->probes;
-    } else if (b->probes >= c->probes && x->now >= b->at) {
-        n = c->probes;
+        n = x->now < b->since + c->cooldown ? 0 : c->probes;
     }
     narrow(r, n, "breaker_open");
 }
 
 static void spend_probe(struct wh_lm_session *x, unsigned type)
 {
-    const struct wh_lm_breaker_setting *c = setting_of(x->l, type);
     struct wh_lm_breaker *b = &x->l->state[type];
 
-    if (c == NULL || b->state == WH_LM_CLOSED) {
+    if (setting_of(x->l, type) == NULL || b->state == WH_LM_CLOSED) {
         return;
     }
     if (b->state == WH_LM_OPEN) {
-        turn(b, x->now, WH_LM_HALF_OPEN, 0);
-    } else if (b->probes >= c->probes) {
-        b->probes = 0;
+        turn(b, x->now, WH_LM_HALF_OPEN);
     }
-    b->probes++;
-    b->at = x->now + c->cooldown;
+    b->held++;
     x->broken[type] = true;
 }
 
@@ -254,12 +246,16 @@ static void note(struct wh_lm_breaker *b, double now,
         return;
     }
     if (b->state == WH_LM_HALF_OPEN) {
-        b->good += ran->fresh_bad > 0 ? 0 : ran->fresh_good;
+        b->held -= ran->fresh_good + ran->fresh_silent;
+        b->good += ran->fresh_good;
         if (ran->fresh_bad > 0) {
-            turn(b, now, WH_LM_OPEN, now + c->cooldown);
+            turn(b, now, WH_LM_OPEN);
         } else if (b->good >= c->probes) {
-            turn(b, now, WH_LM_CLOSED, 0);
+            turn(b, now, WH_LM_CLOSED);
         }
+        return;
+    }
+    if (ran->fresh_good + ran->fresh_bad <= 0) {
         return;
     }
     slide(b, now, c->window);
@@ -268,7 +264,7 @@ static void note(struct wh_lm_breaker *b, double now,
     double old = 1 - (now - b->window) / c->window;
     double failed = b->bad + b->bad0 * old, all = failed + b->good + b->good0 * old;
     if (all >= c->volume && failed * 100 >= c->percent * all && failed > 0) {
-        turn(b, now, WH_LM_OPEN, now + c->cooldown);
+        turn(b, now, WH_LM_OPEN);
     }
 }
 
@@ -279,6 +275,9 @@ static void adapt(struct wh_lm_limits *l, double now, unsigned type,
     struct wh_lm_breaker *b = &l->state[type];
     double rate = rate_of(l, type);
 
+    if (ran->overload + ran->good + ran->bad <= 0) {
+        return;
+    }
     if (ran->overload > 0) {
         if (now >= b->halved_at + 1000) {
             rate /= 2;
@@ -306,7 +305,7 @@ void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
                       const struct wh_lm_ran *ran)
 {
     const struct wh_lm_breaker_setting *c = setting_of(l, type);
-    bool judged = c != NULL && ran->fresh_good + ran->fresh_bad > 0;
+    bool judged = c != NULL && ran->fresh_good + ran->fresh_bad + ran->fresh_silent > 0;
 
     if (judged) {
         note(&l->state[type], now, c, ran);

@@ -36,16 +36,16 @@ enum wh_lm_switch { WH_LM_CLOSED, WH_LM_OPEN, WH_LM_HALF_OPEN };
 
 struct wh_lm_breaker {
     enum wh_lm_switch state;
-    double at, window, since, good, bad, good0, bad0, probes;
+    double window, since, good, bad, good0, bad0, held;
     double rate, rate_at, halved_at, tat;
 };
 
 /* What ended of one type in one call. */
 struct wh_lm_ran {
     bool any;
-    double good, overload, wait_ms;
+    double good, bad, overload, wait_ms;
     /* claimed since the breaker last changed */
-    double fresh_good, fresh_bad;
+    double fresh_good, fresh_bad, fresh_silent;
 };
 
 /* Theoretical arrival times of the buckets of rates; 0: none. */
@@ -68,8 +68,8 @@ struct wh_lm_limits {
     char name[WH_LM_SETTINGS][WH_LM_SETTING_LEN];
     unsigned n;
     /* what a call of settings named so far, and as it was before */
-    bool touched[WH_LM_TYPES], touched_pace[WH_LM_TYPES];
-    struct wh_lm_breaker_setting breaker_was[WH_LM_TYPES];
+    bool touched[WH_LM_TYPES + 1], touched_pace[WH_LM_TYPES];
+    struct wh_lm_breaker_setting breaker_was[WH_LM_TYPES + 1];
     struct wh_lm_adaptive adaptive_was[WH_LM_TYPES];
     /* state */
     struct wh_lm_tats tat;

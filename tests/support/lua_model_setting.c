@@ -98,7 +98,7 @@ static double *cap_at(struct wh_lm_limits *l, const struct scope *s)
 static void set_breaker(struct wh_lm_limits *l, unsigned type,
                         struct wh_lm_breaker_setting to)
 {
-    if (type < WH_LM_TYPES && !l->touched[type]) {
+    if (!l->touched[type]) {
         l->touched[type] = true;
         l->breaker_was[type] = l->breaker[type];
     }
@@ -115,14 +115,22 @@ static void set_adaptive(struct wh_lm_limits *l, unsigned type,
     l->adaptive[type] = to;
 }
 
-static bool breaker_went(const struct wh_lm_limits *l, unsigned t)
+static bool went(const struct wh_lm_limits *l, unsigned t)
 {
-    return l->touched[t] && l->breaker_was[t].probes > 0 && l->breaker[t].probes <= 0 &&
-           l->breaker[WH_LM_TYPES].probes <= 0;
+    return l->touched[t] && l->breaker_was[t].probes > 0 && l->breaker[t].probes <= 0;
 }
 
-/* What a type's breaker knew goes with it, unless that of all types follows; an adaptive rate that
- * changed starts over. Of settings that stood twice in the call the last ones count. */
+/* What a type's breaker knew goes with it, unless that of all types follows. What one of all types knew of those
+ * that are closed is not looked for. */
+static bool breaker_went(const struct wh_lm_limits *l, unsigned t)
+{
+    if (l->breaker[t].probes > 0 || l->breaker[WH_LM_TYPES].probes > 0) {
+        return false;
+    }
+    return went(l, t) || (went(l, WH_LM_TYPES) && l->state[t].state != WH_LM_CLOSED);
+}
+
+/* An adaptive rate that changed starts over. Of settings that stood twice in the call the last ones count. */
 void wh_lm_settle_limits(struct wh_lm_limits *l)
 {
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {
@@ -139,6 +147,7 @@ void wh_lm_settle_limits(struct wh_lm_limits *l)
         }
         l->touched[t] = l->touched_pace[t] = false;
     }
+    l->touched[WH_LM_TYPES] = false;
 }
 
 static void apply(struct wh_lm_limits *l, const char *what, const struct scope *s,
