@@ -214,6 +214,7 @@ static bool fits_schema(wh_dispatch *d, wh_slot *slot)
             d, slot,
             &(wh_store_finish){.outcome = WH_STORE_DEAD,
                                .category = wh_errclass_name(WH_ERRCLASS_INVALID),
+                               .says = WH_STORE_NOT_STARTED,
                                .message = wh_dispatch_text(why.text)});
     } else { /* no memory to find out */
         wh_dispatch_give_back(d, slot, UNSTARTABLE_MS);
@@ -248,6 +249,7 @@ static wh_err take_malformed(wh_dispatch *d, wh_partition *p, wh_slice token,
             d, slot,
             &(wh_store_finish){.outcome = WH_STORE_DEAD,
                                .category = wh_errclass_name(WH_ERRCLASS_INVALID),
+                               .says = WH_STORE_NOT_STARTED,
                                .message = wh_dispatch_text(why->text)});
     }
     return err;

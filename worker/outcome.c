@@ -27,17 +27,25 @@ static bool is_too_late(const wh_outcome_question *q, int64_t delay_ms)
 }
 
 /* The handler's words, if any, stay behind the reason why there is no other attempt. */
-static void end_too_late(const wh_outcome_question *q, wh_slice words,
+static void end_too_late(const wh_outcome_question *q, const char *no, wh_slice words,
                          wh_store_finish *out)
 {
     size_t n = words.n < WH_JOB_MESSAGE_MAX ? words.n : WH_JOB_MESSAGE_MAX;
 
     (void)snprintf(
         q->room, WH_OUTCOME_ROOM,
-        "no retry: more than %" PRId64 " ms (retry_for) after its enqueue%s%.*s",
+        "no %s: more than %" PRId64 " ms (retry_for) after its enqueue%s%.*s", no,
         q->job->retry_for_ms, n > 0 ? ": " : "", (int)n, n > 0 ? words.p : "");
+    out->outcome = WH_STORE_DEAD;
     out->message = text(q->room);
-    out->delay_ms = 0;
+}
+
+/* What the handler wished for, if it did: of a job that is dead it still tells of the type. */
+static int64_t wish_of(const wh_result *r)
+{
+    return r->delay_ms < 0              ? 0
+           : r->delay_ms > DELAY_MAX_MS ? DELAY_MAX_MS
+                                        : r->delay_ms;
 }
 
 static void fail(const wh_outcome_question *q, const wh_result *r, wh_store_finish *out)
@@ -46,19 +54,23 @@ static void fail(const wh_outcome_question *q, const wh_result *r, wh_store_fini
                              .max_attempts = q->job->max_attempts,
                              .category = r->category,
                              .asked_delay_ms = r->delay_ms};
+    int64_t delay_ms = 0;
 
     out->category = wh_errclass_name(r->category);
     out->message = r->message;
     out->context = r->context;
     out->outcome = WH_STORE_DEAD;
-    if (r->status == WH_RESULT_RETRY &&
-        wh_retry_decide(q->policy, &ask, &out->delay_ms)) {
-        if (is_too_late(q, out->delay_ms)) {
-            end_too_late(q, r->message, out);
-        } else {
-            out->outcome = WH_STORE_RETRY;
-        }
+    out->delay_ms = wish_of(r);
+    if (r->status != WH_RESULT_RETRY || !wh_retry_decide(q->policy, &ask, &delay_ms)) {
+        return;
     }
+    if (is_too_late(q, delay_ms)) {
+        end_too_late(q, "retry", r->message, out);
+        return;
+    }
+    out->outcome = WH_STORE_RETRY;
+    out->delay_ms = delay_ms;
+    out->says = r->delay_ms < 0 ? WH_STORE_OWN_DELAY : NULL;
 }
 
 static void succeed(const wh_result *r, wh_store_finish *out)
@@ -73,16 +85,26 @@ static void succeed(const wh_result *r, wh_store_finish *out)
     out->result = r->result;
 }
 
-/* With a category it tells of the type (rate_limited holds an adaptive one back). */
-static void snooze(const wh_result *r, wh_store_finish *out)
+/* With a category it tells of the type (rate_limited holds an adaptive one back). The time for
+ * retries bounds snoozes too: nothing else does. */
+static void snooze(const wh_outcome_question *q, const wh_result *r,
+                   wh_store_finish *out)
 {
+    int64_t delay_ms = r->delay_ms < 0 ? SNOOZE_DEFAULT_MS : wish_of(r);
+
+    out->delay_ms = wish_of(r);
+    if (is_too_late(q, delay_ms)) {
+        end_too_late(q, "snooze", r->message, out);
+        out->category = wh_errclass_name(r->category);
+        out->context = r->context;
+        out->says = WH_STORE_SNOOZED;
+        return;
+    }
     out->outcome = WH_STORE_SNOOZE;
     out->category =
         r->category == WH_ERRCLASS_ERROR ? NULL : wh_errclass_name(r->category);
-    out->delay_ms = r->delay_ms < 0 ? SNOOZE_DEFAULT_MS : r->delay_ms;
-    if (out->delay_ms > DELAY_MAX_MS) {
-        out->delay_ms = DELAY_MAX_MS;
-    }
+    out->delay_ms = delay_ms;
+    out->says = r->delay_ms < 0 ? WH_STORE_OWN_DELAY : NULL;
 }
 
 /* Ended because it was asked to? Then it was not the handler's failure. */
@@ -117,7 +139,7 @@ void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
         fail(q, r, out);
         break;
     case WH_RESULT_SNOOZE:
-        snooze(r, out);
+        snooze(q, r, out);
         break;
     case WH_RESULT_CANCELLED: {
         /* Nobody asked for it: an error like others. */
@@ -135,12 +157,12 @@ void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
 
 bool wh_outcome_is_too_late(const wh_outcome_question *q, wh_store_finish *out)
 {
-    if (q->job->attempt <= 1 || !is_too_late(q, 0)) {
+    if ((q->job->attempt <= 1 && !q->job->was_put_off) || !is_too_late(q, 0)) {
         return false;
     }
-    *out = (wh_store_finish){.outcome = WH_STORE_DEAD,
-                             .category = wh_errclass_name(q->job->last_error)};
-    end_too_late(q, (wh_slice){NULL, 0}, out);
+    *out = (wh_store_finish){.category = wh_errclass_name(q->job->last_error),
+                             .says = WH_STORE_NOT_STARTED};
+    end_too_late(q, q->job->attempt > 1 ? "retry" : "snooze", (wh_slice){NULL, 0}, out);
     return true;
 }
 

@@ -26,8 +26,8 @@ typedef struct wh_outcome_question {
  * RELEASED is the dispatcher's own affair: here it gives back the job. */
 void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
                           wh_store_finish *out);
-/* Is it a retry that would start, now, after the time that its producer gave for retries?
- * Then it ends, with the category of its last error. */
+/* Is it a retry, or was it snoozed, and would start, now, after the time that its producer gave
+ * for both? Then it ends, with the category of its last error; no handler ran. */
 bool wh_outcome_is_too_late(const wh_outcome_question *q, wh_store_finish *out);
 /* No handler takes its type: another worker may, so it is tried again on the schedule. */
 void wh_outcome_no_handler(const wh_outcome_question *q, wh_store_finish *out);

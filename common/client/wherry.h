@@ -169,7 +169,8 @@ typedef struct wh_client_job {
         *group;   /* groups of an org take turns, and may run one by one; NULL: none */
     int unique;   /* enum wh_client_unique */
     int conflict; /* enum wh_client_conflict */
-    int64_t retry_for_ms; /* no retry later than that after the enqueue; 0: no bound */
+    int64_t retry_for_ms; /* no retry, nor a start after a snooze, later than that after
+                             the enqueue; 0: no bound */
 } wh_client_job;
 
 static inline wh_client_job wh_client_job_make(const char *type, const void *payload,

@@ -473,6 +473,7 @@ wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
     job->recoveries = (int)m.recoveries;
     job->last_error = m.category;
     job->has_run = has_run(&m);
+    job->was_put_off = m.started > 0 && m.next_retry_at_ms > 0;
     job->enqueued_at_ms = enqueued_at_ms;
     job->claimed_at_ms = c->now_ms;
     job->ready_at_ms =

@@ -99,13 +99,14 @@ typedef struct wh_job {
     bool
         has_run; /* a handler had it before, or a worker was lost with it: it expires no
                      more */
+    bool was_put_off; /* it ran before and waited again: a retry, or snoozed */
     int priority;
     int max_attempts;                      /* 0: not set by the job */
     int64_t timeout_ms;                    /* 0: not set by the job */
     int64_t enqueued_at_ms, claimed_at_ms; /* Redis time */
     int64_t ready_at_ms;   /* when it became due: enqueue + delay, or its retry time */
     int64_t expires_at_ms; /* 0: never */
-    int64_t retry_for_ms;  /* no retry starts later after the enqueue; 0: not set */
+    int64_t retry_for_ms;  /* no retry, no snoozed job starts later after the enqueue */
     char type[WH_JOB_NAME_MAX + 1], org[WH_JOB_NAME_MAX + 1];
     wh_slice traceparent, entity_type, entity_id, payload;
     wh_slice group; /* a name; empty: none */

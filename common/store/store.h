@@ -65,14 +65,19 @@ typedef enum wh_store_outcome {
     WH_STORE_EXPIRED
 } wh_store_outcome;
 
-/* The handler never got the job: it may still expire. */
+/* The handler never got the job: it may still expire, and its end says nothing of its type. */
 #define WH_STORE_NOT_STARTED "not_started"
+/* What an end says besides its outcome (docs/protocol.md, wh1_cycle): the delay is not the
+ * handler's wish; the job is dead for it was put off for too long. */
+#define WH_STORE_OWN_DELAY "own_delay"
+#define WH_STORE_SNOOZED "snoozed"
 
 typedef struct wh_store_finish {
     wh_slice token;
     wh_store_outcome outcome;
     int64_t delay_ms;
     const char *category; /* NULL: none; of a snooze or release WH_STORE_NOT_STARTED */
+    const char *says;     /* NULL: nothing more; not of WH_STORE_OK; static text */
     wh_slice message, context, result; /* cut to their limits by the store */
 } wh_store_finish;
 

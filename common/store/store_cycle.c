@@ -62,7 +62,11 @@ static void put_group(wh_buf *out, const wh_store_finish *f)
     wh_call_puts(out, f->category == NULL ? "" : f->category);
     wh_store_put_slice(out, wh_store_cut(f->message, WH_JOB_MESSAGE_MAX));
     wh_store_put_slice(out, wh_store_cut(f->context, WH_JOB_CONTEXT_MAX));
-    wh_store_put_slice(out, f->result);
+    if (f->outcome != WH_STORE_OK && f->says != NULL) {
+        wh_call_puts(out, f->says); /* no other outcome has a result */
+    } else {
+        wh_store_put_slice(out, f->result);
+    }
 }
 
 static void put_request(wh_buf *out, const wh_store_cycle_args *a, size_t n_plain)

@@ -25,6 +25,10 @@ for line in pipe:
         text = "%(region)s:%(queue)s %(max_attempts)s" % header
         if header["type"] == "snooze" and header["fence"] < 110:
             tell(op="result", id=header["id"], status="snooze", delay_ms=0)
+        elif header["type"] == "nap":
+            tell(op="result", id=header["id"], status="snooze", delay_ms=100)
+        elif header["type"] == "limited" and header["body_len"] == 0:
+            tell(op="result", id=header["id"], status="retry", category="rate_limited")
         else:
             tell(text.encode(), op="result", id=header["id"], status="ok")
     elif header["op"] == "shutdown":
@@ -85,6 +89,35 @@ class Handlers(FaultTest):
         told = worker.wait_event("job.snoozed_often")
         self.assertEqual((told["job"], told["level"]), (job, "warn"))
         self.assertEqual(worker.metric("wherry_snoozed_often_total"), 109 - 100)
+
+    def test_retry_for_bounds_snoozes(self):
+        self.fleet.start_worker("w", {"nap": self.kinds()["exec"]})
+        job = self.one("nap", "RETRYFOR", "1000")
+        self.wait_status(job, "failed")
+        told = self.fleet.job(job)
+        self.assertEqual((told["error_category"], told["attempts"]), ("error", "1"))
+        self.assertIn("no snooze: more than 1000 ms (retry_for)", told["error_message"])
+        self.assertGreater(int(told["fence"]), 1)
+
+    def test_a_policy_s_delay_is_no_wish(self):
+        """It is that of the one job; the type goes on, at half its rate."""
+        self.fleet.fcall("wh1_limit", "adaptive:type/limited", "1/1000/1")
+        self.fleet.start_worker("w", {"limited": {"run": self.kinds()["exec"], "retry": "fixed:1h"}})
+        refused = self.one("limited", payload=b"")
+        self.wait_status(refused, "scheduled")
+        rate = self.fleet.redis("HGET", EU + ":breaker:limited", "rate")
+        self.assertEqual(float(rate), 500)
+        self.wait_status(self.one("limited"), "completed")
+
+    def test_what_no_handler_ran_opens_no_breaker(self):
+        """Refused by its schema, or without a handler."""
+        self.fleet.fcall("wh1_limit", "breaker:type/*", "1/1/60000/60000/1")
+        schema = self.script("object.json", '{"type": "object"}')
+        self.fleet.start_worker("w", {"teller": {"run": self.kinds()["exec"], "schema": schema}})
+        jobs = [self.one("teller", payload=b"1"), self.one("nobody")]
+        self.wait_status(jobs[0], "failed")
+        wait_for(lambda: self.fleet.job(jobs[1]).get("error_category") == "no_handler", "no_handler")
+        self.assertFalse(self.fleet.redis("EXISTS", EU + ":broken"))
 
     def test_connections_are_told_apart(self):
         worker = self.fleet.start_worker("w", {"exec": self.kinds()["exec"]})

@@ -234,6 +234,7 @@ static void test_payloads_must_fit(void **state)
     assert_int_equal(pending_outcome(), WH_STORE_DEAD);
     const wh_store_finish *f = &part->pending.first->finish;
     assert_string_equal(f->category, "invalid");
+    assert_string_equal(f->says, "not_started");
     assert_true(f->message.n > sizeof want);
     assert_memory_equal(f->message.p, want, sizeof want - 1);
     confirm_all();

@@ -81,13 +81,19 @@ static void test_retry(void **state)
     assert_int_equal(f.outcome, WH_STORE_RETRY);
     assert_int_equal(f.delay_ms, 7000);
     assert_string_equal(f.category, "timeout");
+    assert_string_equal(f.says, "own_delay");
     assert_int_equal(f.message.n, 4);
     assert_int_equal(f.context.n, 3);
     r.delay_ms = 90000; /* the handler's wish */
     assert_int_equal(decide(2, WH_SLOT_KEEP, r).delay_ms, 90000);
-    f = decide(3, WH_SLOT_KEEP, r); /* the last attempt */
+    assert_null(decide(2, WH_SLOT_KEEP, r).says);
+    f = decide(3, WH_SLOT_KEEP,
+               r); /* the last attempt: the wish still tells of the type */
     assert_int_equal(f.outcome, WH_STORE_DEAD);
-    assert_int_equal(f.delay_ms, 0);
+    assert_int_equal(f.delay_ms, 90000);
+    assert_null(f.says);
+    r.delay_ms = -1;
+    assert_int_equal(decide(3, WH_SLOT_KEEP, r).delay_ms, 0);
     r.category = WH_ERRCLASS_NOT_FOUND; /* trying again can't help */
     assert_int_equal(decide(1, WH_SLOT_KEEP, r).outcome, WH_STORE_DEAD);
 }
@@ -109,11 +115,16 @@ static void test_too_late_to_start(void **state)
     assert_true(wh_outcome_is_too_late(&q, &f));
     assert_int_equal(f.outcome, WH_STORE_DEAD);
     assert_string_equal(f.category, "timeout");
+    assert_string_equal(f.says, "not_started");
+    assert_int_equal(f.delay_ms, 0);
     assert_string_equal(f.message.p,
                         "no retry: more than 60000 ms (retry_for) after its enqueue");
     assert_int_equal(f.message.n, strlen(f.message.p));
     job.attempt = 1;
     assert_false(wh_outcome_is_too_late(&q, &f));
+    job.was_put_off = true; /* snoozed by its handler */
+    assert_true(wh_outcome_is_too_late(&q, &f));
+    assert_memory_equal(f.message.p, "no snooze: more", 15);
     job.attempt = 2;
     job.retry_for_ms = 0;
     assert_false(wh_outcome_is_too_late(&q, &f));
@@ -159,12 +170,46 @@ static void test_retry_for(void **state)
     wh_outcome_of_result(&q, &r, &f);
     assert_string_equal(f.message.p,
                         "no retry: more than 60000 ms (retry_for) after its enqueue");
-    r.status = WH_RESULT_SNOOZE; /* is no retry */
-    wh_outcome_of_result(&q, &r, &f);
-    assert_int_equal(f.outcome, WH_STORE_SNOOZE);
+    assert_null(f.says);
     wh_outcome_no_handler(&q, &f);
     assert_int_equal(f.outcome, WH_STORE_DEAD);
     assert_string_equal(f.category, "no_handler");
+}
+
+/* Nothing else ends a job that is snoozed again and again. */
+static void test_retry_for_bounds_snoozes(void **state)
+{
+    (void)state;
+    static char room[WH_OUTCOME_ROOM];
+    wh_job job = {.attempt = 1, .enqueued_at_ms = 100000, .retry_for_ms = 60000};
+    wh_outcome_question q = {
+        .job = &job, .policy = &policy, .now_ms = 159000, .room = room};
+    wh_result r = {.status = WH_RESULT_SNOOZE,
+                   .category = WH_ERRCLASS_RATE_LIMITED,
+                   .delay_ms = -1, /* one second */
+                   .message = {"later", 5}};
+    wh_store_finish f;
+
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_SNOOZE);
+    assert_string_equal(f.says, "own_delay");
+    r.delay_ms = 1001;
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_DEAD);
+    assert_string_equal(f.category, "rate_limited");
+    assert_string_equal(f.says, "snoozed");
+    assert_int_equal(f.delay_ms, 1001); /* the wish still tells of the type */
+    assert_string_equal(f.message.p,
+                        "no snooze: more than 60000 ms (retry_for) after its "
+                        "enqueue: later");
+    r.category = WH_ERRCLASS_ERROR; /* it said none */
+    wh_outcome_of_result(&q, &r, &f);
+    assert_string_equal(f.category, "error");
+    job.retry_for_ms = 0;
+    wh_outcome_of_result(&q, &r, &f);
+    assert_int_equal(f.outcome, WH_STORE_SNOOZE);
+    assert_null(f.says);
+    assert_null(f.category);
 }
 
 static void test_fail_is_for_good(void **state)
@@ -176,7 +221,7 @@ static void test_fail_is_for_good(void **state)
                                            .delay_ms = 5});
     assert_int_equal(f.outcome, WH_STORE_DEAD);
     assert_string_equal(f.category, "connection");
-    assert_int_equal(f.delay_ms, 0);
+    assert_int_equal(f.delay_ms, 5); /* of the type */
 }
 
 static void test_snooze(void **state)
@@ -240,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_oversize),
         cmocka_unit_test(test_too_late_to_start),
         cmocka_unit_test(test_retry_for),
+        cmocka_unit_test(test_retry_for_bounds_snoozes),
         cmocka_unit_test(test_retry),
         cmocka_unit_test(test_fail_is_for_good),
         cmocka_unit_test(test_snooze),

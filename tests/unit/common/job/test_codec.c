@@ -269,24 +269,30 @@ static void test_has_run(void **state)
         size_t n;
         bool has_run;
         wh_errclass last_error;
+        bool was_put_off;
     } rows[] = {
-        {M("\x93\x00\x00\x05"), false, WH_ERRCLASS_ERROR},
-        {M("\x93\x01\x00\x01"), true, WH_ERRCLASS_ERROR},
-        {M("\x93\x00\x01\x01"), true, WH_ERRCLASS_ERROR},
+        {M("\x93\x00\x00\x05"), false, WH_ERRCLASS_ERROR, false},
+        {M("\x93\x01\x00\x01"), true, WH_ERRCLASS_ERROR, false},
+        {M("\x93\x00\x01\x01"), true, WH_ERRCLASS_ERROR, false},
         {M("\x97\x01\x00\x01\xc2\xc2\x07\xa5"
            "crash"),
-         true, WH_ERRCLASS_CRASH},
-        {M("\x97\x01\x00\x01\xc2\xc2\x07\xaano_handler"), false,
-         WH_ERRCLASS_NO_HANDLER},
+         true, WH_ERRCLASS_CRASH, false},
+        {M("\x97\x01\x00\x01\xc2\xc2\x07\xaano_handler"), false, WH_ERRCLASS_NO_HANDLER,
+         false},
         {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
            "\xc2\xc2\x01"),
-         true, WH_ERRCLASS_ERROR},
+         true, WH_ERRCLASS_ERROR, false},
         {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
            "\xc2\xc2\xc2"),
-         false, WH_ERRCLASS_ERROR},
+         false, WH_ERRCLASS_ERROR, false},
         {M("\xdc\x00\x12\x01\x00\x02\xc2\xc2\x07\xaano_"
            "handler\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\x01"),
-         true, WH_ERRCLASS_NO_HANDLER},
+         true, WH_ERRCLASS_NO_HANDLER, true},
+        {M("\xdc\x00\x12\x00\x00\x02\xc2\xc2\x07\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
+           "\xc2\xc2\x01"),
+         true, WH_ERRCLASS_ERROR, true}, /* snoozed */
+        {M("\x96\x00\x00\x02\xc2\xc2\x07"), false, WH_ERRCLASS_ERROR,
+         false}, /* by a worker whose handler did not start */
     };
 
     for (size_t i = 0; i < LEN(rows); i++) {
@@ -297,6 +303,7 @@ static void test_has_run(void **state)
 
         assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
         assert_int_equal(job->has_run, rows[i].has_run);
+        assert_int_equal(job->was_put_off, rows[i].was_put_off);
         assert_int_equal(job->last_error, rows[i].last_error);
         wh_job_free(job);
     }
