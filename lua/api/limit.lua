@@ -2,8 +2,8 @@
 -- Limits, pauses, quotas, breakers of a partition (docs/protocol.md section 10), changed at run time.
 --   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
 --   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others
--- Errors WHBADARG WHBADDATA. O(pairs · log parked), for settings of many O(parked), for a breaker of all types O(settings
--- + 1,000); counting what is in flight: O(claims).
+-- Errors WHBADARG WHBADDATA. O(pairs · log parked), for settings of many O(parked), for a breaker of all types
+-- O(settings + 1,000); counting what is in flight: O(claims).
 local USAGE = 'WHBADARG usage: setting value ...'
 
 -- All claims that there are.

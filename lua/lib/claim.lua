@@ -116,15 +116,20 @@ local function is_admitted(k, st, s, job)
     return true
 end
 
--- A job with options, or in a partition with limits.
+-- A job with options, on its last chance, or in a partition with limits.
 local function accept_special(k, st, source, raw, rec, m, packed)
     local head, s = record.decode(rec), source.share or source
     local o = head[4] or {}
     local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', source = source }
+    local is_last = chance.is_one(m)
+    if is_last and chance.must_wait(k, st, raw) then
+        return
+    end
     if st.x and not is_admitted(k, st, s, job) then
         return
     end
-    grant.take(st, s, raw, rec, m, packed, grant.special(k, st, s, job.kind, o, head[3]))
+    grant.take(st, s, raw, rec, m, packed, grant.special(k, st, s, job.kind, o, head[3], is_last))
+    st.has_last = is_last or st.has_last
     if o.ku == 'q' then
         unique.release(k, raw, head)
     end
@@ -138,7 +143,7 @@ local function accept_one(k, st, source, raw, rec, packed)
         queued.add(st.t.queued, s.org, 0, 0, -1)
     elseif record.is_record(rec) then
         local kind, has_options = record.peek(rec)
-        if has_options or st.x then
+        if has_options or st.x or chance.is_one(m) then
             accept_special(k, st, source, raw, rec, m, packed)
         else
             grant.take(st, s, raw, rec, m, packed, grant.value(k, st, s, kind))
@@ -357,11 +362,11 @@ local function pass(k, st)
     return true
 end
 
-local function new_state(k, now, want, t)
+local function new_state(k, now, worker, want, t)
     local mean = redis.call('HGET', k.types, tally.mean)
     local cost = math.max(tonumber(mean or '') or 1, 0.1)
     return {
-        need = want, visits = 0, t = t, n = 0, start = false, kind = false,
+        worker = worker, need = want, visits = 0, t = t, n = 0, start = false, kind = false,
         claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
         skip = {}, n_skip = 0, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
@@ -370,7 +375,7 @@ end
 
 -- Returns claimed (flat), and whether work is probably left. t: the call's tally.
 function claim.take(k, now, worker, want, t)
-    local st = new_state(k, now, want, t)
+    local st = new_state(k, now, worker, want, t)
     if t.L then
         st.x = limit.open(k, now, t.L, t.active)
         local room, at = limit.queue_room(st.x)
@@ -388,6 +393,7 @@ function claim.take(k, now, worker, want, t)
             break
         end
     end
+    chance.settle(k, st)
     if st.n > 0 then
         st.run[2] = k.run_ .. worker
         event.count(k, 'claimed', st.n)

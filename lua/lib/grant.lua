@@ -24,12 +24,12 @@ function grant.value(k, st, s, kind)
     return s.value
 end
 
--- That of a job with options, or beside groups that wait for its type: its group, then marks: u when its key goes when
--- it is done, and the level of groups.
-function grant.special(k, st, s, kind, options, level)
+-- That of a job with options, on its last chance, or beside groups that wait for its type: its group, then marks: u
+-- when its key goes when it is done, l for the last chance, and the level of groups.
+function grant.special(k, st, s, kind, options, level, is_last)
     local keyed, name = options.ku == 'd' and 'u' or '', options.g or ''
     local beside = name ~= '' or s.tail ~= '' or (s.rings and s.rings[kind])
-    local marks = keyed .. (beside and string.format('%d', level) or '')
+    local marks = keyed .. (is_last and 'l' or '') .. (beside and string.format('%d', level) or '')
     local tail = marks ~= '' and ' ' .. name .. ' ' .. marks or ''
     if tail == s.tail then
         return grant.value(k, st, s, kind)

@@ -26,6 +26,7 @@ local function parse_rest(rest)
         org = org or '', kind = kind ~= '' and kind or nil, charge = tonumber(charge or '') or 0,
         group = name or '', is_keyed = string.find(marks or '', 'u', 1, true) ~= nil,
         level = string.match(marks or '', '%d'),
+        is_last = string.find(marks or '', 'l', 1, true) ~= nil,
     }
     if n_parsed >= 1500 then
         parsed, n_parsed = {}, 0
@@ -34,8 +35,8 @@ local function parse_rest(rest)
     return p
 end
 
--- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim: {org, kind, charge, group, is_keyed, level} and the
--- time; level: where groups of the org take turns. One that somebody else wrote has org ''. Read only.
+-- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim: {org, kind, charge, group, is_keyed, level, is_last}
+-- and the time; level: where groups of the org take turns. One that somebody else wrote has org ''. Read only.
 function tally.parse(value)
     if string.byte(value, 14) == 32 then -- 13 digits of ms and a blank
         local at = tonumber(string.sub(value, 1, 13))

@@ -137,6 +137,7 @@ struct wh_lm_snap {
     bool beside[WH_LM_ORGS]; /* it has groups that wait for a type */
     struct wh_lm_tats tat;
     unsigned ring;
+    long long due[WH_LM_JOBS]; /* of the delayed ones */
 };
 
 struct wh_lm_worker {
@@ -233,6 +234,12 @@ bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n);
 /* The same without what holds for its whole org or the queue. */
 bool wh_lm_may_run_in_org(struct wh_lm *m, struct wh_lm_session *x, unsigned n);
 struct wh_lm_session wh_lm_session(struct wh_lm *m);
+/* Is it on its last chance: does the next loss of its worker make it dead? */
+bool wh_lm_is_last(const struct wh_lm_job *j);
+/* Does the worker hold one that is? */
+bool wh_lm_has_last(const struct wh_lm *m, unsigned worker);
+/* A ready one that is, and after a claim waits for a moment? */
+bool wh_lm_is_put_off(const struct wh_lm *m, const struct wh_lm_snap *snap, unsigned n);
 
 /* Used between the model's files. */
 void wh_lm_drop(struct wh_lm *m, unsigned n);

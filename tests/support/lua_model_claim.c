@@ -19,6 +19,7 @@ struct judge {
     const struct wh_lm_snap *snap;
     struct wh_lm_session x;
     bool claimed[WH_LM_JOBS];
+    bool has_last; /* the worker, one on its last chance */
     /* room for popped ids that turned out not to need it */
     bool kept_by_type[WH_LM_TYPES], kept_by_group[WH_LM_ORGS][WH_LM_GROUPS];
     char *text;
@@ -125,6 +126,7 @@ static const char *take(struct judge *g)
 {
     struct wh_lm *m = g->m;
 
+    g->has_last = wh_lm_has_last(m, g->c->worker);
     for (unsigned i = 0; i < g->c->n_claimed; i++) {
         unsigned n = g->c->claimed[i];
         const struct wh_lm_job *j = &m->job[n];
@@ -140,6 +142,10 @@ static const char *take(struct judge *g)
             snprintf(what, sizeof what, "claimed in spite of %s", r.reason);
             return is_wrong(g, n, what);
         }
+        if (wh_lm_is_last(j) && g->has_last) {
+            return is_wrong(g, n, "claimed beside another one on its last chance");
+        }
+        g->has_last = g->has_last || wh_lm_is_last(j);
         wh_lm_spend(&g->x, j->org, j->type, j->group);
         g->claimed[n] = true;
     }
@@ -170,6 +176,12 @@ static bool is_shared(struct judge *g, unsigned n)
     return wh_lm_pair_room(&g->x, j->org, j->type).n < WH_LM_MUCH;
 }
 
+/* It was popped, and waits since its worker has another one on its last chance. */
+static bool is_put_off(const struct judge *g, unsigned n)
+{
+    return g->has_last && !g->claimed[n] && wh_lm_is_put_off(g->m, g->snap, n);
+}
+
 /* Where may a job that was not claimed stand now? Where it stood, or where blocked ones go. */
 static const char *check_move(struct judge *g, unsigned n)
 {
@@ -177,8 +189,9 @@ static const char *check_move(struct judge *g, unsigned n)
     const struct wh_lm_stand *old = &g->m->stand[n], *new = &g->snap->stand[n];
 
     if (!new->in) {
-        return j->state == WH_LM_READY ? is_wrong(g, n, "stands nowhere any more")
-                                       : NULL;
+        return j->state == WH_LM_READY && !is_put_off(g, n)
+                   ? is_wrong(g, n, "stands nowhere any more")
+                   : NULL;
     }
     if (!old->in) {
         return is_wrong(g, n, "stands in a list, and should not");
@@ -311,7 +324,7 @@ static const char *check_order(struct judge *g, unsigned n)
                         (m->beside[j->org] || m->stand[n].kind == WH_LM_ASIDE));
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
             in_turn || class_of(m, i) >= class_of(m, n) || is_kept_out(g, i) ||
-            !wh_lm_may_run_in_org(m, &g->x, i)) {
+            is_put_off(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
         return are_wrong(g, n, "claimed before one that comes first and may run:", i);
@@ -378,6 +391,9 @@ static void adopt(struct judge *g)
             memset(&m->stand[n], 0, sizeof m->stand[n]);
             if (m->job[n].state == WH_LM_TOMB) {
                 m->job[n].state = WH_LM_NONE;
+            } else if (is_put_off(g, n)) {
+                m->job[n].state = WH_LM_DELAYED;
+                m->job[n].due = g->snap->due[n];
             }
         }
     }

@@ -17,7 +17,7 @@ static const char script[] =
     "local P, out = ARGV[1], {} "
     "for _, k in ipairs(redis.call('KEYS', P .. 'breaker:*')) do "
     "redis.call('PERSIST', k) end "
-    "for _, k in ipairs(redis.call('KEYS', P .. '[rsapwh]*')) do "
+    "for _, k in ipairs(redis.call('KEYS', P .. '[drsapwh]*')) do "
     "local what, name, ids = string.match(k, '^([a-z]+):?(.*)$', #P + 1) "
     "if what == 'ready' then ids = redis.call('LRANGE', k, 0, -1) "
     "elseif what == 'soonest' or what == 'aside' then "
@@ -25,6 +25,10 @@ static const char script[] =
     "elseif what == 'ratelimit' then local tat = redis.call('GET', k) "
     "if tonumber(tat) <= tonumber(ARGV[2]) then redis.call('DEL', k) else "
     "redis.call('PERSIST', k) out[#out + 1] = 'rate ' .. name .. ' ' .. tat end "
+    "elseif what == 'delayed' then local f = redis.call('ZRANGE', k, 0, -1, "
+    "'WITHSCORES') "
+    "for i = 1, #f, 2 do local a, b = string.byte(f[i], 15, 16) "
+    "out[#out + 1] = 'delayed ' .. a * 256 + b .. ' ' .. f[i + 1] end "
     "elseif what == 'ring' then out[#out + 1] = 'ring ' .. redis.call('ZCARD', k) "
     "elseif what == 'waiting' then "
     "for _, o in ipairs(redis.call('ZRANGE', k, 0, -1)) do "
@@ -139,7 +143,8 @@ static void add_rate(struct wh_lm_snap *s, const char *line)
 
 static void parse(struct wh_lm_snap *s, char *text)
 {
-    unsigned org, level, group;
+    unsigned org, level, group, n;
+    long long due;
     char type[16], *save = NULL;
 
     memset(s, 0, sizeof *s);
@@ -148,7 +153,9 @@ static void parse(struct wh_lm_snap *s, char *text)
         if (add_place(s, line) || sscanf(line, "ring %u", &s->ring) == 1) {
             continue;
         }
-        if (sscanf(line, "waiting o%u %15s", &org, type) == 2) {
+        if (sscanf(line, "delayed %u %lld", &n, &due) == 2 && n < WH_LM_JOBS) {
+            s->due[n] = due;
+        } else if (sscanf(line, "waiting o%u %15s", &org, type) == 2) {
             s->waiting[org][type_of(type)] = true;
         } else if (sscanf(line, "held o%u %u/g%u", &org, &level, &group) == 3) {
             s->held_group[org][level][group] = true;
