@@ -24,7 +24,7 @@ static int64_t round_trip_us(const wh_ahead *a)
 
 bool wh_ahead_is_far(const wh_ahead *a)
 {
-    return round_trip_us(a) >= WH_AHEAD_FAR_US;
+    return !a->is_off && round_trip_us(a) >= WH_AHEAD_FAR_US;
 }
 
 void wh_ahead_reply(wh_ahead *a, int64_t took_us, int64_t now_us)

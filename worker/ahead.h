@@ -25,6 +25,7 @@ enum {
 };
 
 typedef struct wh_ahead {
+    bool is_off; /* never far, whatever the round trip */
     int64_t least_us
         [2]; /* shortest round trip of this span and of the one before; 0: none */
     int64_t span_ends_us;

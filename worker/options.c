@@ -102,6 +102,12 @@ static const wh_opt opts[] = {
      .letter = 's',
      .help = "jobs that run at once. Child processes of a handler keep the number of "
              "the start"},
+    {.name = "claim_ahead",
+     .type = WH_OPT_BOOL,
+     .offset = AT(claim_ahead),
+     .dflt = "true",
+     .flags = WH_OPT_RELOAD,
+     .help = "far from Redis (5 ms and more), claim jobs that wait here for slots"},
     {.name = "memory_limit",
      .type = WH_OPT_SIZE,
      .offset = AT(memory_limit),

@@ -23,6 +23,7 @@ typedef struct wh_options {
     bool also_any;
     int order; /* wh_share_order */
     int64_t slots;
+    bool claim_ahead;
     int64_t memory_limit;
     int64_t lease_ms, heartbeat_ms, drain_timeout_ms;
     char *executor;

@@ -17,8 +17,6 @@
 /* TYPES_MAX: what 4,096 bytes of info have room for. */
 enum { ANNOUNCE_MS = 30000, EXECUTOR_PATH_MAX = 4096, TYPES_MAX = 3000 };
 
-/* ---- state ---- */
-
 const char *wh_worker_state_name(wh_worker_state s)
 {
     static const char *const names[WH_WORKER_STATE_COUNT] = {
@@ -326,6 +324,7 @@ static wh_err make_handlers(wh_worker *w, const wh_registry_refusals *refusals,
     if (err != WH_OK) {
         return wh_err_set(eb, err, "%s", wh_err_text(err));
     }
+    wh_dispatch_ahead(w->dispatch)->is_off = !w->o->claim_ahead;
     wh_executor_events events = wh_dispatch_events_for_executors(w->dispatch);
     wh_registry_setup setup = {.configs = w->o->handlers.items,
                                .n = w->o->handlers.count,

@@ -166,6 +166,7 @@ wh_err wh_worker_reload(wh_worker *w, const wh_options *fresh, wh_errbuf *eb)
     w->slots = (size_t)fresh->slots;
     w->drain_timeout_ms = fresh->drain_timeout_ms;
     wh_dispatch_set_slots(w->dispatch, w->slots);
+    wh_dispatch_ahead(w->dispatch)->is_off = !fresh->claim_ahead;
     wh_registry_set_slots(w->registry, (unsigned)w->slots);
     wh_pressure_set_limit(w->pressure, fresh->memory_limit);
     wh_fetch_reload(w->fetch, (wh_share_order)fresh->order);

@@ -131,6 +131,23 @@ static void test_the_way_changes(void **state)
     assert_false(wh_ahead_is_far(&a));
 }
 
+/* Switched off while it runs: as if Redis were near, from the next turn on. */
+static void test_switched_off(void **state)
+{
+    (void)state;
+    wh_ahead a = far_away();
+
+    round_of(&a, 100, 1000);
+    assert_true(a.jobs > 0);
+    a.is_off = true;
+    round_of(&a, 100, 1000);
+    assert_int_equal(a.jobs, 0);
+    assert_false(wh_ahead_is_far(&a));
+    a.is_off = false;
+    round_of(&a, 100, 1000);
+    assert_true(a.jobs > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_long_jobs_that_end_together),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_the_way_changes),
+        cmocka_unit_test(test_switched_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,7 @@ static void test_defaults(void **state)
     assert_string_equal(o->region, "any");
     assert_true(o->also_any);
     assert_int_equal(o->slots, 8);
+    assert_true(o->claim_ahead);
     assert_true(o->memory_limit == 0);
     assert_int_equal(o->lease_ms, 15000);
     assert_int_equal(wh_options_heartbeat_ms(o), 5000);
