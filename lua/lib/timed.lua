@@ -110,8 +110,8 @@ local function may_end(now, rec, m)
     return within and record.enqueued_at(rec) + within <= now and not m[M.status] and not meta.has_run(m), head
 end
 
--- Of due ids those that must end: array of {raw, rec, m, head, is delayed}. Others that wait a minute more, since a key
--- has a wrong type, are added to `later`, a command.
+-- Of due ids those that must end: array of {raw, rec, m, head, token: of one that is not delayed}. Others that wait a
+-- minute more, since a key has a wrong type, are added to `later`, a command.
 local function overdue(k, now, ids, later)
     local recs, metas = redis.call('HMGET', k.jobs, unpack(ids)), redis.call('HMGET', k.meta, unpack(ids))
     local delayed, list, tokens = redis.call('ZMSCORE', k.delayed, unpack(ids)), {}, {}

@@ -207,8 +207,9 @@ static void many_expire_in_many_calls(void **state)
 {
     (void)state;
     for (unsigned n = 0; n < 250; n++) {
-        wh_lc_enqueue(n, "ORG o%u EXPIRES 1000%s", n % 3,
-                      n % 5 == 0 ? " DELAY 900" : "");
+        const char *options =
+            n % 5 == 0 ? "ORG o%u EXPIRES 1000 DELAY 900" : "ORG o%u EXPIRES 1000";
+        wh_lc_enqueue(n, options, n % 3);
     }
     wh_lc_advance(1000);
     three("wh1_expire", "1000", 100, 0);
