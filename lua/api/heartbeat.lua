@@ -115,6 +115,9 @@ args.register('wh1_heartbeat', function(KEYS, ARGV)
     if q.mode == 'renew' or redis.call('ZSCORE', k.workers, q.worker) then
         lease.check(k, now, q.worker)
     end
+    if q.mode == 'new' and not queued.is_counted(k) and queued.may_begin(k) then
+        queued.begin(k) -- what is handed over at once takes no time for it
+    end
     redis.call('ZADD', k.workers, now + q.lease, q.worker)
     if q.info ~= '' then
         redis.call('HSET', k.info, q.worker, q.info)

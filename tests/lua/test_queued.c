@@ -48,6 +48,24 @@ static void counting_begins_with_the_first_job(void **state)
     assert_true(is_counted());
 }
 
+/* Nothing waits yet, though a setting is parked; also before a job that is handed over at once. */
+static void counting_begins_beside_a_setting(void **state)
+{
+    (void)state;
+    wh_ll_set("pause:org/a", "1");
+    wh_ll_put(1, "mail", "ORG a");
+    assert_true(is_counted());
+    wh_lc_reset(state);
+    wh_lc_worker("w");
+    assert_true(is_counted());
+    wh_lc_reset(state);
+    wh_ll_put(1, "mail", "");
+    forget_the_counts();
+    wh_lc_worker("w");
+    assert_false(is_counted());
+    wh_lc_claim("w", 1, "1");
+}
+
 static void jobs_that_nobody_counted_are_all_claimed(void **state)
 {
     (void)state;
@@ -106,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(counting_begins_with_the_first_job),
+        WH_LC_TEST(counting_begins_beside_a_setting),
         WH_LC_TEST(jobs_that_nobody_counted_are_all_claimed),
         WH_LC_TEST(counting_begins_when_they_are_gone),
         WH_LC_TEST(set_aside_jobs_are_not_forgotten),
