@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the passing of time does: delayed jobs become ready, jobs that waited too long expire.
-local timed = { postpone = 60000, expire_most = 100 }
+local timed = { postpone = 60000, expire_most = 50 }
 
 local function due_ids(key, now, batch)
     return redis.call('ZRANGE', key, '-inf', clock.text(now), 'BYSCORE', 'LIMIT', 0, batch)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPIRE_MOST = 100 }; /* of a call */
+enum { EXPIRE_MOST = 50 }; /* of a call */
 
 /* The job with the lowest (time, id) of those that pick takes; -1 none. */
 typedef long long (*time_of)(const struct wh_lm *m, unsigned n);
