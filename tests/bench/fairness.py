@@ -3,7 +3,7 @@
 """Fairness and limits of a saturated worker, measured from outside by its handlers.
 
 Examples:
-  tests/bench/fairness.py                         # all, a window of 60 s each: 6 minutes
+  tests/bench/fairness.py                         # all, a window of 60 s each: 7 minutes
   tests/bench/fairness.py --seconds 15 --unit-ms 5    # a quick look, and a coarse one
   tests/bench/fairness.py --only shares-own-types,late-org
   WH_BUILD_DIR=build-other tests/bench/fairness.py    # of another build
@@ -24,6 +24,9 @@ bar, and ok. Exit status 1 when a bar is missed.
                      right for nobody
   groups             two orgs with the same jobs, one of them spread over 1,000 groups;
                      figure: what that org got beyond its half, in % of it
+  group-shares       three groups of one org, jobs of one type that run 1:5:20 units, the type
+                     capped to two slots less than there are; figure: how far the share of
+                     handlers' seconds that is furthest off is from a third, in % of it
   late-org           an org enqueues its first job while 20 others are served, 20 times;
                      figure: the most jobs that started between that call and the job. One
                      turn for each of the others is the bar: a round
@@ -35,6 +38,7 @@ bar, and ok. Exit status 1 when a bar is missed.
                      beyond its cap
 """
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -114,6 +118,24 @@ def groups(args):
                  slots_used=slots_used)
 
 
+def group_shares(args):
+    def group_of(stamp):  # by how long it ran
+        return min(UNITS, key=lambda g: abs(math.log((stamp.end - stamp.start) * 1000 / args.unit_ms / UNITS[g])))
+
+    with Saturation(args.slots) as s:
+        for group, units in UNITS.items():
+            s.backlog("org", "job", units * args.unit_ms, 1 / len(UNITS), args.seconds, group=group)
+        s.start()
+        s.wherry("limit", "set", QUEUE, f"active:type/job={args.slots - 2}")
+        window = s.window(args.seconds)
+        slots_used = used(s, window)
+    found = [stamp._replace(org=group_of(stamp)) for stamp in window.stamps]
+    seconds = stamps.busy(found, window.begin, window.end)
+    shares_off = {g: round(100 * (seconds[g] / sum(seconds.values()) * len(UNITS) - 1), 2) for g in UNITS}
+    yield result("group-shares", max(map(abs, shares_off.values())), SHARE_BAR, unit="% off", unit_ms=args.unit_ms,
+                 off=shares_off, handler_seconds={g: round(seconds[g], 2) for g in UNITS}, slots_used=slots_used)
+
+
 def late_org(args):
     """The late orgs' names come last in the ring's order, where virtual times are equal."""
     calls = {}
@@ -190,7 +212,7 @@ def limits(args):
 
 
 MEASURES = {"shares-own-types": shares_own_types, "shares-one-type": shares_one_type,
-            "groups": groups, "late-org": late_org, "limits": limits}
+            "groups": groups, "group-shares": group_shares, "late-org": late_org, "limits": limits}
 
 
 def parse():

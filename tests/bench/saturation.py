@@ -32,23 +32,24 @@ class Saturation(Programs):
 
     # ---- jobs
 
-    def enqueue(self, org, kind, ms, count=1, groups=0):
-        """Jobs of `ms` each; groups: so many, in turn."""
+    def enqueue(self, org, kind, ms, count=1, groups=0, group=None):
+        """Jobs of `ms` each; groups: so many, in turn; group: all in that one."""
         payload = str(round(ms * 1000))
         while count > 0:
             args = []
             for _ in range(min(CALL, count)):
-                options = {"g": f"g{self.sent[org] % groups}"} if groups else {}
+                name = f"g{self.sent[org] % groups}" if groups else group
+                options = {"g": name} if name else {}
                 args += [uuid.uuid4().bytes, head(kind, org, **options), payload]
                 self.sent[org] += 1
                 count -= 1
             self.fleet.fcall("wh1_enqueue_batch", *args)
 
-    def backlog(self, org, kind, ms, share, seconds, groups=0):
+    def backlog(self, org, kind, ms, share, seconds, groups=0, group=None):
         """What lasts for so many seconds (and half as long again) at this share of the slots."""
         self.timed.append(org)
         count = share * self.slots * (seconds + 5) * 1000 / ms
-        self.enqueue(org, kind, ms, int(count * 1.5) + 100, groups)
+        self.enqueue(org, kind, ms, int(count * 1.5) + 100, groups, group)
 
     # ---- programs
 
