@@ -87,6 +87,10 @@ end
 
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
 local function is_admitted(k, st, s, job)
+    if job.name ~= '' and st.held[line_of(s, job)] then
+        put_back(st, s, job, 'order') -- before a promise is spent on it
+        return false
+    end
     local kept, why = st.taken[job.kind] or 0, nil
     if kept > 0 and (job.source.is_aside or is_promised(s, job)) then
         st.taken[job.kind] = kept - 1
@@ -94,12 +98,8 @@ local function is_admitted(k, st, s, job)
     elseif not blocked.is_its_turn(k, st, s, job.kind, kept) then
         why = 'type'
     end
-    if job.name ~= '' then
-        if st.held[line_of(s, job)] then
-            why = 'order'
-        elseif not why and limit.group_room(st.x, s.org, job.name) <= 0 then
-            why = 'group'
-        end
+    if not why and job.name ~= '' and limit.group_room(st.x, s.org, job.name) <= 0 then
+        why = 'group'
     end
     if why then
         put_back(st, s, job, why)

@@ -262,6 +262,45 @@ static void many_groups_of_a_held_type_cost_little(void **state)
     assert_true(many < alone + 5);
 }
 
+/* A capped group whose first job is of another type than what it waits for here, with jobs of this type behind that one:
+ * what is promised to it is no use, and others get it. */
+static void a_promise_in_vain_stops_nobody(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_start();
+    wh_ll_set("active:group", "9");
+    wh_ll_set("pause:type/t", "1");
+    fill(1, 3, "g1", 0); /* held for t */
+    assert_int_equal(wh_ll_take_count("w", 5), 0);
+    wh_ll_put(101, "s", "ORG a GROUP g2");
+    wh_ll_set("pause:type/s", "1");
+    assert_int_equal(wh_ll_take_count("w", 5), 0); /* g2: for s */
+    fill(102, 3, "g2", 0);
+    wh_ll_set("active:group", "");
+    wh_ll_set("active:group", "9");
+    fill(201, 1, NULL, 0);
+    freeReplyObject(wh_lc_cmd("ZADD " WH_LC_P ":held:a:t 400000000000000 5/g2"));
+    freeReplyObject(wh_lc_cmd("ZINCRBY " WH_LC_P ":held:a:t 5000 5/g1"));
+    wh_ll_set("active:type/t", "1");
+    wh_ll_set("pause:type/t", "");
+    for (unsigned i = 0; i < 4; i++) { /* g1 and the job without a group */
+        wh_ll_take("w", 5, &c);
+        assert_int_equal(c.n, 1);
+        wh_ll_done("w", &c);
+    }
+    assert_int_equal(wh_ll_take_count("w", 5), 0);
+    wh_lc_audit();
+    wh_ll_set("pause:type/s", "");
+    for (unsigned i = 0; i < 4; i++) {
+        wh_ll_take("w", 1, &c);
+        assert_int_equal(c.n, 1);
+        wh_ll_done("w", &c);
+    }
+    wh_lc_audit();
+}
+
 /* Groups that come once, an org that comes once: nothing is left of them. */
 static void nothing_is_left_behind(void **state)
 {
@@ -300,6 +339,7 @@ int main(void)
         WH_LC_TEST(arrival_decides_nothing_between_groups),
         WH_LC_TEST(a_group_keeps_its_order_aside),
         WH_LC_TEST(many_groups_of_a_held_type_cost_little),
+        WH_LC_TEST(a_promise_in_vain_stops_nobody),
         WH_LC_TEST(nothing_is_left_behind),
     };
 
