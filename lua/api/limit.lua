@@ -36,6 +36,8 @@ local function recheck(k, kind, scope)
     local org = string.match(scope, '^org/([^/*]+)')
     if kind == 'org_group' then
         hold.free_one(k, string.match(scope, '^org/([^/]+)/group/(.+)$'))
+    elseif kind == 'group' then
+        wake.groups(k)
     end
     if kind == 'org' and org then
         parked.recheck(k, 'org/' .. org)

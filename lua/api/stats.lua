@@ -30,14 +30,17 @@ local function first_since(k, key, read)
     return nil
 end
 
--- How long the oldest ready job waits, over the first 100 orgs of the ring; -1: nobody waits.
+-- How long the oldest ready job waits, over the first 100 orgs of the ring, and 100 groups in a place of an org, 1,000
+-- places in all; -1: nobody waits.
 local function oldest(k, now)
-    local age = -1
+    local age, looks = -1, 0
     for _, org in ipairs(redis.call('ZRANGE', k.ring, 0, 99)) do
-        ready.each(k, org, function(key, read, length)
-            local since = length > 0 and first_since(k, key, read)
-            age = since and math.max(age, now - since) or age
-        end)
+        if looks < 1000 then
+            ready.each(k, org, function(key, read, length)
+                local since = length > 0 and first_since(k, key, read)
+                age, looks = since and math.max(age, now - since) or age, looks + 1
+            end, 100)
+        end
     end
     return age
 end

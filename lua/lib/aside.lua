@@ -76,24 +76,19 @@ function aside.may_look(k, org, now)
     return true
 end
 
--- Takes up to n ids of at least this level (nil: of any), which it appends to st.ids with their source; capped groups
--- whose turn it is are in the ring of their level again (s.promised, by type: {member = jobs}). Returns how many ids,
--- and how many jobs of such groups.
+-- Takes up to n ids of at least this level (nil: of any), which it appends to st.ids with their source; returns how
+-- many. s.rings: types where groups of the org take turns.
 function aside.take(k, org, kind, n, st, source, level)
     local key, ring, s = aside.key(k, org, kind), hold.key(k, org, kind), source.share or source
-    local promised, count = 0
+    local count
     if redis.call('EXISTS', ring) == 1 then
-        local promises
-        count, promised, promises = hold.take(k, org, kind, n, st, source, level)
-        s.rings, s.promised = s.rings or {}, s.promised or {}
+        count = hold.take(k, org, kind, n, st, source, level)
+        s.rings = s.rings or {}
         s.rings[kind] = true
-        if promised > 0 then -- the level may have been looked at already
-            s.again, s.promised[kind] = true, promises
-        end
     else
         count = place.pop_aside(key, hold.up_to(level), n, st, source)
     end
-    if count + promised < n and not level then
+    if count < n and not level then
         if redis.call('EXISTS', key, ring) > 0 then
             s.again = true -- there were more levels and groups than one look takes
         else
@@ -102,7 +97,7 @@ function aside.take(k, org, kind, n, st, source, level)
             st.vacant[kind] = true
         end
     end
-    return count, promised
+    return count
 end
 
 -- The ids of a flat list {id, record, …}.

@@ -75,14 +75,14 @@ end
 -- Of an org's further types, those jobs among some of them that may run now, or ended; each time others of them.
 local function take_rest(k, st, s, n)
     local key = aside.key(k, s.org, levels.rest)
-    local groups, size = hold.let_go(k, s.org, levels.rest, 8), redis.pcall('ZCARD', key)
+    local groups, size = hold.let_go(k, s.org, levels.rest, 8, st.now), redis.pcall('ZCARD', key)
     if type(size) ~= 'number' or size == 0 then
         if groups == 0 then
             levels.drop_aside(k, s.org, levels.rest)
         end
         return 0
     end
-    local from = size > aside.some and math.floor(st.now / aside.rest_ms) * aside.some % size or 0
+    local from = hold.page(size, aside.some, st.now)
     local ids = redis.call('ZRANGE', key, from, from + aside.some - 1)
     local recs, drop, picked = redis.call('HMGET', k.jobs, unpack(ids)), { 'ZREM', key }, {}
     for i, raw in ipairs(ids) do
@@ -102,18 +102,22 @@ local function take_rest(k, st, s, n)
 end
 
 -- Takes from what was set aside, of at least this level (nil: of any), as much as the types admit now. Of very many
--- types a visit looks at some.
-local function take_asides(k, st, s, n, level)
+-- types a visit looks at some. parts: of these types no more than so many now; spare: as much room is left to jobs that
+-- were popped already, whatever their types.
+local function take_asides(k, st, s, n, level, parts, spare)
     local got, source, kinds = 0, { share = s, is_aside = true }, s.view.asides
     local first = #kinds > blocked.kinds and st.part % math.ceil(#kinds / blocked.kinds) * blocked.kinds or 0
     for i = first + 1, math.min(first + blocked.kinds, #kinds) do
         local kind = kinds[i]
-        if got < n and kind ~= levels.rest then
+        local part = math.min(parts and parts[kind] or n, n - got)
+        if part > 0 and kind ~= levels.rest then
             local most = aside_room(k, st, s, kind)
+            if spare and spare > 0 and most > 0 then
+                most, s.again = most - spare, true
+            end
             if most > 0 then
-                local ids, promised = aside.take(k, s.org, kind, math.min(n - got, most), st, source, level)
-                local count = ids + promised
-                got, st.taken[kind] = got + ids, (st.taken[kind] or 0) + count
+                local count = aside.take(k, s.org, kind, math.min(part, most), st, source, level)
+                got, st.taken[kind] = got + count, (st.taken[kind] or 0) + count
                 s.popped = s.popped or {}
                 s.popped[kind] = (s.popped[kind] or 0) + count
                 if st.turns[kind] then
@@ -136,7 +140,49 @@ local function take_all_asides(k, st, s, n, level)
     return got
 end
 
--- Of an org with jobs set aside: by level, those first that were set aside.
+-- Of the next n jobs at a level how many are of these types, whose groups wait, beside groups that can run: {type =
+-- jobs}; nil: all may be.
+local function parts_at(k, st, s, level, n)
+    local parts
+    for _, e in ipairs(st.x and s.view.order or {}) do
+        if e.level == level and e.kind == 'groups' then
+            for _, kind in ipairs(s.view.asides) do
+                local part = kind ~= levels.rest and hold.part(k, s.org, kind, level, n)
+                if part then
+                    parts = parts or {}
+                    parts[kind] = part
+                end
+            end
+        end
+    end
+    return parts
+end
+
+-- The org takes nothing of these types, though it was its turn: others have it.
+local function pass_turns(k, st, s, parts)
+    for kind, part in pairs(parts) do
+        if part == 0 then
+            turns.charge(k, kind, s.org, fair.cost(k, kind, st.cost) / s.w)
+            st.turns[kind] = nil
+        end
+    end
+end
+
+-- What an org has at a level, n at most: those first that were set aside, as far as it is their groups' turn.
+local function take_level(k, st, s, n, level)
+    local take_some, parts = st.x and take_asides or take_all_asides, parts_at(k, st, s, level, n)
+    local got = take_some(k, st, s, n, tonumber(level), parts)
+    local popped = got < n and ready.take(k, s, n - got, st, level) or 0
+    got = got + popped
+    if parts and got < n then
+        got = got + take_some(k, st, s, n - got, tonumber(level), nil, popped)
+    elseif parts then
+        pass_turns(k, st, s, parts)
+    end
+    return got
+end
+
+-- Of an org with jobs set aside: by level.
 function blocked.take(k, st, s, n)
     local take_some, got, last = st.x and take_asides or take_all_asides, 0, nil
     if st.x and s.view.is_aside[levels.rest] and st.looks < blocked.looks and aside.may_look(k, s.org, st.now) then
@@ -146,8 +192,7 @@ function blocked.take(k, st, s, n)
     for _, e in ipairs(s.view.order) do
         if got < n and e.level ~= last then
             last = e.level
-            got = got + take_some(k, st, s, n - got, tonumber(last))
-            got = got + ready.take(k, s, n - got, st, last)
+            got = got + take_level(k, st, s, n - got, last)
         end
     end
     return got < n and got + take_some(k, st, s, n - got) or got

@@ -22,7 +22,7 @@ local function put_groups_back(k, st)
         if job.why == 'group' then
             group.park(k, st.now, p.org, p.level, job.name, 'inf')
         else
-            hold.put(k, st.now, p.org, p.level, job.name, job.kind)
+            hold.put(k, p.org, p.level, job.name, job.kind)
             local s = job.source.share or job.source
             s.waits = s.waits or {}
             s.waits[job.kind .. ' ' .. p.level .. '/' .. job.name] = true
@@ -68,31 +68,23 @@ end
 local function note_group(s, job, us)
     local level, charges = string.format('%d', job.head[3]), charges_of(s, job.kind)
     add_to(charges.moves, level .. '/' .. job.name, us)
-    if job.source.is_aside then
+    if s.tried and s.tried[job.kind] then
+        s.tried[job.kind][level .. '/' .. job.name] = nil
+    end
+    if job.source.is_aside and not job.source.group then
         charges.by[level] = charges.by[level] or {}
         add_to(charges.by[level], job.name, us)
     end
 end
 
--- Is it of a group that is back in its turn for the type?
-local function is_promised(s, job)
-    local promises = s.promised and s.promised[job.kind]
-    local member = promises and job.head[3] .. '/' .. job.name
-    if not member or (promises[member] or 0) < 1 then
-        return false
-    end
-    promises[member] = promises[member] - 1
-    return true
-end
-
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
 local function is_admitted(k, st, s, job)
     if job.name ~= '' and st.held[line_of(s, job)] then
-        put_back(st, s, job, 'order') -- before a promise is spent on it
+        put_back(st, s, job, 'order')
         return false
     end
     local kept, why = st.taken[job.kind] or 0, nil
-    if kept > 0 and (job.source.is_aside or is_promised(s, job)) then
+    if kept > 0 and job.source.is_aside then
         st.taken[job.kind] = kept - 1
         why = limit.pair_room(st.x, s.org, job.kind) <= 0 and 'type' or nil
     elseif not blocked.is_its_turn(k, st, s, job.kind, kept) then
@@ -255,13 +247,13 @@ local function skip(st, org)
     end
 end
 
--- What was promised to groups and not used counts too; those that wait for something else by now do not wait here.
-local function charge_groups(k, st, s)
-    for kind, promises in pairs(s.promised or {}) do
-        for member, n in pairs(promises) do
-            local waits = s.waits and s.waits[kind .. ' ' .. member]
-            if n > 0 and (waits or not hold.drop_out(k, s.org, kind, member)) then
-                add_to(charges_of(s, kind).moves, member, n * fair.micros(grant.cost(k, st, kind)))
+-- Groups pay for what was claimed of types that they wait for; those whose first job waits for something else by now
+-- wait no more for this.
+local function charge_groups(k, s)
+    for kind, members in pairs(s.tried or {}) do
+        for member in pairs(members) do
+            if not (s.waits and s.waits[kind .. ' ' .. member]) then
+                hold.drop(k, s.org, kind, member)
             end
         end
     end
@@ -281,7 +273,7 @@ local function settle_types(k, st, shares)
         for kind, n in pairs(s.given or {}) do
             turns.charge(k, kind, s.org, n * grant.cost(k, st, kind) / s.w)
         end
-        charge_groups(k, st, s)
+        charge_groups(k, s)
     end
     st.turns, st.taken = {}, {}
     for _, s in ipairs(shares) do

@@ -6,7 +6,7 @@
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
 -- fair.any: the field of P:types that stands for jobs of any type.
-local fair = { members = 16, many = 128, grain = 100, credit = 1000, leaves = 0, any = '*' }
+local fair = { members = 16, many = 128, grain = 100, credit = 1000, remembered = 1000, leaves = 0, any = '*' }
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -80,24 +80,80 @@ function fair.band(score)
     return score < fair.out and 0 or fair.out, fair.out
 end
 
--- Virtual times in a ring of groups move by so many us: moves: {member = us}. band: as fair.band. Members that are not
--- in the ring have none.
-function fair.move(ring, moves, band)
-    local names, put = {}, { 'ZADD', ring, 'XX' }
+-- What those reached that left a ring of groups, having nothing more: kept while others are in it, of the last ones.
+function fair.left_of(ring)
+    return ring .. ':left'
+end
+
+-- Members leave: flat {score, name, …}.
+function fair.part(ring, flat)
+    local names = {}
+    for i = 2, #flat, 2 do
+        names[#names + 1] = flat[i]
+    end
+    redis.call('ZREM', ring, unpack(names))
+    local left = fair.left_of(ring)
+    if type(redis.pcall('ZCARD', left)) ~= 'number' then
+        redis.call('DEL', left) -- not ours
+    end
+    if redis.call('EXISTS', ring) == 1 then
+        redis.call('ZADD', left, unpack(flat))
+        redis.call('ZREMRANGEBYRANK', left, 0, -1 - fair.remembered)
+    else
+        redis.call('DEL', left)
+    end
+end
+
+-- The score at which a member enters or comes back: the lowest there, `low`, or where it left: higher, or so much
+-- lower.
+function fair.entry(ring, name, low, credit)
+    local score = redis.pcall('ZSCORE', fair.left_of(ring), name)
+    local left = type(score) == 'string' and tonumber(score)
+    return left and math.max(left, low - credit) or low
+end
+
+-- Of those that are not in the ring: where they left it, or at its lowest, is added to, so that they do not come back
+-- with nothing to pay. low_of(name): the lowest score for a member, nil when nobody is there.
+local function move_left(ring, moves, names, low_of)
+    local left, put = fair.left_of(ring), { 'ZADD', fair.left_of(ring) }
+    local scores = redis.pcall('ZMSCORE', left, unpack(names))
+    for i, name in ipairs(names) do
+        local at = not scores.err and tonumber(scores[i] or '') or moves[name] > 0 and low_of(name)
+        if at then
+            put[#put + 1], put[#put + 2] = string.format('%.0f', math.max(at + moves[name], 0)), name
+        end
+    end
+    if #put > 2 and not scores.err then
+        redis.call(unpack(put))
+        redis.call('ZREMRANGEBYRANK', left, 0, -1 - fair.remembered)
+    end
+end
+
+-- Virtual times in a ring of groups move by so many us: moves: {member = us}. band: as fair.band.
+function fair.move(ring, moves, band, low_of)
+    local names, out, put = {}, {}, { 'ZADD', ring, 'XX' }
     for name in pairs(moves) do
         names[#names + 1] = name
     end
     local scores = redis.pcall('ZMSCORE', ring, unpack(names))
-    for i = 1, scores.err and 0 or #names do
+    if scores.err then
+        return
+    end
+    for i, name in ipairs(names) do
         local score = tonumber(scores[i] or '')
         if score then
             local from, span = band(score)
-            local v = math.max(math.min(score + moves[names[i]], from + span - 1), from)
-            put[#put + 1], put[#put + 2] = string.format('%.0f', v), names[i]
+            local v = math.max(math.min(score + moves[name], from + span - 1), from)
+            put[#put + 1], put[#put + 2] = string.format('%.0f', v), name
+        else
+            out[#out + 1] = name
         end
     end
     if #put > 3 then
         redis.call(unpack(put))
+    end
+    if #out > 0 and redis.call('EXISTS', ring) == 1 then
+        move_left(ring, moves, out, low_of)
     end
 end
 

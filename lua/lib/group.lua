@@ -12,15 +12,22 @@ function group.parked(org, level, name)
     return 'org/' .. org .. '/group/' .. level .. '/' .. name
 end
 
--- Names of all groups with jobs in a level of an org, also parked ones, without ''.
-function group.all(k, org, level)
-    local names = {}
-    for _, name in ipairs(redis.call('ZRANGE', ring_of(k, org, level), 0, -1)) do
+-- Names of the groups with jobs in a level of an org, also parked ones, without ''; at most `most` (nil: all).
+function group.all(k, org, level, most)
+    local names, last = {}, most and string.format('%d', most - 1) or -1
+    for _, name in ipairs(redis.call('ZRANGE', ring_of(k, org, level), 0, last)) do
         if name ~= '' then
             names[#names + 1] = name
         end
     end
     return names
+end
+
+-- Up to n of those that may not run now.
+function group.all_out(k, org, level, n)
+    local from = string.format('%.0f', fair.out)
+    local names = redis.pcall('ZRANGE', ring_of(k, org, level), from, '+inf', 'BYSCORE', 'LIMIT', 0, n)
+    return names.err and {} or names
 end
 
 -- A group may not run now.
@@ -70,10 +77,16 @@ function group.revive(k, org, level, name)
     if redis.call('EXISTS', keys.ready(k, org, level) .. ':' .. name) == 0 then
         return false
     end
-    local v = math.max(fair.reading(score), fair.floor(ring) - group.credit * hint_of(k, org))
-    redis.call('ZADD', ring, string.format('%.0f', v), name)
+    local low, credit = fair.floor(ring), group.credit * hint_of(k, org)
+    local v = score and math.max(fair.reading(score), low - credit) or fair.entry(ring, name, low, credit)
+    redis.call('ZADD', ring, string.format('%.0f', math.max(v, 0)), name)
     levels.add(k, org, string.char(97 + tonumber(level)))
     return true
+end
+
+-- A group has jobs in a level: it enters its ring, unless it is there.
+function group.enter(ring, name)
+    redis.call('ZADD', ring, 'NX', string.format('%.0f', fair.entry(ring, name, fair.floor(ring), 0)), name)
 end
 
 -- Those of the ring that are not parked or full already, with the jobs without a group.
@@ -96,15 +109,58 @@ local function read_ring(ring, list, full)
         return flat
     end
     if redis.call('EXISTS', list) == 1 then
-        table.insert(flat, 1, flat[2] or '0')
-        table.insert(flat, 1, '')
+        local v, at = fair.entry(ring, '', tonumber(flat[2] or 0), 0), 1
+        while flat[at] and tonumber(flat[at + 1]) < v do
+            at = at + 2
+        end
+        table.insert(flat, at, v)
+        table.insert(flat, at, '')
     end
     return flat
 end
 
 -- Groups of a level had so much more or less worker time than they were charged: us by group.
 function group.move(k, org, level, moves)
-    fair.move(ring_of(k, org, level), moves, fair.band)
+    local ring = ring_of(k, org, level)
+    fair.move(ring, moves, fair.band, function()
+        return fair.floor(ring)
+    end)
+end
+
+-- Of the next n jobs of a level, how many are these groups' turn, which wait elsewhere, beside those of its ring; nil:
+-- all.
+function group.part(k, org, level, names, n)
+    local ring, list, flat, is_named = ring_of(k, org, level), {}, {}, {}
+    local first = redis.pcall('ZRANGE', ring, 0, math.min(n, 100), 'WITHSCORES')
+    local low, is_in = 0, false
+    if not first.err and first[2] then
+        low, is_in = fair.reading(first[2])
+    end
+    if not is_in then
+        return nil -- nobody is there
+    end
+    local scores = redis.call('ZMSCORE', ring, unpack(names))
+    for i, name in ipairs(names) do
+        local v = scores[i] and fair.reading(scores[i]) or fair.entry(ring, name, low, 0)
+        list[i], is_named[name] = { name = name, v = v }, true
+    end
+    for i = 1, #first, 2 do
+        local v, may_run = fair.reading(first[i + 1])
+        if may_run and not is_named[first[i]] then
+            list[#list + 1] = { name = first[i], v = v }
+        end
+    end
+    table.sort(list, function(a, b)
+        return a.v < b.v or (a.v == b.v and a.name < b.name)
+    end)
+    for i, m in ipairs(list) do
+        flat[2 * i - 1], flat[2 * i] = m.name, m.v
+    end
+    local sum = 0
+    for _, m in ipairs(fair.shares(flat, nil, n, hint_of(k, org), 1)) do
+        sum = sum + (is_named[m.org] and m.n or 0)
+    end
+    return sum < n and sum or nil
 end
 
 -- What was taken was charged as expected; now that the types are known, as they say. sources: of what a pass took from
@@ -123,65 +179,105 @@ function group.settle(k, sources)
         end
     end
     for ring, of in pairs(moves) do
-        fair.move(ring, of, fair.band)
+        fair.move(ring, of, fair.band, function()
+            return fair.floor(ring)
+        end)
     end
 end
 
--- Returns how many ids it took, and whether the group leaves the ring: true, or 'stays' as it is. One that ran empty
--- stays once more, so that who gets a job at a time does not come back with nothing to pay. What this pass took already
--- is not in the counters yet.
-local function take_one(k, s, e, list, g, want, st, cost)
-    local n, name = math.min(g.n, want), s.org .. '/' .. g.org
-    if st.x and g.org ~= '' then
-        local room, taken = limit.group_room(st.x, s.org, g.org), st.taken[name] or 0
-        if room <= 0 then
-            group.park(k, st.x.now, s.org, e.level, g.org, 'inf')
-            return 0, 'stays'
-        elseif room <= taken then
-            s.again = true
-            return 0, 'stays'
-        end
-        n = math.min(n, room - taken)
-    end
-    local source = { share = s, group = g, level = e.level, tail = '  ' .. e.level }
-    local got = place.pop(g.org == '' and list or list .. ':' .. g.org, n, st, source)
-    st.taken[name] = (st.taken[name] or 0) + got
+-- Pops up to n ids of a group's list for a share; charged: us that its ring was or will be told.
+function group.pop(k, st, source, name, n)
+    local s, g = source.share, source.group
+    local list = keys.ready(k, s.org, source.level)
+    local got = place.pop(name == '' and list or list .. ':' .. name, n, st, source)
+    local line = s.org .. '/' .. name
+    st.taken[line] = (st.taken[line] or 0) + got
     if got > 0 then
-        g.charged, g.spent, g.valid = got * cost, 0, 0
+        g.charged, g.spent, g.valid = got * (g.each or 0), 0, 0
         st.of_groups[#st.of_groups + 1] = source
     end
-    return got, got == 0
+    return got
+end
+
+-- How many jobs of a group its cap admits still; what this pass took already is not in the counters yet.
+function group.room(st, org, name)
+    if not st.x or name == '' then
+        return math.huge, math.huge
+    end
+    local room = limit.group_room(st.x, org, name)
+    return room - (st.taken[org .. '/' .. name] or 0), room
+end
+
+-- Returns how many ids it took; 'stays' when it may give none now; and whether nothing is left there.
+local function take_one(k, s, e, g, want, st)
+    local n = math.min(g.n, want)
+    local left, room = group.room(st, s.org, g.org)
+    if room <= 0 then
+        group.park(k, st.x.now, s.org, e.level, g.org, 'inf')
+        return 0, 'stays'
+    elseif left <= 0 then
+        s.again = true
+        return 0, 'stays'
+    end
+    n = math.min(n, left)
+    local got = group.pop(k, st, { share = s, group = g, level = e.level, tail = '  ' .. e.level }, g.org, n)
+    return got, nil, got < n
+end
+
+-- Those of these groups that have nothing more leave the ring; scores: by name.
+local function part_empty(k, s, e, ring, scores)
+    local names, lists, flat = {}, { 'EXISTS' }, {}
+    local list = keys.ready(k, s.org, e.level)
+    for name in pairs(scores) do
+        names[#names + 1] = name
+        lists[#lists + 1] = name == '' and list or list .. ':' .. name
+    end
+    if #names == 0 then
+        return
+    end
+    local there = redis.call(unpack(lists))
+    for i, name in ipairs(there < #names and names or {}) do
+        if there == 0 or redis.call('EXISTS', lists[i + 1]) == 0 then
+            flat[#flat + 1], flat[#flat + 2] = scores[name], name
+        end
+    end
+    if #flat > 0 then
+        fair.part(ring, flat)
+    end
 end
 
 -- Takes up to want ids; e: the entry of the org's view.
 function group.take(k, s, e, want, st)
     local ring, list = ring_of(k, s.org, e.level), keys.ready(k, s.org, e.level)
-    local got, rounds, full, cost = 0, 0, {}, hint_of(k, s.org, st.cost)
+    local got, rounds, full, cost, scores = 0, 0, {}, hint_of(k, s.org, st.cost), {}
     while got < want and rounds < group.rounds do
         local flat = read_ring(ring, list, full)
         if #flat == 0 then
             break
         end
-        local put, drop = { 'ZADD', ring }, { 'ZREM', ring }
+        local put, part = { 'ZADD', ring }, {}
         for _, g in ipairs(fair.shares(flat, nil, want - got, cost, 1)) do
-            local count, leaves = take_one(k, s, e, list, g, want - got, st, cost)
+            g.each = cost
+            local count, stays, is_empty = take_one(k, s, e, g, want - got, st)
+            local score = string.format('%.0f', g.v + count * cost)
             got = got + count
-            if leaves == 'stays' then
+            if stays then
                 full[g.org] = true
-            elseif leaves then
-                drop[#drop + 1] = g.org
+            elseif is_empty then
+                part[#part + 1], part[#part + 2], scores[g.org] = score, g.org, nil
             else
-                put[#put + 1], put[#put + 2] = string.format('%.0f', g.v + count * cost), g.org
+                put[#put + 1], put[#put + 2], scores[g.org] = score, g.org, score
             end
         end
         if #put > 2 then
             redis.call(unpack(put))
         end
-        if #drop > 2 then
-            redis.call(unpack(drop))
+        if #part > 0 then
+            fair.part(ring, part)
         end
         rounds = rounds + 1
     end
+    part_empty(k, s, e, ring, scores)
     s.again = s.again or (rounds == group.rounds and got < want)
     return got
 end

@@ -4,7 +4,7 @@
 -- those of its jobs that were set aside (P:aside:<org>:<type>:<level>:<group>); one with a cap keeps its order and
 -- waits as a whole: it stands beyond the others in the ring of its level (group.lua). Member '<level>/': the jobs
 -- without a group, while there are groups beside them. A member may outlive what it stands for until it is met.
-local hold = { window = 100, rounds = 10, span = 1e14 }
+local hold = { window = 100, rounds = 10, some = 100, span = 1e14 }
 
 function hold.key(k, org, word)
     return k.held_ .. org .. ':' .. word
@@ -33,27 +33,33 @@ function hold.up_to(level)
     return level and string.format('(%.0f', base_of(level - 1)) or '+inf'
 end
 
--- A group begins to wait, at the lowest virtual time of its level; where it stood, if it stands there still.
-function hold.enter(k, org, word, level, name)
-    local key, from = hold.key(k, org, word), base_of(tonumber(level))
-    local low = string.format('%.0f', from)
-    local lowest = redis.pcall('ZRANGE', key, low, hold.up_to(tonumber(level)), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+-- The lowest score of a level; nil: nobody of it waits.
+local function low_of(key, level)
+    local from = string.format('%.0f', base_of(level))
+    local lowest = redis.pcall('ZRANGE', key, from, hold.up_to(level), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
     if lowest.err then
         redis.call('DEL', key) -- not ours
-        lowest = {}
+        return nil
     end
-    redis.call('ZADD', key, 'NX', lowest[2] or low, level .. '/' .. name)
+    return tonumber(lowest[2] or '')
 end
 
--- The next job of a capped group may not run: the group keeps its order and waits for the type; it is parked too, so
--- that a change of the settings brings it back.
-function hold.put(k, now, org, level, name, kind)
-    group.park(k, now, org, level, name, 'inf')
+-- A group begins to wait: at the lowest virtual time of its level, or where it left, which may be up to `credit` us
+-- lower. Where it stands, if it stands there still.
+function hold.enter(k, org, word, level, name, credit)
+    local key, from = hold.key(k, org, word), base_of(tonumber(level))
+    local score = fair.entry(key, level .. '/' .. name, low_of(key, tonumber(level)) or from, credit or 0)
+    redis.call('ZADD', key, 'NX', string.format('%.0f', math.max(score, from)), level .. '/' .. name)
+end
+
+-- The next job of a capped group may not run: the group keeps its order and waits for the type.
+function hold.put(k, org, level, name, kind)
+    group.put_out(k, org, level, name)
     local word = levels.add_aside(k, org, kind)
     if word ~= levels.rest then
         turns.join(k, kind, org)
     end
-    hold.enter(k, org, word, level, name)
+    hold.enter(k, org, word, level, name, group.credit * fair.micros(fair.cost(k, kind)))
 end
 
 -- A group that is parked runs again, if it has jobs; returns whether it does.
@@ -62,11 +68,12 @@ local function bring_back(k, org, level, name)
     return group.revive(k, org, level, name)
 end
 
--- The first n groups wait here no more: those that stand beyond the others run again. For what stands under `*`.
--- Returns how many there were.
-function hold.let_go(k, org, word, n)
+-- Some groups wait here no more, at each time others of them: those that stand beyond the others run again. For what
+-- stands under `*`. Returns how many there were.
+function hold.let_go(k, org, word, n, now)
     local key = hold.key(k, org, word)
-    local members = redis.pcall('ZRANGE', key, 0, n - 1)
+    local from = hold.page(redis.pcall('ZCARD', key), n, now)
+    local members = redis.pcall('ZRANGE', key, from, from + n - 1)
     if members.err or #members == 0 then
         return 0
     end
@@ -78,6 +85,13 @@ function hold.let_go(k, org, word, n)
         end
     end
     return #members
+end
+
+-- Where to look at n of `size` members now: whatever the times are at which somebody looks, all get their turn
+-- (multiples of the golden ratio are evenly spread).
+function hold.page(size, n, now)
+    local pages = type(size) == 'number' and math.ceil(size / n) or 0
+    return pages > 1 and math.floor(now * 0.6180339887498949 % 1 * pages) * n or 0
 end
 
 -- Another job is the first of a group now: it may wait for its type in vain. Returns whether it runs again.
@@ -105,7 +119,27 @@ function hold.free_one(k, org, name)
     end
 end
 
--- Does a group that stands beyond the others in its ring come back? Revision 4 held groups without parking them.
+-- The cap of all groups changed: those of an org that stand beyond the others run again, `some` of them. Returns
+-- whether there are more.
+function hold.free_some(k, org)
+    local n = 0
+    for level = 0, 9 do
+        local text = string.format('%d', level)
+        for _, name in ipairs(group.all_out(k, org, text, hold.some - n)) do
+            hold.free(k, org, text, name)
+            n = n + 1
+        end
+        if n >= hold.some then
+            break
+        end
+    end
+    if n > 0 then
+        fair.enter(k, { org })
+    end
+    return n >= hold.some
+end
+
+-- Does a group that stands beyond the others in its ring come back?
 function hold.comes_back(k, org, level, name)
     if not group.is_out(k, org, level, name) or redis.call('ZSCORE', k.parked, group.parked(org, level, name)) then
         return true
@@ -169,8 +203,10 @@ local function members_of(h, ring, top, has_plain)
         end
     end
     if has_plain and not h.over[plain] then
-        list[#list + 1] = { name = plain, v = (lowest or base_of(top)) - base_of(top) }
-        redis.call('ZADD', h.key, 'NX', string.format('%.0f', lowest or base_of(top)), plain)
+        local low = lowest or base_of(top)
+        redis.call('ZADD', h.key, 'NX', string.format('%.0f', fair.entry(h.key, plain, low, 0)), plain)
+        local v = tonumber(redis.call('ZSCORE', h.key, plain)) - base_of(top) + (h.used[plain] or 0)
+        list[#list + 1] = { name = plain, v = v }
     end
     table.sort(list, by_virtual_time)
     for _, m in ipairs(list) do
@@ -179,10 +215,10 @@ local function members_of(h, ring, top, has_plain)
     return flat
 end
 
--- What waits at the highest level that has something, of at least `least` (nil: of any).
-local function front(h, plain_key, least)
-    local most = hold.up_to(least)
-    local ring = redis.pcall('ZRANGE', h.key, '-inf', most, 'BYSCORE', 'LIMIT', 0, hold.window + h.n_over, 'WITHSCORES')
+-- What waits at the highest level that has something, of at least `least` (nil: of any); n: for how many jobs.
+local function front(h, plain_key, least, n)
+    local most, window = hold.up_to(least), math.min(hold.window, n + 8) + h.n_over
+    local ring = redis.pcall('ZRANGE', h.key, '-inf', most, 'BYSCORE', 'LIMIT', 0, window, 'WITHSCORES')
     if ring.err then
         redis.call('DEL', h.key) -- not ours
         ring = {}
@@ -196,81 +232,122 @@ local function front(h, plain_key, least)
             break
         end
     end
-    return top < 0 and {} or members_of(h, ring, top, first == top)
+    return top < 0 and {} or members_of(h, ring, top, first == top), top
 end
 
--- A group that keeps its order is in the ring of its level again, if it may run: up to n jobs are promised to it.
-local function promise(k, st, org, level, name, n)
-    local room = st.x and limit.group_room(st.x, org, name) or math.huge
+-- A group that keeps its order is in the ring of its level again, and gives up to n jobs; returns how many, and whether
+-- it waits here no more.
+local function take_whole(k, st, s, kind, level, name, n)
+    local left, room = group.room(st, s.org, name)
     if room <= 0 then
-        group.park(k, st.now, org, level, name, 'inf')
-        return 0
+        group.park(k, st.now, s.org, level, name, 'inf')
+        return 0, true
+    elseif left <= 0 then
+        return 0, false
+    elseif not bring_back(k, s.org, level, name) then
+        return 0, true
     end
-    return bring_back(k, org, level, name) and math.min(n, room) or 0
+    local g = { org = name }
+    local source = { share = s, is_aside = true, group = g, level = level, tail = '  ' .. level }
+    s.tried = s.tried or {}
+    s.tried[kind] = s.tried[kind] or {}
+    s.tried[kind][level .. '/' .. name] = true
+    return group.pop(k, st, source, name, math.min(n, left)), false
 end
 
--- Up to n jobs of a member: how many ids it gave, and how many jobs are promised.
-local function take_member(k, st, org, kind, member, n, source)
+-- Up to n jobs of a member; how many ids it gave, and whether nothing is left there.
+local function take_member(k, st, kind, member, n, source)
     local level, name = string.match(member, '^(%d)/(.*)$')
+    local s = source.share or source
     if not level then
-        return 0, 0
+        return 0, true
     elseif name == '' then
-        return place.pop_aside(k.aside_ .. org .. ':' .. kind, hold.up_to(tonumber(level)), n, st, source), 0
+        local key = k.aside_ .. s.org .. ':' .. kind
+        local got = place.pop_aside(key, hold.up_to(tonumber(level)), n, st, source)
+        return got, got < n
     end
-    local got = place.pop_set(hold.ids(k, org, kind, level, name), n, st, source)
-    return got, got == 0 and promise(k, st, org, level, name, n) or 0
+    local key = hold.ids(k, s.org, kind, level, name)
+    local got = place.pop_set(key, n, st, source)
+    if got == 0 then
+        local is_capped = st.x and limit.group_cap(st.x.L, s.org, name)
+        if is_capped or group.is_out(k, s.org, level, name) then -- its own finish may have woken it meanwhile
+            return take_whole(k, st, s, kind, level, name, n)
+        end
+        return 0, true
+    end
+    return got, redis.call('EXISTS', key) == 0 and not group.is_out(k, s.org, level, name)
 end
 
 -- Takes up to n jobs of what waits for a type of the org, of at least level `least` (nil: of any): by level, and of a
--- level the groups take turns. Returns how many ids it appended to st.ids, and how many jobs, in all and by member, are
--- promised to groups that are in their rings again. What is claimed is charged later (hold.charge).
+-- level the groups take turns. Returns how many ids it appended to st.ids. What is claimed is charged later
+-- (hold.charge).
 function hold.take(k, org, kind, n, st, source, least)
     local cost = fair.micros(st.costs[kind] or fair.cost(k, kind, st.cost))
-    local h, got, promised = { key = hold.key(k, org, kind), used = {}, over = {}, n_over = 0 }, 0, 0
-    local promises = {}
+    local h, got = { key = hold.key(k, org, kind), used = {}, over = {}, n_over = 0 }, 0
     for _ = 1, hold.rounds do
-        local flat = front(h, k.aside_ .. org .. ':' .. kind, least)
-        if #flat == 0 or got + promised >= n then
+        local flat, top = front(h, k.aside_ .. org .. ':' .. kind, least, n - got)
+        if #flat == 0 or got >= n then
             break
         end
-        local gone = { 'ZREM', h.key }
-        for _, m in ipairs(fair.shares(flat, nil, n - got - promised, cost, 1)) do
-            local count, later = take_member(k, st, org, kind, m.org, m.n, source)
-            h.used[m.org] = (h.used[m.org] or 0) + (count + later) * cost
-            got, promised = got + count, promised + later
-            promises[m.org] = later > 0 and later or promises[m.org]
-            if count + later == 0 then
-                gone[#gone + 1] = m.org
+        local part = {}
+        for _, m in ipairs(fair.shares(flat, nil, n - got, cost, 1)) do
+            local count, is_over = take_member(k, st, kind, m.org, m.n, source)
+            h.used[m.org] = (h.used[m.org] or 0) + count * cost
+            got = got + count
+            if is_over then
+                part[#part + 1] = string.format('%.0f', base_of(top) + m.v)
+                part[#part + 1] = m.org
             elseif count < m.n then
                 h.over[m.org], h.n_over = true, h.n_over + 1
             end
         end
-        if #gone > 2 then
-            redis.call(unpack(gone))
+        if #part > 0 then
+            fair.part(h.key, part)
         end
     end
     if not st.x then -- nothing is charged later
-        fair.move(h.key, h.used, hold.band)
+        hold.charge(k, org, kind, h.used, {})
     end
-    return got, promised, promises
+    return got
 end
 
--- A group that got nothing of what it was promised, and is out of its ring again: its first job waits for something
--- else. Returns whether that is so.
-function hold.drop_out(k, org, kind, member)
-    local level, name = string.match(member, '^(%d)/(.*)$')
-    local is_out = group.is_out(k, org, level, name)
-    if is_out then
-        redis.call('ZREM', hold.key(k, org, kind), member)
-    end
-    return is_out
+-- A group gave nothing of this type, though it was its turn: its first job waits for something else.
+function hold.drop(k, org, kind, member)
+    redis.call('ZREM', hold.key(k, org, kind), member)
 end
 
 -- Members that had claims: us by member. by: the same by level and group, of jobs that were set aside: their group has
 -- had that much worker time in the ring of its level too.
 function hold.charge(k, org, kind, moves, by)
-    fair.move(hold.key(k, org, kind), moves, hold.band)
+    local key = hold.key(k, org, kind)
+    fair.move(key, moves, hold.band, function(member)
+        return low_of(key, tonumber(string.sub(member, 1, 1)))
+    end)
     for level, of in pairs(by) do
         group.move(k, org, level, of)
     end
+end
+
+-- How many of n jobs of an org, at a level, are for those that wait for a type, beside its groups that can run; nil:
+-- all.
+function hold.part(k, org, kind, level, n)
+    local most, names = hold.up_to(tonumber(level)), {}
+    local key = k.aside_ .. org .. ':' .. kind
+    local plain = redis.pcall('ZRANGE', key, '-inf', most, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+    if not plain.err and plain[2] then
+        if level_of(tonumber(plain[2])) > tonumber(level) then
+            return nil -- a higher one
+        end
+        names[1] = ''
+    end
+    local ring = hold.key(k, org, kind)
+    local members = redis.pcall('ZRANGE', ring, '-inf', most, 'BYSCORE', 'LIMIT', 0, math.min(n, 100))
+    for _, member in ipairs(members.err and {} or members) do
+        local of_level, name = string.match(member, '^(%d)/(.*)$')
+        if of_level ~= level then
+            return nil
+        end
+        names[#names + 1] = name ~= '' and name or nil
+    end
+    return #names > 0 and group.part(k, org, level, names, n) or nil
 end

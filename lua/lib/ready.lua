@@ -12,7 +12,7 @@ end
 local function mark(k, p)
     levels.add(k, p.org, p.mark)
     if p.ring then
-        redis.call('ZADD', p.ring, 'NX', fair.floor(p.ring), p.group)
+        group.enter(p.ring, p.group)
     end
 end
 
@@ -168,11 +168,13 @@ function ready.forget(k, s)
     local del = { 'DEL' }
     for _, e in ipairs(s.view.order) do
         if e.kind == 'groups' then
-            del[#del + 1] = k.groups_ .. s.org .. ':' .. e.level
+            local ring = k.groups_ .. s.org .. ':' .. e.level
+            del[#del + 1], del[#del + 2] = ring, fair.left_of(ring)
         end
     end
     for _, word in ipairs(s.view.asides) do
-        del[#del + 1] = hold.key(k, s.org, word)
+        local ring = hold.key(k, s.org, word)
+        del[#del + 1], del[#del + 2] = ring, fair.left_of(ring)
     end
     if #del > 1 then
         redis.call(unpack(del))
@@ -180,8 +182,8 @@ function ready.forget(k, s)
 end
 
 -- Calls fn(key, command to read a part of it, its length, {level, name} of a group) for each place of an
--- org with ready jobs.
-function ready.each(k, org, fn)
+-- org with ready jobs; of `most` groups a level and a type (nil: of all).
+function ready.each(k, org, fn, most)
     for _, e in ipairs(levels.of(k, org).order) do
         if e.kind == 'soonest' then
             local key = k.soonest_ .. org .. ':' .. e.level
@@ -190,7 +192,7 @@ function ready.each(k, org, fn)
             local key = keys.ready(k, org, e.level)
             fn(key, 'LRANGE', redis.call('LLEN', key))
             if e.kind == 'groups' then
-                for _, g in ipairs(group.all(k, org, e.level)) do
+                for _, g in ipairs(group.all(k, org, e.level, most)) do
                     local length = redis.call('LLEN', key .. ':' .. g)
                     fn(key .. ':' .. g, 'LRANGE', length, { level = e.level, name = g })
                 end
@@ -202,6 +204,6 @@ function ready.each(k, org, fn)
             fn(key, 'ZRANGE', redis.call('ZCARD', key))
         end
         tell(aside.key(k, org, t))
-        hold.each(k, org, t, tell)
+        hold.each(k, org, t, tell, most)
     end
 end

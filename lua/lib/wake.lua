@@ -16,6 +16,20 @@ local function wake_group(k, org, level, name)
     return false
 end
 
+-- The cap of all groups changed: those that stand beyond the others in their rings run again, in parts, with each
+-- call that looks at what is due: O(orgs with groups) now.
+function wake.groups(k)
+    local list, flat = {}, redis.call('HGETALL', k.levels)
+    for i = 1, #flat, 2 do
+        if string.find(string.match(flat[i + 1], '^[^,]*'), '%l') then
+            list[#list + 1] = { member = 'groups/' .. flat[i], at = 0 }
+        end
+    end
+    for from = 1, #list, 1000 do
+        parked.add_all(k, 0, { unpack(list, from, math.min(from + 999, #list)) })
+    end
+end
+
 -- The type admits something again: those of the orgs that wait for it whose turn it is.
 local function wake_type(k, x, kind)
     local room, at = limit.type_room(x, kind)
@@ -45,6 +59,13 @@ local function wake_one(k, x, member)
             return true
         end
         return false
+    end
+    local of = string.match(member, '^groups/(.+)$')
+    if of then
+        if hold.free_some(k, of) then
+            parked.add(k, x.now, member, x.now)
+        end
+        return true
     end
     local kind = string.match(member, '^type/(.+)$')
     if kind then

@@ -65,6 +65,69 @@ static void one_job_at_a_time_gains_nothing(void **state)
     wh_lc_audit();
 }
 
+/* Several long jobs together, more of them as soon as they ended: what they took counts, though nothing of the group
+ * was left meanwhile. */
+static void who_runs_dry_pays_for_long_jobs(void **state)
+{
+    (void)state;
+    for (unsigned is_capped = 0; is_capped < 2; is_capped++) {
+        struct wh_lf_fleet f = {.org = {"a", "a", "a", "a"},
+                                .type = {"t", "t", "t", "t"},
+                                .group = {"g1", "g1", "g1", "g2"},
+                                .run_ms = {400, 400, 400, 10},
+                                .depth = {1, 1, 1, 100}};
+
+        wh_lc_reset(NULL);
+        wh_lf_start(&f);
+        wh_ll_set("active:type/t", is_capped ? "3" : "");
+        wh_lf_run_for(&f, WH_LF_MINUTE);
+        wh_lf_expect_share(&f, 3, 0.5, 0.06);
+        wh_lc_audit();
+    }
+}
+
+/* One group's type has a limit, the other's has none: that makes no difference to their shares. */
+static void a_held_type_gives_its_group_no_more(void **state)
+{
+    static const char *const limits[][2] = {{"active:type/t1", "3"},
+                                            {"rate:type/t1", "100/1000/3"},
+                                            {"rate:org/a/type/t1", "100/1000/3"}};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct wh_lf_fleet f = {.org = {"a", "a"},
+                                .type = {"t1", "t2"},
+                                .group = {"g1", "g2"},
+                                .run_ms = {20, 20},
+                                .depth = {100, 100}};
+
+        wh_lc_reset(NULL);
+        wh_lf_start(&f);
+        wh_ll_set(limits[i][0], limits[i][1]);
+        wh_lf_run_for(&f, WH_LF_MINUTE / 2);
+        wh_lf_expect_share(&f, 0, 0.5, 0.03);
+        wh_lc_audit();
+    }
+}
+
+/* A group that runs one job at a time is owed something meanwhile, and keeps that. */
+static void a_serial_group_keeps_what_it_is_owed(void **state)
+{
+    struct wh_lf_fleet f = {.org = {"a", "a", "a"},
+                            .type = {"t", "t", "t"},
+                            .group = {"g1", "g2", "g3"},
+                            .run_ms = {50, 50, 50},
+                            .depth = {100, 100, 100}};
+
+    (void)state;
+    wh_lf_start(&f);
+    wh_ll_set("active:type/t", "3");
+    wh_ll_set("active:org/a/group/g1", "1");
+    wh_lf_run_for(&f, WH_LF_MINUTE);
+    wh_lf_expect_share(&f, 0, 1.0 / 3, 0.02);
+    wh_lc_audit();
+}
+
 /* Under a cap of the type worker time is shared, whatever has a cap of its own. */
 static void a_cap_of_the_type_is_shared_in_worker_time(void **state)
 {
@@ -129,204 +192,6 @@ static void a_rate_of_the_type_is_shared_in_jobs(void **state)
     }
 }
 
-static void fill(unsigned first, unsigned count, const char *group, int priority)
-{
-    struct wh_ll_jobs jobs = {.first = first,
-                              .count = count,
-                              .type = "t",
-                              .org = "a",
-                              .group = group,
-                              .priority = priority};
-
-    wh_ll_fill(&jobs);
-}
-
-static unsigned count_from(const struct wh_ll_claims *c, unsigned first, unsigned count)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < c->n; i++) {
-        n += c->id[i] >= first && c->id[i] < first + count;
-    }
-    return n;
-}
-
-/* While the type is paused a group with a long backlog came first: it has no lead by that. */
-static void arrival_decides_nothing_between_groups(void **state)
-{
-    struct wh_ll_claims c;
-
-    (void)state;
-    for (unsigned is_met = 0; is_met < 2; is_met++) {
-        wh_lc_reset(NULL);
-        wh_ll_start();
-        fill(1, 1, "g1", 0);
-        wh_ll_set("pause:type/t", "1");
-        assert_int_equal(wh_ll_take_count("w", 10), 0);
-        fill(1001, 500, "g1", 0); /* these go aside at once */
-        fill(2001, 50, "g2", 0);
-        fill(3001, 50, NULL, 0);
-        fill(4001, 5, "g2", 7);
-        wh_ll_set("active:type/t", is_met ? "12" : "");
-        wh_ll_set("pause:type/t", "");
-        wh_ll_take("w", 12, &c);
-        assert_int_equal(c.n, 12);
-        for (unsigned i = 0; i < 5; i++) { /* priorities come first */
-            assert_in_range(c.id[i], 4001, 4005);
-        }
-        unsigned g1 = count_from(&c, 1, 2000), g2 = count_from(&c, 2001, 50);
-        wh_lc_audit();
-        wh_lc_advance(1); /* as long as was expected */
-        wh_ll_done("w", &c);
-        wh_ll_take("w", 11, &c); /* 18 in all, 6 of each */
-        assert_in_range(g1 + count_from(&c, 1, 2000), 5, 7);
-        assert_in_range(g2 + count_from(&c, 2001, 50), 5, 7);
-        for (unsigned i = 0; i < 100 && c.n > 0; i++) {
-            wh_ll_done("w", &c);
-            wh_ll_take("w", 500, &c);
-        }
-        wh_lc_stat("completed", 606);
-        wh_lc_audit();
-    }
-}
-
-/* Order inside a group is that of arrival, wherever its jobs met the limit. */
-static void a_group_keeps_its_order_aside(void **state)
-{
-    unsigned last[2] = {0};
-
-    (void)state;
-    wh_ll_start();
-    wh_ll_set("active:type/t", "1");
-    fill(1, 40, "g1", 0);
-    fill(1001, 40, "g2", 0);
-    for (unsigned i = 0; i < 160; i++) {
-        struct wh_ll_claims c;
-
-        wh_ll_take("w", 3, &c);
-        assert_int_equal(c.n, 1);
-        unsigned *before = &last[c.id[0] > 1000];
-        assert_true(c.id[0] > *before);
-        *before = c.id[0];
-        wh_ll_done("w", &c);
-        if (i == 20) {
-            fill(101, 40, "g1", 0);
-            fill(1101, 40, "g2", 0);
-        }
-    }
-    wh_lc_stat("completed", 160);
-    wh_lc_audit();
-}
-
-/* Commands of a job when 3,000 wait for a type, ten a call, spread over so many groups. */
-static double commands_beside(unsigned groups)
-{
-    struct wh_ll_claims c;
-    long long calls = 0, n = 0;
-
-    wh_lc_reset(NULL);
-    wh_ll_start();
-    wh_ll_set("active:type/t", "10");
-    for (unsigned g = 0; g < 1000; g++) {
-        char group[16];
-
-        snprintf(group, sizeof group, "g%u", g % (groups + 1));
-        fill(1 + 10 * g, 3, groups > 0 ? group : NULL, 0);
-    }
-    for (unsigned i = 0; i < 400; i++) {
-        wh_ll_reset_calls();
-        wh_ll_take("w", 10, &c);
-        wh_ll_done("w", &c);
-        if (i >= 100) { /* by now all are aside */
-            calls += wh_ll_calls(NULL);
-            n += c.n;
-        }
-    }
-    wh_lc_stat("completed", 3000);
-    wh_lc_audit();
-    assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":held:a:t " WH_LC_P ":levels"), 0);
-    return (double)calls / (double)n;
-}
-
-/* A thousand groups wait for a type: what each job costs is bounded. */
-static void many_groups_of_a_held_type_cost_little(void **state)
-{
-    (void)state;
-    double alone = commands_beside(0), few = commands_beside(2),
-           many = commands_beside(1000);
-
-    print_message(
-        "commands of a job: %.1f without groups, %.1f with 3, %.1f with 1,000\n", alone,
-        few, many);
-    assert_true(few < alone + 2);
-    assert_true(many < alone + 5);
-}
-
-/* A capped group whose first job is of another type than what it waits for here, with jobs of this type behind that one:
- * what is promised to it is no use, and others get it. */
-static void a_promise_in_vain_stops_nobody(void **state)
-{
-    struct wh_ll_claims c;
-
-    (void)state;
-    wh_ll_start();
-    wh_ll_set("active:group", "9");
-    wh_ll_set("pause:type/t", "1");
-    fill(1, 3, "g1", 0); /* held for t */
-    assert_int_equal(wh_ll_take_count("w", 5), 0);
-    wh_ll_put(101, "s", "ORG a GROUP g2");
-    wh_ll_set("pause:type/s", "1");
-    assert_int_equal(wh_ll_take_count("w", 5), 0); /* g2: for s */
-    fill(102, 3, "g2", 0);
-    wh_ll_set("active:group", "");
-    wh_ll_set("active:group", "9");
-    fill(201, 1, NULL, 0);
-    freeReplyObject(wh_lc_cmd("ZADD " WH_LC_P ":held:a:t 400000000000000 5/g2"));
-    freeReplyObject(wh_lc_cmd("ZINCRBY " WH_LC_P ":held:a:t 5000 5/g1"));
-    wh_ll_set("active:type/t", "1");
-    wh_ll_set("pause:type/t", "");
-    for (unsigned i = 0; i < 4; i++) { /* g1 and the job without a group */
-        wh_ll_take("w", 5, &c);
-        assert_int_equal(c.n, 1);
-        wh_ll_done("w", &c);
-    }
-    assert_int_equal(wh_ll_take_count("w", 5), 0);
-    wh_lc_audit();
-    wh_ll_set("pause:type/s", "");
-    for (unsigned i = 0; i < 4; i++) {
-        wh_ll_take("w", 1, &c);
-        assert_int_equal(c.n, 1);
-        wh_ll_done("w", &c);
-    }
-    wh_lc_audit();
-}
-
-/* Groups that come once, an org that comes once: nothing is left of them. */
-static void nothing_is_left_behind(void **state)
-{
-    struct wh_ll_claims c;
-
-    (void)state;
-    wh_ll_start();
-    for (unsigned is_held = 0; is_held < 2; is_held++) {
-        wh_ll_set("active:type/t", is_held ? "3" : "");
-        fill(1, 2, "g1", 0);
-        fill(101, 2, "g2", 3);
-        fill(201, 2, NULL, 0);
-        do {
-            wh_ll_take("w", 6, &c);
-            wh_ll_done("w", &c);
-        } while (c.n > 0);
-        redisReply *r = wh_lc_cmd("KEYS " WH_LC_P ":*:a:*"); /* of the org a */
-        for (size_t i = 0; i < r->elements; i++) {
-            print_error("%s is left\n", r->element[i]->str);
-        }
-        assert_int_equal(r->elements, 0);
-        freeReplyObject(r);
-        wh_lc_audit();
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,11 +201,9 @@ int main(void)
         WH_LC_TEST(a_cap_of_the_type_is_shared_in_worker_time),
         WH_LC_TEST(groups_under_a_cap_are_still_one_org),
         WH_LC_TEST(a_rate_of_the_type_is_shared_in_jobs),
-        WH_LC_TEST(arrival_decides_nothing_between_groups),
-        WH_LC_TEST(a_group_keeps_its_order_aside),
-        WH_LC_TEST(many_groups_of_a_held_type_cost_little),
-        WH_LC_TEST(a_promise_in_vain_stops_nobody),
-        WH_LC_TEST(nothing_is_left_behind),
+        WH_LC_TEST(who_runs_dry_pays_for_long_jobs),
+        WH_LC_TEST(a_held_type_gives_its_group_no_more),
+        WH_LC_TEST(a_serial_group_keeps_what_it_is_owed),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

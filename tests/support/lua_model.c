@@ -468,3 +468,9 @@ void wh_lm_begin_cycle(struct wh_lm *m, struct wh_lm_cycle *c)
     wh_lm_expire(m, 1000);
     wh_lm_promote(m, 100);
 }
+
+bool wh_lm_same_place(const struct wh_lm_stand *a, const struct wh_lm_stand *b)
+{
+    return a->in && b->in && a->kind == b->kind && a->org == b->org &&
+           a->level == b->level && a->group == b->group && a->type == b->type;
+}

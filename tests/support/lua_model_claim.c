@@ -52,28 +52,6 @@ static const char *are_wrong(const struct judge *g, unsigned n, const char *what
     return g->text;
 }
 
-struct wh_lm_session wh_lm_session(struct wh_lm *m)
-{
-    struct wh_lm_session x = {.l = &m->limits, .now = (double)m->now};
-
-    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
-        const struct wh_lm_job *j = &m->job[n];
-        if (j->state == WH_LM_RUN) {
-            x.active++;
-            x.active_org[j->org]++;
-            x.active_type[j->type]++;
-            x.active_group[j->org][j->group]++;
-        }
-    }
-    return x;
-}
-
-bool wh_lm_same_place(const struct wh_lm_stand *a, const struct wh_lm_stand *b)
-{
-    return a->in && b->in && a->kind == b->kind && a->org == b->org &&
-           a->level == b->level && a->group == b->group && a->type == b->type;
-}
-
 static bool is_before(const struct wh_lm *m, unsigned a, unsigned b)
 {
     long long ra = m->stand[a].rank, rb = m->stand[b].rank;
@@ -227,13 +205,11 @@ static const char *check_prefix(struct judge *g, unsigned n)
     const struct wh_lm *m = g->m;
     const struct wh_lm_stand *s = &m->stand[n];
     bool may_return = !g->claimed[n] && (s->kind == WH_LM_ASIDE || s->group > 0);
-
     bool went_aside = g->snap->stand[n].in && g->snap->stand[n].kind == WH_LM_ASIDE;
 
     if (s->unsure || (s->fresh && went_aside)) { /* it may have stood aside */
         return NULL;
     }
-
     if (!s->in || wh_lm_same_place(s, &g->snap->stand[n]) || may_return) {
         return NULL;
     }
@@ -310,6 +286,35 @@ static bool is_kept_out(struct judge *g, unsigned n)
                                   : g->kept_by_group[s->org][s->group];
 }
 
+/* Do groups of the org take turns at this level? */
+static bool has_groups(const struct judge *g, unsigned org, unsigned level)
+{
+    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
+        const struct wh_lm_stand *s = &g->m->stand[i];
+        if (s->in && s->kind == WH_LM_LIST && s->group > 0 && s->org == org &&
+            s->level == level) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Set-aside jobs take turns with those of other types, and at their level with groups; a group
+ * that waits for a type as a whole is as if set aside. */
+static bool take_turns(const struct judge *g, unsigned i, unsigned n)
+{
+    const struct wh_lm *m = g->m;
+    unsigned org = m->job[i].org, level = m->job[i].level;
+    bool is_aside = m->stand[i].kind == WH_LM_ASIDE;
+
+    if (m->stand[i].unsure || (is_aside && m->stand[n].kind == WH_LM_ASIDE)) {
+        return true;
+    }
+    bool beside = m->beside[org] && (is_aside || m->stand[n].group > 0);
+    return level == m->job[n].level &&
+           (beside || (is_aside && has_groups(g, org, level)));
+}
+
 /* Nothing of its org that could run as well may stand in a place that comes first. */
 static const char *check_order(struct judge *g, unsigned n)
 {
@@ -317,14 +322,10 @@ static const char *check_order(struct judge *g, unsigned n)
 
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
-        /* Set-aside jobs take turns with groups that wait for the type, and with those of
-         * other types. */
-        bool in_turn = m->stand[i].unsure ||
-                       (m->stand[i].kind == WH_LM_ASIDE &&
-                        (m->beside[j->org] || m->stand[n].kind == WH_LM_ASIDE));
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
-            in_turn || class_of(m, i) >= class_of(m, n) || is_kept_out(g, i) ||
-            is_put_off(g, i) || !wh_lm_may_run_in_org(m, &g->x, i)) {
+            take_turns(g, i, n) || class_of(m, i) >= class_of(m, n) ||
+            is_kept_out(g, i) || is_put_off(g, i) ||
+            !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
         return are_wrong(g, n, "claimed before one that comes first and may run:", i);

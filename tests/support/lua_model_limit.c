@@ -4,6 +4,8 @@
  */
 #include "tests/support/lua_model_limit.h"
 
+#include "tests/support/lua_model.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -440,4 +442,20 @@ void wh_lm_close(struct wh_lm_session *x)
             round_state(&l->state[t]);
         }
     }
+}
+
+struct wh_lm_session wh_lm_session(struct wh_lm *m)
+{
+    struct wh_lm_session x = {.l = &m->limits, .now = (double)m->now};
+
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        const struct wh_lm_job *j = &m->job[n];
+        if (j->state == WH_LM_RUN) {
+            x.active++;
+            x.active_org[j->org]++;
+            x.active_type[j->type]++;
+            x.active_group[j->org][j->group]++;
+        }
+    }
+    return x;
 }
