@@ -306,13 +306,13 @@ static bool take_turns(const struct judge *g, unsigned i, unsigned n)
     const struct wh_lm *m = g->m;
     unsigned org = m->job[i].org, level = m->job[i].level;
     bool is_aside = m->stand[i].kind == WH_LM_ASIDE;
+    bool is_whole = m->beside[org] && m->stand[n].group > 0;
 
-    if (m->stand[i].unsure || (is_aside && m->stand[n].kind == WH_LM_ASIDE)) {
+    if (is_aside && (m->stand[n].kind == WH_LM_ASIDE || is_whole)) {
         return true;
     }
-    bool beside = m->beside[org] && (is_aside || m->stand[n].group > 0);
     return level == m->job[n].level &&
-           (beside || (is_aside && has_groups(g, org, level)));
+           (is_whole || (is_aside && (m->beside[org] || has_groups(g, org, level))));
 }
 
 /* Nothing of its org that could run as well may stand in a place that comes first. */
@@ -323,8 +323,8 @@ static const char *check_order(struct judge *g, unsigned n)
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
         const struct wh_lm_job *j = &m->job[i];
         if (j->state != WH_LM_READY || g->claimed[i] || j->org != m->job[n].org ||
-            take_turns(g, i, n) || class_of(m, i) >= class_of(m, n) ||
-            is_kept_out(g, i) || is_put_off(g, i) ||
+            m->stand[i].unsure || take_turns(g, i, n) ||
+            class_of(m, i) >= class_of(m, n) || is_kept_out(g, i) || is_put_off(g, i) ||
             !wh_lm_may_run_in_org(m, &g->x, i)) {
             continue;
         }
