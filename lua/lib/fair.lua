@@ -6,7 +6,9 @@
 -- share at once.
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
 -- fair.any: the field of P:types that stands for jobs of any type.
-local fair = { members = 16, many = 128, grain = 100, credit = 1000, remembered = 1000, leaves = 0, any = '*' }
+local fair = {
+    members = 16, many = 128, grain = 100, credit = 1000, remembered = 1000, left_ms = 3600000, leaves = 0, any = '*',
+}
 
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
@@ -85,6 +87,14 @@ function fair.left_of(ring)
     return ring .. ':left'
 end
 
+-- flat: {score, name, …}
+local function remember_left(ring, flat)
+    local left = fair.left_of(ring)
+    redis.call('ZADD', left, unpack(flat))
+    redis.call('ZREMRANGEBYRANK', left, 0, -1 - fair.remembered)
+    redis.call('PEXPIRE', left, fair.left_ms)
+end
+
 -- Members leave: flat {score, name, …}.
 function fair.part(ring, flat)
     local names = {}
@@ -97,8 +107,7 @@ function fair.part(ring, flat)
         redis.call('DEL', left) -- not ours
     end
     if redis.call('EXISTS', ring) == 1 then
-        redis.call('ZADD', left, unpack(flat))
-        redis.call('ZREMRANGEBYRANK', left, 0, -1 - fair.remembered)
+        remember_left(ring, flat)
     else
         redis.call('DEL', left)
     end
@@ -115,17 +124,15 @@ end
 -- Of those that are not in the ring: where they left it, or at its lowest, is added to, so that they do not come back
 -- with nothing to pay. low_of(name): the lowest score for a member, nil when nobody is there.
 local function move_left(ring, moves, names, low_of)
-    local left, put = fair.left_of(ring), { 'ZADD', fair.left_of(ring) }
-    local scores = redis.pcall('ZMSCORE', left, unpack(names))
+    local put, scores = {}, redis.pcall('ZMSCORE', fair.left_of(ring), unpack(names))
     for i, name in ipairs(names) do
         local at = not scores.err and tonumber(scores[i] or '') or moves[name] > 0 and low_of(name)
         if at then
             put[#put + 1], put[#put + 2] = string.format('%.0f', math.max(at + moves[name], 0)), name
         end
     end
-    if #put > 2 and not scores.err then
-        redis.call(unpack(put))
-        redis.call('ZREMRANGEBYRANK', left, 0, -1 - fair.remembered)
+    if #put > 0 and not scores.err then
+        remember_left(ring, put)
     end
 end
 
