@@ -2,7 +2,7 @@
 -- Jobs on their last chance: the next loss of their worker makes them dead. One of them may be what its workers die
 -- of, and would take the others with it: a worker holds one at a time, and the others that it meets wait for a
 -- moment (delayed; nothing is used up), for it or for another worker. st: the state of the claim call (claim.lua).
-local chance = { wait = 100, apart = 25 }
+local chance = { wait = 100, apart = 25, wait_max = 2000 }
 
 function chance.is_one(m)
     return m and m[M.recoveries] >= LIMIT.poison - 1 or false
@@ -19,13 +19,14 @@ local function is_held(k, st)
     return st.has_last
 end
 
--- Must this one wait, which was popped? Many come one after another, so that they are not looked at all the time.
+-- Must this one wait, which was popped? Many come one after another, so that they are not looked at all the time, and
+-- each is one of those that a call sets aside at most.
 function chance.must_wait(k, st, raw)
     if not is_held(k, st) then
         return false
     end
-    st.later = st.later or {}
-    st.later[#st.later + 1] = st.now + chance.wait + chance.apart * #st.later / 2
+    st.later, st.asides = st.later or {}, st.asides + 1
+    st.later[#st.later + 1] = st.now + math.min(chance.wait + chance.apart * #st.later / 2, chance.wait_max)
     st.later[#st.later + 1] = raw
     return true
 end
