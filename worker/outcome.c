@@ -157,7 +157,7 @@ void wh_outcome_of_result(const wh_outcome_question *q, const wh_result *r,
 
 bool wh_outcome_is_too_late(const wh_outcome_question *q, wh_store_finish *out)
 {
-    if ((q->job->attempt <= 1 && !q->job->was_put_off) || !is_too_late(q, 0)) {
+    if (!q->job->was_put_off || !is_too_late(q, 0)) {
         return false;
     }
     *out = (wh_store_finish){.category = wh_errclass_name(q->job->last_error),

@@ -305,11 +305,11 @@ static wh_err read_head(wh_cursor *c, head *h, wh_errbuf *eb)
     return WH_OK;
 }
 
-/* What a worker needs of the meta: elements 1, 2, 6, 7 and 18. */
-enum { META_NEEDED = 6, META_CATEGORY = 7, META_STARTED = 18 };
+/* What a worker needs of the meta: elements 1, 2, 6, 7, 18 and 19. */
+enum { META_NEEDED = 6, META_CATEGORY = 7, META_STARTED = 18, META_GIVEN_BACK = 19 };
 
 typedef struct meta {
-    int64_t attempts, recoveries, next_retry_at_ms, started;
+    int64_t attempts, recoveries, next_retry_at_ms, started, given_back;
     wh_errclass category;
 } meta;
 
@@ -318,7 +318,7 @@ static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
 {
     wh_cursor_value v;
 
-    for (size_t i = META_NEEDED + 1; i <= n && i <= META_STARTED; i++) {
+    for (size_t i = META_NEEDED + 1; i <= n && i <= META_GIVEN_BACK; i++) {
         wh_cursor before = *c;
         if (!skip_value(c)) {
             return;
@@ -327,9 +327,11 @@ static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
             if (wh_cursor_next(&before, &v) && v.kind == WH_CURSOR_TEXT) {
                 m->category = wh_errclass_of_word((const char *)v.p, v.n);
             }
-        } else if (i == META_STARTED && (!wh_cursor_next(&before, &v) ||
-                                         !wh_cursor_int(&v, 0, 1, &m->started))) {
-            m->started = 0;
+        } else if (i >= META_STARTED) {
+            int64_t *out = i == META_STARTED ? &m->started : &m->given_back;
+            if (!wh_cursor_next(&before, &v) || !wh_cursor_int(&v, 0, 1, out)) {
+                *out = 0;
+            }
         }
     }
 }
@@ -339,6 +341,13 @@ static bool has_run(const meta *m)
 {
     return m->started > 0 || m->recoveries > 0 ||
            (m->attempts > 0 && m->category != WH_ERRCLASS_NO_HANDLER);
+}
+
+/* A retry, or snoozed by its handler, and not released or lost with a worker since. */
+static bool was_put_off(const meta *m)
+{
+    return m->given_back == 0 &&
+           (m->attempts > 0 || (m->started > 0 && m->next_retry_at_ms > 0));
 }
 
 static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
@@ -473,7 +482,7 @@ wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
     job->recoveries = (int)m.recoveries;
     job->last_error = m.category;
     job->has_run = has_run(&m);
-    job->was_put_off = m.started > 0 && m.next_retry_at_ms > 0;
+    job->was_put_off = was_put_off(&m);
     job->enqueued_at_ms = enqueued_at_ms;
     job->claimed_at_ms = c->now_ms;
     job->ready_at_ms =

@@ -99,7 +99,7 @@ typedef struct wh_job {
     bool
         has_run; /* a handler had it before, or a worker was lost with it: it expires no
                      more */
-    bool was_put_off; /* it ran before and waited again: a retry, or snoozed */
+    bool was_put_off; /* a retry, or snoozed; not released or lost since */
     int priority;
     int max_attempts;                      /* 0: not set by the job */
     int64_t timeout_ms;                    /* 0: not set by the job */

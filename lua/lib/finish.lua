@@ -51,6 +51,13 @@ local function note_start(k, c)
     end
 end
 
+-- Released, or its worker was lost: its next start is no retry, whose time may be over. Only of jobs with that time.
+local function note_given_back(c)
+    if c.head[4] and c.head[4].rf then
+        c.m[M.given_back] = 1
+    end
+end
+
 -- Runs again after delay ms.
 function finish.again(k, now, c)
     if c.delay > 0 then
@@ -70,7 +77,7 @@ function outcome.retry(k, now, c, keep)
     if c.m[M.cancel] then
         return outcome.cancelled(k, now, c, keep)
     end
-    c.m[M.attempts] = c.m[M.attempts] + 1
+    c.m[M.attempts], c.m[M.given_back] = c.m[M.attempts] + 1, false
     meta.note_error(c.m, now, c.category, c.message, c.context)
     note_start(k, c)
     finish.again(k, now, c)
@@ -85,6 +92,9 @@ function outcome.snooze(k, now, c, keep)
         return outcome.cancelled(k, now, c, keep)
     end
     note_start(k, c)
+    if c.category ~= finish.not_started then
+        c.m[M.given_back] = false
+    end
     finish.again(k, now, c)
     event.count(k, 'snoozed', 1)
 end
@@ -94,6 +104,7 @@ function outcome.release(k, now, c, keep)
         return outcome.cancelled(k, now, c, keep)
     end
     note_start(k, c)
+    note_given_back(c)
     meta.put(k, c.raw, c.m)
     requeue(k, now, c, true)
     event.count(k, 'released', 1)
@@ -109,6 +120,7 @@ function outcome.recover(k, now, c, keep)
         meta.note_error(c.m, now, 'lost_worker', 'its worker was lost 3 times while it ran', '')
         dlq.add(k, now, c.raw, c.rec, c.m)
     else
+        note_given_back(c)
         meta.put(k, c.raw, c.m)
         requeue(k, now, c, true)
     end

@@ -20,8 +20,9 @@ local M = {
     history = 16,
     cancel = 17,
     started = 18,
+    given_back = 19,
 }
-local meta = { size = 18 }
+local meta = { size = 19 }
 
 function meta.new()
     local m = { 0, 0, 0 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wh1_retry in every state of a job, and again.
+ * wh1_retry in every state of a job, and again. And what tells a retry from a run after a release or a loss.
  */
 #include "tests/support/lua_case.h"
 
@@ -202,6 +202,56 @@ static void refuses_bad_arguments(void **state)
     wh_lc_error("WHBADARG", "wh1_retry", "%s %s", wh_lc_id(1), wh_lc_id(1));
 }
 
+/* Meta 19 of job 1, which workers read. */
+static void was_given_back(bool want)
+{
+    static const char script[] = "return cmsgpack.unpack(redis.call('HGET', KEYS[1], "
+                                 "ARGV[1]))[19] == 1 and 1 or 0";
+
+    assert_int_equal(wh_lc_count("EVAL %s 1 " WH_LC_P ":meta %b", script, WH_LC_RAW(1)),
+                     want);
+}
+
+static void end_as(unsigned fence, const char *outcome, const char *category)
+{
+    struct wh_lc_end e = {
+        .n = 1, .fence = fence, .outcome = outcome, .category = category};
+
+    wh_lc_claim("w", 1, "1");
+    wh_lc_finish("w", &e, true);
+}
+
+/* A time for retries bounds a retry and what was snoozed, no run after a release or a loss. */
+static void a_release_and_a_loss_leave_a_mark(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "RETRYFOR 1000");
+    end_as(1, "snooze", "");
+    was_given_back(false);
+    end_as(2, "release", "");
+    was_given_back(true);
+    end_as(3, "snooze", "not_started"); /* no handler had it */
+    was_given_back(true);
+    end_as(4, "snooze", "");
+    was_given_back(false);
+    end_as(5, "release", "not_started");
+    was_given_back(true);
+    end_as(6, "retry", "timeout");
+    was_given_back(false);
+    wh_lc_claim("w", 1, "1");
+    wh_lc_advance(30001);
+    wh_lc_ok("wh1_recover", "10");
+    wh_lc_field(1, "recoveries", "1");
+    wh_lc_field(1, "attempts", "1");
+    was_given_back(true);
+    wh_lc_worker("w");
+    end_as(8, "dead", "invalid");
+    wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(1));
+    was_given_back(false);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +266,7 @@ int main(void)
         WH_LC_TEST(ended_and_running_ones),
         WH_LC_TEST(an_entry_removed_by_hand),
         WH_LC_TEST(refuses_bad_arguments),
+        WH_LC_TEST(a_release_and_a_loss_leave_a_mark),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -106,6 +106,7 @@ static void test_too_late_to_start(void **state)
     wh_job job = {.attempt = 2,
                   .enqueued_at_ms = 100000,
                   .retry_for_ms = 60000,
+                  .was_put_off = true,
                   .last_error = WH_ERRCLASS_TIMEOUT};
     wh_outcome_question q = {.job = &job, .now_ms = 160000, .room = room};
     wh_store_finish f = {0};
@@ -120,6 +121,9 @@ static void test_too_late_to_start(void **state)
     assert_string_equal(f.message.p,
                         "no retry: more than 60000 ms (retry_for) after its enqueue");
     assert_int_equal(f.message.n, strlen(f.message.p));
+    job.was_put_off =
+        false; /* released, or its worker was lost: whatever the attempt */
+    assert_false(wh_outcome_is_too_late(&q, &f));
     job.attempt = 1;
     assert_false(wh_outcome_is_too_late(&q, &f));
     job.was_put_off = true; /* snoozed by its handler */

@@ -272,13 +272,13 @@ static void test_has_run(void **state)
         bool was_put_off;
     } rows[] = {
         {M("\x93\x00\x00\x05"), false, WH_ERRCLASS_ERROR, false},
-        {M("\x93\x01\x00\x01"), true, WH_ERRCLASS_ERROR, false},
+        {M("\x93\x01\x00\x01"), true, WH_ERRCLASS_ERROR, true},
         {M("\x93\x00\x01\x01"), true, WH_ERRCLASS_ERROR, false},
         {M("\x97\x01\x00\x01\xc2\xc2\x07\xa5"
            "crash"),
-         true, WH_ERRCLASS_CRASH, false},
+         true, WH_ERRCLASS_CRASH, true},
         {M("\x97\x01\x00\x01\xc2\xc2\x07\xaano_handler"), false, WH_ERRCLASS_NO_HANDLER,
-         false},
+         true},
         {M("\xdc\x00\x12\x00\x00\x01\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
            "\xc2\xc2\x01"),
          true, WH_ERRCLASS_ERROR, false},
@@ -291,6 +291,12 @@ static void test_has_run(void **state)
         {M("\xdc\x00\x12\x00\x00\x02\xc2\xc2\x07\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
            "\xc2\xc2\x01"),
          true, WH_ERRCLASS_ERROR, true}, /* snoozed */
+        {M("\xdc\x00\x13\x00\x00\x02\xc2\xc2\x07\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2"
+           "\xc2\xc2\x01\x01"),
+         true, WH_ERRCLASS_ERROR, false}, /* and then released */
+        {M("\xdc\x00\x13\x01\x01\x02\xc2\xc2\x07\xa5"
+           "crash\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\x01\x01"),
+         true, WH_ERRCLASS_CRASH, false}, /* a retry, and then lost with its worker */
         {M("\x96\x00\x00\x02\xc2\xc2\x07"), false, WH_ERRCLASS_ERROR,
          false}, /* by a worker whose handler did not start */
     };
