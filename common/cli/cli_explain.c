@@ -296,14 +296,30 @@ static void add_running(const wh_reply *flat, wh_buf *out)
                 wh_clock_human(lost_ms, human, sizeof human));
 }
 
+/* Its time came, and what holds it holds whoever would bring it back too. */
+static void add_overdue(const wh_reply *flat, wh_buf *out)
+{
+    int64_t ms = wh_cli_redis_field(flat, "overdue_ms", -1);
+    char human[24];
+
+    if (ms >= 0) {
+        wh_buf_addf(out, "; its time came %s ago, and nobody brought it back yet",
+                    wh_clock_human(ms, human, sizeof human));
+    }
+}
+
 static void add_sentence(const explained *e, wh_buf *out)
 {
     const char *status = text_of(e->flat, "status", "");
 
     if (e->reason != NULL) {
-        if (!add_time(e->flat, e->reason, out) && !add_workers(e, out)) {
+        if (add_time(e->flat, e->reason, out)) {
+            return;
+        }
+        if (!add_workers(e, out)) {
             add_limit(e->flat, e->reason, out);
         }
+        add_overdue(e->flat, out);
     } else if (strcmp(status, "in_progress") == 0) {
         add_running(e->flat, out);
     } else {
@@ -326,6 +342,7 @@ static const struct shown {
     {"group_first", "first of group", false, false},
     {"worker", "worker", false, false},
     {"lost_ms", "lost for", true, false},
+    {"overdue_ms", "overdue by", true, false},
     {"ahead_org", "before it", false, false},
     {"ahead_orgs", "orgs first", false, false},
     {"wait_ms", "estimated wait", true, false},

@@ -94,8 +94,8 @@ end
 -- number in such a group, and c.first, {id, kind} of the first one when it is another. Ids of jobs that ended do not
 -- count, as far as they are the first ones.
 local function find_in_group(k, c, L)
-    local p = c.place
-    if not p.ring or c.is_aside or not L or not limit.group_cap(L, c.org, c.group) then
+    local p = c.place -- nil: delayed, in no group's list
+    if not p or not p.ring or c.is_aside or not L or not limit.group_cap(L, c.org, c.group) then
         return
     end
     local ids = redis.pcall('LRANGE', p.key, 0, explain.heads - 1)
@@ -234,21 +234,13 @@ local function add_reason(out, reason, until_ms)
     record.put(out, 'until_ms', until_ms and record.decimal(math.max(0, math.ceil(until_ms))))
 end
 
--- One that waits for its time: since it was enqueued so, or after a failed attempt.
-local function add_delayed(out, m, f, left)
-    local failed = m[M.next_retry_at] and (m[M.attempts] or 0) > 0
-    local unknown = failed and m[M.category] == 'no_handler' and fleet.held_by(f) == 'no_handler'
-    add_reason(out, unknown and 'no_handler' or failed and 'retry' or 'delayed', left)
-    put_fleet(out, f)
-end
-
--- What holds it, or the first one of its group; returns the reason.
-local function add_held(k, now, out, c, f)
+-- What holds it, or the first one of its group; returns the reason. free: the reason when nothing does.
+local function add_held(k, now, out, c, f, free)
     local put, L = record.put, limit.now(k)
     find_in_group(k, c, L)
     local held = held_by_setting(k, now, c, L)
-    local reason = held and held.why or fleet.held_by(f) or 'ready'
-    local at = held and held.at
+    local by = held and held.why or fleet.held_by(f)
+    local reason, at = by or free, held and held.at or not by and c.due
     add_reason(out, reason, at and at ~= 'inf' and tonumber(at) - now)
     if held then
         local setting, value = setting_of(k, held, c)
@@ -262,10 +254,30 @@ local function add_held(k, now, out, c, f)
     return reason
 end
 
+-- Why it waits for its time: since it was enqueued so, or after a failed attempt.
+local function why_delayed(m, f)
+    local failed = m[M.next_retry_at] and (m[M.attempts] or 0) > 0
+    local unknown = failed and m[M.category] == 'no_handler' and fleet.held_by(f) == 'no_handler'
+    return unknown and 'no_handler' or failed and 'retry' or 'delayed'
+end
+
+-- One that waits for its time. When that has come, a claim call or a scheduler brings it back: where it stays, what
+-- would hold it then tells most.
+local function add_delayed(k, now, out, c, f)
+    local why = why_delayed(c.m, f)
+    if c.due > now then
+        add_reason(out, why, c.due - now)
+    else
+        add_held(k, now, out, c, f, why)
+        record.put(out, 'overdue_ms', record.decimal(now - c.due))
+    end
+    put_fleet(out, f)
+end
+
 local function add_waiting(k, now, out, c, f)
     local put, number = record.put, record.decimal
     find_in_org(k, c)
-    local reason = add_held(k, now, out, c, f)
+    local reason = add_held(k, now, out, c, f, 'ready')
     put_fleet(out, f)
     put(out, 'ahead_org', number(c.ahead))
     put(out, 'ahead_orgs', number(redis.call('ZRANK', k.ring, c.org) or nil))
@@ -303,11 +315,14 @@ args.register('wh1_explain', function(KEYS, ARGV)
     record.put(out, 'error_category', m[M.category])
     local ends = worker and tonumber(redis.call('ZSCORE', k.workers, worker) or '')
     record.put(out, 'lost_ms', ends and ends <= now and record.decimal(now - ends))
-    if status == 'scheduled' then
-        add_delayed(out, m, fleet.read(k, now, head[1]), due - now)
-    elseif status == 'pending' then
-        local c = { raw = raw, head = head, org = head[2], kind = head[1], group = o.g or '' }
-        add_waiting(k, now, out, c, fleet.read(k, now, head[1]))
+    if status == 'scheduled' or status == 'pending' then
+        local c = { raw = raw, head = head, org = head[2], kind = head[1], group = o.g or '', m = m, due = due }
+        local f = fleet.read(k, now, c.kind)
+        if due then
+            add_delayed(k, now, out, c, f)
+        else
+            add_waiting(k, now, out, c, f)
+        end
     end
     return out
 end, { 'no-writes' })

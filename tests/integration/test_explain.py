@@ -110,6 +110,13 @@ class Workers(Told):
         said = self.until(job, "no_handler")
         self.assertEqual((said["status"], said.get("attempts")), ("pending", 0))
 
+    def test_overdue(self):
+        """Nobody lives who could bring it back."""
+        said = self.until(self.one("mail", "DELAY", "1"), "no_worker")
+        self.assertEqual(said["status"], "scheduled")
+        self.assertRegex(said["sentence"], r"^waits because no live worker serves eu:default; "
+                                           r"its time came \S+ ago, and nobody brought it back yet$")
+
     def test_quiet(self):
         worker = self.worker("w", ["mail"])
         worker.send(signal.SIGTSTP)

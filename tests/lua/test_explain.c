@@ -194,6 +194,48 @@ static void a_paused_queue_and_no_worker(void **state)
     wh_le_is(1, "reason", "no_worker");
 }
 
+/* Due, and still there: nobody brings it back, and what would hold it is named. */
+static void an_overdue_job(void **state)
+{
+    (void)state;
+    wh_ll_put(1, "mail", "DELAY 5000");
+    wh_ll_put(2, "mail", "DELAY 5000 ORG o GROUP g");
+    wh_lc_advance(4999);
+    wh_le_is(1, "reason", "delayed");
+    wh_le_is(1, "overdue_ms", "");
+    wh_lc_advance(1001);
+    wh_le_is(1, "status", "scheduled");
+    wh_le_is(1, "reason", "no_worker");
+    wh_le_is(1, "until_ms", "");
+    wh_le_is(1, "overdue_ms", "1000");
+    wh_lc_text("OK", "wh1_pause", "");
+    wh_le_is(1, "reason", "queue_paused");
+    wh_lc_text("OK", "wh1_resume", "");
+    wh_le_says("w", "{\"types\":[\"sms\"]}");
+    wh_le_is(1, "reason", "no_handler");
+    wh_lc_text("OK", "wh1_quiet", "w");
+    wh_le_is(1, "reason", "workers_quiet");
+    wh_le_says("v", "{}");
+    wh_le_is(1, "reason", "delayed");
+    wh_le_is(1, "until_ms", "0");
+    wh_ll_set("active:group", "1");
+    wh_ll_set("pause:org/o", "1");
+    wh_le_is(1, "reason", "delayed");
+    wh_le_is(2, "reason", "org_paused");
+    wh_le_is(2, "limit", "pause:org/o");
+    wh_le_is(2, "group_at", "");
+    wh_le_is(2, "ahead_org", "");
+    wh_lc_claim("v", 10, "1");
+    wh_ll_end("v", 1, 1, "retry", 4000, "timeout");
+    wh_lc_text("OK", "wh1_quiet", "v");
+    wh_le_is(1, "reason", "retry");
+    wh_lc_advance(4000);
+    wh_le_is(1, "reason", "workers_quiet");
+    wh_le_is(1, "overdue_ms", "0");
+    wh_le_is(2, "status", "pending"); /* the claim call brought it back */
+    wh_le_is(2, "overdue_ms", "");
+}
+
 /* What a worker says, and what holds job 1 then. */
 static void then(const char *worker, const char *info, const char *reason)
 {
@@ -344,6 +386,7 @@ int main(void)
         WH_LC_TEST(an_open_breaker),
         WH_LC_TEST(an_adaptive_rate),
         WH_LC_TEST(a_paused_queue_and_no_worker),
+        WH_LC_TEST(an_overdue_job),
         WH_LC_TEST(no_handler_of_the_type),
         WH_LC_TEST(quiet_workers),
         WH_LC_TEST(workers_that_hold_back),

@@ -241,6 +241,24 @@ static unsigned first_of_group(struct wh_lmr *run, unsigned n, const redisReply 
     return first;
 }
 
+/* Of one that is due: what would hold it, were it back already. NULL: it does not wait. */
+static const char *reason_of(struct wh_lmr *run, unsigned n, unsigned first)
+{
+    const struct wh_lm_job *j = &run->m.job[n];
+    const char *held = "ready";
+
+    if (j->state != WH_LM_READY && j->state != WH_LM_DELAYED) {
+        return NULL;
+    }
+    if (j->state == WH_LM_READY || j->due <= run->m.now) {
+        held = wh_lm_reason(&run->m, n, first);
+    }
+    if (j->state == WH_LM_READY || strcmp(held, "ready") != 0) {
+        return held;
+    }
+    return j->attempts > 0 ? "retry" : "delayed";
+}
+
 void wh_lmr_explain(struct wh_lmr *run)
 {
     unsigned n = wh_lmr_chance(run, 70) ? wh_lmr_pick_in(run, WH_LM_READY)
@@ -259,10 +277,7 @@ void wh_lmr_explain(struct wh_lmr *run)
     const redisReply *reason = wh_lc_find(r, "reason"),
                      *ahead = wh_lc_find(r, "ahead_org");
     unsigned first = first_of_group(run, n, r);
-    const char *want = j->state == WH_LM_READY     ? wh_lm_reason(&run->m, n, first)
-                       : j->state != WH_LM_DELAYED ? NULL
-                       : j->attempts > 0           ? "retry"
-                                                   : "delayed";
+    const char *want = reason_of(run, n, first);
     if ((reason != NULL) != (want != NULL) ||
         (want != NULL && strcmp(reason->str, want) != 0)) {
         fail_msg("explain %u: %s, the model says %s", n,
