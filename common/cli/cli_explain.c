@@ -246,14 +246,25 @@ static void add_place_in_group(const wh_reply *flat, const char *reason, wh_buf 
     }
 }
 
+static void add_breaker(const wh_reply *flat, wh_buf *out)
+{
+    bool is_half_open = strcmp(text_of(flat, "breaker", ""), "half_open") == 0;
+
+    wh_buf_addf(out, "waits because the circuit breaker of type %s is %s",
+                held_type(flat), is_half_open ? "half open" : "open");
+    if (is_half_open) {
+        wh_buf_addf(out, " and waits for its probes to end (%s running)",
+                    text_of(flat, "probes", "?"));
+    }
+    add_until(flat, "probes", out);
+    add_setting(flat, out);
+}
+
 /* A setting holds it; one that is not known here is shown as it is. */
 static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
 {
     if (strcmp(reason, "breaker_open") == 0) {
-        wh_buf_addf(out, "waits because the circuit breaker of type %s is open",
-                    held_type(flat));
-        add_until(flat, "probes", out);
-        add_setting(flat, out);
+        add_breaker(flat, out);
     } else if (ends_with(reason, "_paused")) {
         wh_buf_adds(out, "waits because ");
         add_subject(flat, reason, out);

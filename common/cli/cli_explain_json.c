@@ -47,9 +47,9 @@ static void add_value_json(const char *text, size_t n, wh_buf *out)
 static bool is_number(const char *name)
 {
     static const char *const texts[] = {
-        "id",        "status",      "reason",        "type", "org",
-        "group",     "worker",      "limit",         "of",   "pressure",
-        "held_type", "group_first", "error_category"};
+        "id",        "status",      "reason",         "type",   "org",
+        "group",     "worker",      "limit",          "of",     "pressure",
+        "held_type", "group_first", "error_category", "breaker"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(texts[i], name) == 0) {

@@ -129,17 +129,25 @@ local function holders(k)
     return table.concat(words, ', '), sum
 end
 
--- What holds a type for an org: as held_by_setting.
+-- What holds a type for an org: as held_by_setting. A half open breaker waits for its probes: nobody knows when they end.
 local function held_by_type(x, c, kind)
     local room, at, _, why = limit.pair_room(x, c.org, kind)
     if room > 0 then
         return nil
     end
-    return { why = why, at = at, kind = kind, is_adaptive = why == 'type_rate' and limit.is_adaptive(x, kind) }
+    local held = { why = why, at = at, kind = kind, is_adaptive = why == 'type_rate' and limit.is_adaptive(x, kind) }
+    if why == 'breaker_open' then
+        local b = breaker.load(x, kind)
+        held.breaker = b.state
+        if b.state == 'half_open' then
+            held.at, held.probes = 'inf', b.held
+        end
+    end
+    return held
 end
 
--- The setting that holds a ready job: {why, at, kind: the type that is held, is_adaptive: by its adaptive rate}. nil:
--- none does.
+-- The setting that holds a ready job: {why, at, kind: the type that is held, is_adaptive: by its adaptive rate; of a
+-- breaker: its state and, half open, the probes that run}. nil: none does.
 local function held_by_setting(k, now, c, L)
     if redis.call('HGET', k.ctl, 'paused') == '1' then
         return { why = 'queue_paused', kind = c.kind }
@@ -236,20 +244,22 @@ end
 
 -- What holds it, or the first one of its group; returns the reason. free: the reason when nothing does.
 local function add_held(k, now, out, c, f, free)
-    local put, L = record.put, limit.now(k)
+    local put, number, L = record.put, record.decimal, limit.now(k)
     find_in_group(k, c, L)
     local held = held_by_setting(k, now, c, L)
     local by = held and held.why or fleet.held_by(f)
     local reason, at = by or free, held and held.at or not by and c.due
     add_reason(out, reason, at and at ~= 'inf' and tonumber(at) - now)
     if held then
+        put(out, 'breaker', held.breaker)
+        put(out, 'probes', number(held.probes))
         local setting, value = setting_of(k, held, c)
         put(out, 'limit', setting)
         put(out, 'of', value)
         put(out, 'used', used_of(k, held, c))
         put(out, 'held_type', held.kind ~= c.kind and held.kind)
     end
-    put(out, 'group_at', record.decimal(c.group_at))
+    put(out, 'group_at', number(c.group_at))
     put(out, 'group_first', c.first and c.first.id)
     return reason
 end

@@ -321,10 +321,28 @@ class Settings(Told):
         said = self.until(self.fleet.enqueue_one("mail", b"ok"), "breaker_open")
         self.assertEqual(said["limit"], "breaker:type/mail")
         self.assertGreater(said["until_ms"], 3000000)
+        self.assertEqual(said["breaker"], "open")
         failed = self.fleet.enqueue_one("sms", b"retry")
         said = self.until(failed, "retry")
         self.assertRegex(said["sentence"],
                          r"^waits for its next attempt: attempt \d+ failed as \w+ \(")
+
+
+    def test_a_half_open_breaker(self):
+        self.worker("w", ["mail"])
+        self.wherry("limit", "set", "eu:default", "breaker:type/mail=50%/1/30s/1ms/1")
+        failed = self.fleet.fcall("wh1_enqueue", "mail", b"retry", "MAXATTEMPTS", "1")[0].decode()
+        wait_for(lambda: self.fleet.job(failed)["status"] == "failed", "the first job to fail")
+        probe = self.one("mail")
+        wait_for(lambda: self.fleet.started(probe), "the probe to start")
+        said = self.until(self.one("mail"), "breaker_open")
+        self.assertEqual((said["breaker"], said["probes"], said.get("until_ms")),
+                         ("half_open", 1, None))
+        self.assertEqual(said["sentence"].split(":")[0],
+                         "waits because the circuit breaker of type mail is half open and waits "
+                         "for its probes to end (1 running)")
+        self.fleet.open_gate()
+        self.fleet.wait_drained()
 
 
 class Figures(Told):

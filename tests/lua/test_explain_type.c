@@ -59,11 +59,45 @@ static void a_full_type_that_is_told_to_wait(void **state)
     wh_le_is(3, "limit", "adaptive:type/mail");
 }
 
+/* Half open: its probes are out, and when they end nobody knows. */
+static void a_half_open_breaker(void **state)
+{
+    (void)state;
+    wh_le_says("w", "{}");
+    wh_ll_set("breaker:type/mail", "50/1/10000/5000/2");
+    for (unsigned n = 1; n <= 4; n++) {
+        wh_ll_put(n, "mail", "");
+    }
+    wh_lc_claim("w", 1, "1");
+    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
+    wh_le_is(2, "breaker", "open");
+    wh_le_is(2, "until_ms", "5000");
+    wh_le_is(2, "probes", "");
+    wh_lc_advance(5000);
+    wh_le_is(2, "reason", "ready");
+    wh_le_is(2, "breaker", "");
+    wh_lc_claim("w", 9, "2 3");
+    for (unsigned i = 0; i < 2; i++) {
+        wh_le_is(4, "reason", "breaker_open");
+        wh_le_is(4, "limit", "breaker:type/mail");
+        wh_le_is(4, "breaker", "half_open");
+        wh_le_is(4, "probes", i == 0 ? "2" : "1");
+        wh_le_is(4, "until_ms", "");
+        if (i == 0) {
+            wh_lc_done("w", 2, 1, true); /* a good one: one more is wanted */
+        }
+        wh_lc_advance(20000);
+    }
+    wh_lc_done("w", 3, 1, true);
+    wh_le_is(4, "reason", "ready");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(an_adaptive_rate_beside_another),
         WH_LC_TEST(a_full_type_that_is_told_to_wait),
+        WH_LC_TEST(a_half_open_breaker),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
