@@ -162,6 +162,11 @@ static bool add_time(const wh_reply *flat, const char *reason, wh_buf *out)
                     text_of(flat, "error_category", "?"));
     } else if (strcmp(reason, "delayed") == 0) {
         wh_buf_adds(out, "waits because it is delayed");
+    } else if (strcmp(reason, "last_chance") == 0) {
+        wh_buf_addf(out,
+                    "waits for its last chance: %s workers were lost with it, and it "
+                    "runs apart from others like it",
+                    text_of(flat, "recoveries", "?"));
     } else {
         return false;
     }
@@ -353,6 +358,7 @@ static const struct shown {
     {"group_first", "first of group", false, false},
     {"worker", "worker", false, false},
     {"lost_ms", "lost for", true, false},
+    {"recoveries", "workers lost", false, false},
     {"overdue_ms", "overdue by", true, false},
     {"ahead_org", "before it", false, false},
     {"ahead_orgs", "orgs first", false, false},

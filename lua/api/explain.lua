@@ -264,8 +264,12 @@ local function add_held(k, now, out, c, f, free)
     return reason
 end
 
--- Why it waits for its time: since it was enqueued so, or after a failed attempt.
-local function why_delayed(m, f)
+-- Why it waits for its time: since it was enqueued so, after a failed attempt, or put off by a worker that holds another
+-- job on its last chance (chance.lua; whatever else delays one that had a start notes until when).
+local function why_delayed(m, f, due)
+    if chance.is_one(m) and m[M.next_retry_at] ~= due then
+        return 'last_chance'
+    end
     local failed = m[M.next_retry_at] and (m[M.attempts] or 0) > 0
     local unknown = failed and m[M.category] == 'no_handler' and fleet.held_by(f) == 'no_handler'
     return unknown and 'no_handler' or failed and 'retry' or 'delayed'
@@ -274,7 +278,7 @@ end
 -- One that waits for its time. When that has come, a claim call or a scheduler brings it back: where it stays, what
 -- would hold it then tells most.
 local function add_delayed(k, now, out, c, f)
-    local why = why_delayed(c.m, f)
+    local why = why_delayed(c.m, f, c.due)
     if c.due > now then
         add_reason(out, why, c.due - now)
     else
@@ -322,6 +326,7 @@ args.register('wh1_explain', function(KEYS, ARGV)
     record.put(out, 'group', o.g)
     record.put(out, 'worker', worker)
     record.put(out, 'attempts', record.decimal(m[M.attempts]))
+    record.put(out, 'recoveries', m[M.recoveries] > 0 and record.decimal(m[M.recoveries]))
     record.put(out, 'error_category', m[M.category])
     local ends = worker and tonumber(redis.call('ZSCORE', k.workers, worker) or '')
     record.put(out, 'lost_ms', ends and ends <= now and record.decimal(now - ends))

@@ -4,6 +4,7 @@
  * its worker must not end the others.
  */
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_explain.h"
 #include "tests/support/lua_load.h"
 
 #include <setjmp.h>
@@ -170,6 +171,40 @@ static void one_call_puts_off_some(void **state)
     wh_lc_audit();
 }
 
+/* Nobody delayed it, and that is not said; a delay that somebody did wish is named as ever. */
+static void what_is_said_of_them(void **state)
+{
+    (void)state;
+    lose_twice(3, "");
+    wh_lc_worker("w1");
+    assert_int_equal(wh_ll_take_count("w1", 8), 1);
+    wh_le_is(1, "recoveries", "2");
+    wh_le_is(1, "reason", ""); /* it runs */
+    wh_le_is(2, "status", "scheduled");
+    wh_le_is(2, "reason", "last_chance");
+    wh_le_is(2, "until_ms", "100");
+    wh_le_is(3, "reason", "last_chance");
+    wh_le_is(3, "until_ms", "125");
+    wh_lc_advance(125);
+    wh_le_is(3, "until_ms", "0");
+    wh_lc_worker("w2");
+    wh_lc_claim("w2", 1, "2");
+    wh_ll_end("w2", 2, 3, "retry", 4000, "timeout");
+    wh_le_is(2, "reason", "retry");
+    wh_le_is(2, "until_ms", "4000");
+    wh_lc_claim("w2", 1, "3");
+    wh_ll_end("w2", 3, 3, "snooze", 3000, NULL);
+    wh_le_is(3, "reason", "delayed");
+    wh_lc_advance(4000);
+    wh_lc_claim("w1", 9, ""); /* still holds the first one */
+    wh_le_is(2, "attempts", "1");
+    wh_le_is(2, "reason", "last_chance");
+    wh_le_is(3, "reason", "last_chance");
+    wh_ll_put(9, "mail", "DELAY 5000");
+    wh_le_is(9, "reason", "delayed");
+    wh_le_is(9, "recoveries", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +213,7 @@ int main(void)
         WH_LC_TEST(only_the_last_chance_is_apart),
         WH_LC_TEST(many_come_one_after_another),
         WH_LC_TEST(one_call_puts_off_some),
+        WH_LC_TEST(what_is_said_of_them),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -152,6 +152,7 @@ static void again(struct wh_lm *m, unsigned n, long long delay_ms)
     if (delay_ms > 0) {
         m->job[n].state = WH_LM_DELAYED;
         m->job[n].due = m->now + delay_ms;
+        m->job[n].put_off = false;
     } else {
         wh_lm_push(m, n, false);
     }

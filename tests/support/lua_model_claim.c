@@ -395,6 +395,7 @@ static void adopt(struct judge *g)
             } else if (is_put_off(g, n)) {
                 m->job[n].state = WH_LM_DELAYED;
                 m->job[n].due = g->snap->due[n];
+                m->job[n].put_off = true;
             }
         }
     }
