@@ -162,6 +162,11 @@ static bool add_time(const wh_reply *flat, const char *reason, wh_buf *out)
                     text_of(flat, "error_category", "?"));
     } else if (strcmp(reason, "delayed") == 0) {
         wh_buf_adds(out, "waits because it is delayed");
+    } else if (strcmp(reason, "not_started") == 0) {
+        wh_buf_addf(out,
+                    "waits because no handler started it: the worker that claimed it "
+                    "gave it back, for its handler of type %s does not start",
+                    text_of(flat, "type", "?"));
     } else if (strcmp(reason, "last_chance") == 0) {
         wh_buf_addf(out,
                     "waits for its last chance: %s workers were lost with it, and it "

@@ -129,7 +129,7 @@ local function holders(k)
     return table.concat(words, ', '), sum
 end
 
--- What holds a type for an org: as held_by_setting. A half open breaker waits for its probes: nobody knows when they end.
+-- What holds a type for an org: as held_by_setting. A half open breaker has no known end: its probes decide.
 local function held_by_type(x, c, kind)
     local room, at, _, why = limit.pair_room(x, c.org, kind)
     if room > 0 then
@@ -264,11 +264,14 @@ local function add_held(k, now, out, c, f, free)
     return reason
 end
 
--- Why it waits for its time: since it was enqueued so, after a failed attempt, or put off by a worker that holds another
--- job on its last chance (chance.lua; whatever else delays one that had a start notes until when).
+-- Why it waits for its time: since it was enqueued so, after a failed attempt, given back by a worker whose handler
+-- does not start, or put off by one that holds another job on its last chance (chance.lua; whatever else delays one
+-- that had a start notes until when).
 local function why_delayed(m, f, due)
     if chance.is_one(m) and m[M.next_retry_at] ~= due then
         return 'last_chance'
+    elseif m[M.not_started] == 1 then
+        return 'not_started'
     end
     local failed = m[M.next_retry_at] and (m[M.attempts] or 0) > 0
     local unknown = failed and m[M.category] == 'no_handler' and fleet.held_by(f) == 'no_handler'

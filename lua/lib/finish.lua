@@ -42,8 +42,9 @@ local function requeue(k, now, c, at_head)
 end
 
 -- A handler had it; from then on it does not expire (docs/protocol.md section 8). Otherwise it still may: while it
--- was claimed, timed.expire may have dropped it from the index.
+-- was claimed, timed.expire may have dropped it from the index. Of one that waits for it, not_started tells that.
 local function note_start(k, c)
+    c.m[M.not_started] = c.outcome == 'snooze' and c.delay > 0 and c.category == finish.not_started and 1
     if c.category ~= finish.not_started and c.category ~= 'no_handler' then
         c.m[M.started] = 1
     elseif c.head[4] and c.head[4].xp and not meta.has_run(c.m) then

@@ -21,8 +21,9 @@ local M = {
     cancel = 17,
     started = 18,
     given_back = 19,
+    not_started = 20,
 }
-local meta = { size = 19 }
+local meta = { size = 20 }
 
 function meta.new()
     local m = { 0, 0, 0 }

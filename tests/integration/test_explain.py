@@ -190,6 +190,18 @@ class Workers(Told):
         worker.wait_event("worker.registered")
         self.held_back(worker, self.one("mail"), "handlers")
 
+    def test_one_handler_does_not_start(self):
+        """The other one does: the worker claims, and gives back what it can't start."""
+        config = self.fleet.worker_config({"mail": exec_handler(), "sms": "exec:/bin/false"})
+        worker = self.fleet.start("wherry-worker", "w", "-c", config, "--region", "eu",
+                                  "--no-also-any", "--lease", "60s")
+        worker.wait_event("worker.registered")
+        said = self.until(self.one("sms"), "not_started")
+        self.assertEqual(said["status"], "scheduled")
+        self.assertTrue(said["sentence"].startswith(
+            "waits because no handler started it: the worker that claimed it gave it back, for "
+            "its handler of type sms does not start ("), said)
+
     def test_quiet_is_told_at_once(self):
         """Not with the next heartbeat, and by the gauge too."""
         worker = self.worker("w", ["mail"], "--heartbeat", "20s", "--slots", "2")

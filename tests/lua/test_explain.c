@@ -353,6 +353,39 @@ static void retries(void **state)
     wh_le_is(3, "reason", "delayed");
 }
 
+/* Given back since its handler does not start; whatever ends its next claim takes that back. */
+static void a_handler_that_does_not_start(void **state)
+{
+    static const char *const ends[][3] = {{"snooze", "", "delayed"},
+                                          {"retry", "timeout", "retry"},
+                                          {"retry", "no_handler", "retry"}};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        wh_lc_reset(NULL);
+        wh_le_says("w", "{}");
+        wh_ll_put(1, "mail", "");
+        wh_lc_claim("w", 1, "1");
+        wh_ll_end("w", 1, 1, "snooze", 1000, "not_started");
+        wh_le_is(1, "reason", "not_started");
+        wh_le_is(1, "until_ms", "1000");
+        wh_le_is(1, "attempts", "0");
+        wh_lc_text("OK", "wh1_quiet", "w");
+        wh_lc_advance(1000);
+        wh_le_is(1, "reason", "workers_quiet");
+        wh_le_says("v", "{}");
+        wh_le_is(1, "reason", "not_started");
+        wh_lc_claim("v", 1, "1");
+        wh_ll_end("v", 1, 2, ends[i][0], 9000, ends[i][1]);
+        wh_le_is(1, "reason", ends[i][2]);
+        wh_lc_audit();
+    }
+    wh_ll_put(9, "mail", "");
+    wh_lc_claim("v", 1, "9");
+    wh_ll_end("v", 9, 1, "release", 0, "not_started"); /* at once */
+    wh_le_is(9, "reason", "ready");
+}
+
 /* The first that holds it, from the queue to the group. */
 static void the_outermost_comes_first(void **state)
 {
@@ -392,6 +425,7 @@ int main(void)
         WH_LC_TEST(workers_that_hold_back),
         WH_LC_TEST(all_slots_in_use),
         WH_LC_TEST(retries),
+        WH_LC_TEST(a_handler_that_does_not_start),
         WH_LC_TEST(the_outermost_comes_first),
     };
 

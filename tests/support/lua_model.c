@@ -142,6 +142,7 @@ static void note_start(struct wh_lm *m, const struct wh_lm_end *e)
     struct wh_lm_job *j = &m->job[e->n];
 
     j->started = j->started || !e->no_start;
+    j->not_started = e->no_start && e->outcome == WH_LM_SNOOZE;
     if (!j->started && j->recoveries == 0 && j->expires_ms > 0) {
         m->expiry[e->n] = j->enqueued_at + j->expires_ms;
     }

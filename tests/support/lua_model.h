@@ -98,9 +98,10 @@ struct wh_lm_new {
 
 struct wh_lm_job {
     enum wh_lm_state state;
-    bool cancel;  /* requested */
-    bool started; /* a handler had it */
-    bool put_off; /* delayed for another one on its last chance */
+    bool cancel;      /* requested */
+    bool started;     /* a handler had it */
+    bool not_started; /* delayed, for its handler did not start */
+    bool put_off;     /* delayed for another one on its last chance */
     bool by_deadline;
     unsigned org, level, type, group, worker, run_fence;
     unsigned attempts, recoveries, fence;

@@ -256,7 +256,10 @@ static const char *reason_of(struct wh_lmr *run, unsigned n, unsigned first)
     if (j->state == WH_LM_READY || strcmp(held, "ready") != 0) {
         return held;
     }
-    return j->put_off ? "last_chance" : j->attempts > 0 ? "retry" : "delayed";
+    return j->put_off        ? "last_chance"
+           : j->not_started  ? "not_started"
+           : j->attempts > 0 ? "retry"
+                             : "delayed";
 }
 
 void wh_lmr_explain(struct wh_lmr *run)
