@@ -254,8 +254,12 @@ static void add_usage(const usage *u, wh_buf *out)
     size_t n = wh_reply_count(u->orgs);
 
     wh_buf_adds(out, "usage\n  queue: ");
-    add_shares(out, number_of(u->facts, "jobs"), number_of(u->facts, "jobs_max"),
-               number_of(u->facts, "bytes"), number_of(u->facts, "bytes_max"));
+    if (text_of(u->facts, "jobs") == NULL) {
+        wh_buf_adds(out, "not counted yet: jobs of an older library were there");
+    } else {
+        add_shares(out, number_of(u->facts, "jobs"), number_of(u->facts, "jobs_max"),
+                   number_of(u->facts, "bytes"), number_of(u->facts, "bytes_max"));
+    }
     wh_buf_addc(out, '\n');
     add_memory(u, out);
     for (size_t i = 0; i < n; i++) {

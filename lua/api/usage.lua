@@ -73,12 +73,13 @@ local function put_fleet(out, f)
     put(out, 'backpressure', gauge and string.format('%.2f', gauge))
 end
 
-local function put_quotas(out, k, now, L)
+-- is_counted: P:queued can be trusted.
+local function put_quotas(out, k, now, L, is_counted)
     local put, number = record.put, record.decimal
-    local jobs, bytes = queued.parse(redis.call('HGET', k.queued, queued.all))
-    put(out, 'jobs', number(jobs))
+    local jobs, bytes = queued.parse(is_counted and redis.call('HGET', k.queued, queued.all))
+    put(out, 'jobs', is_counted and number(jobs))
     put(out, 'jobs_max', number(L.jobs.queue))
-    put(out, 'bytes', number(bytes))
+    put(out, 'bytes', is_counted and number(bytes))
     put(out, 'bytes_max', number(L.bytes.queue))
     local ok, share = pcall(quota.memory, now) -- whose user may not ask for INFO is told the rest
     put(out, 'memory_percent', ok and share > 0 and string.format('%.1f', share))
@@ -117,11 +118,15 @@ args.register('wh1_usage', function(KEYS, ARGV)
     local w, pending = backlog.open(k), figures.pending(k)
     local sum, kinds = backlog.set_aside(w)
     put_waiting(facts, k, pending, backlog.parked(w, now), math.min(sum, pending))
-    put_quotas(facts, k, now, L)
+    local is_counted, list = queued.is_counted(k) or queued.may_begin(k), {}
+    put_quotas(facts, k, now, L, is_counted)
     put_fleet(facts, fleet.read(k, now))
-    local list, total, seen = orgs_by_use(k, L, rows)
-    record.put(facts, 'orgs_waiting', record.decimal(total))
-    record.put(facts, 'orgs_seen', record.decimal(math.min(seen, total)))
+    if is_counted then
+        local total, seen
+        list, total, seen = orgs_by_use(k, L, rows)
+        record.put(facts, 'orgs_waiting', record.decimal(total))
+        record.put(facts, 'orgs_seen', record.decimal(math.min(seen, total)))
+    end
     for i = 1, math.min(#kinds, rows) do
         types[i] = type_row(k, x, kinds[i])
     end

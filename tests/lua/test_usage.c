@@ -399,6 +399,39 @@ static void costs_no_more_with_more_jobs(void **state)
     assert_int_equal(calls[1], calls[0]);
 }
 
+/* Jobs of a library that did not count: what P:queued says since is no figure of the queue. */
+static void what_nobody_counted_is_not_told(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_set("jobs:queue", "100");
+    for (unsigned n = 1; n <= 5; n++) {
+        wh_ll_put(n, "mail", "ORG a");
+    }
+    is("jobs", "5");
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":queued"));
+    freeReplyObject(wh_lc_cmd("HDEL " WH_LC_P ":ctl counted"));
+    wh_ll_put(6, "mail", "ORG b");
+    wh_ll_put(7, "mail", "ORG b DELAY 5000");
+    states("6", "1", "0", "0");
+    is("jobs", "");
+    is("bytes", "");
+    is("jobs_max", "100");
+    is("orgs_waiting", "");
+    is("orgs_seen", "");
+    row_is(2, 0, "");
+    wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(7));
+    wh_lc_worker("w");
+    wh_ll_take("w", 10, &c);
+    assert_int_equal(c.n, 6);
+    is("jobs", "0"); /* nothing waits: nobody is forgotten */
+    wh_ll_done("w", &c);
+    wh_ll_put(8, "mail", "ORG b");
+    is("jobs", "1");
+    row_is(2, 0, "b 1 20 0 0 0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +441,7 @@ int main(void)
         WH_LC_TEST(jobs_that_ended_do_not_wait),
         WH_LC_TEST(no_more_than_there_are),
         WH_LC_TEST(groups_that_wait_for_a_type),
+        WH_LC_TEST(what_nobody_counted_is_not_told),
         WH_LC_TEST(quotas),
         WH_LC_TEST(memory),
         WH_LC_TEST(workers),
