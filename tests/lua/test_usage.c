@@ -399,6 +399,28 @@ static void costs_no_more_with_more_jobs(void **state)
     assert_int_equal(calls[1], calls[0]);
 }
 
+/* Open until a time that is known; half open until its probes end. */
+static void a_breaker_and_its_probes(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_set("breaker:type/mail", "50/1/10000/5000/1");
+    wh_lc_worker("w");
+    for (unsigned n = 1; n <= 4; n++) {
+        wh_ll_put(n, "mail", "");
+    }
+    wh_lc_claim("w", 1, "1");
+    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
+    wh_ll_take("w", 10, &c);
+    assert_int_equal(c.n, 0);
+    row_is(1, 0, "mail 3 1 breaker_open 5000");
+    wh_lc_advance(5000);
+    wh_ll_take("w", 10, &c);
+    assert_int_equal(c.n, 1);
+    row_is(1, 0, "mail 2 1 breaker_open -1");
+}
+
 /* Jobs of a library that did not count: what P:queued says since is no figure of the queue. */
 static void what_nobody_counted_is_not_told(void **state)
 {
@@ -441,6 +463,7 @@ int main(void)
         WH_LC_TEST(jobs_that_ended_do_not_wait),
         WH_LC_TEST(no_more_than_there_are),
         WH_LC_TEST(groups_that_wait_for_a_type),
+        WH_LC_TEST(a_breaker_and_its_probes),
         WH_LC_TEST(what_nobody_counted_is_not_told),
         WH_LC_TEST(quotas),
         WH_LC_TEST(memory),
