@@ -206,7 +206,6 @@ static const char *check_prefix(struct judge *g, unsigned n)
     const struct wh_lm_stand *s = &m->stand[n];
     bool may_return = !g->claimed[n] && (s->kind == WH_LM_ASIDE || s->group > 0);
     bool went_aside = g->snap->stand[n].in && g->snap->stand[n].kind == WH_LM_ASIDE;
-
     if (s->unsure || (s->fresh && went_aside)) { /* it may have stood aside */
         return NULL;
     }
