@@ -3,16 +3,14 @@
 -- failures in two windows, the older one weighted by what it still overlaps (a sliding window in
 -- O(1)). Open for a cooldown; then half open: a few probes are held at a time, as many good ones close, one bad
 -- opens. What was claimed before the state changed (`since`) tells nothing of it: only claims after that count.
--- Probes that still run when it opens again keep their places (`before` of them, claimed from `first` on).
 -- Adaptive rate: additive increase, multiplicative decrease (Chiu, Jain 1989).
 -- A state goes when nothing changed it for so long that it says nothing any more. P:broken has those that are
 -- not closed; a state that says so and is not there was forgotten.
 local breaker = {
-    switch = { 'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since', 'before', 'first' },
+    switch = { 'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since' },
     pace = { 'rate', 'rate_at', 'halved_at', 'tat' },
     fields = {
-        'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since', 'before', 'first', 'rate', 'rate_at',
-        'halved_at', 'tat',
+        'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since', 'rate', 'rate_at', 'halved_at', 'tat',
     },
     wait_max = 900000, -- of a type, however long one of its jobs is told to wait
     keep_closed = 60000,
@@ -148,14 +146,7 @@ function breaker.reset(k, now, L, scope)
     end
 end
 
--- Probes that run go on doing so; once it is closed nobody counts them.
 local function turn(x, kind, b, state)
-    if b.state == 'half_open' and state == 'open' then
-        b.first = b.before > 0 and b.first or b.since
-        b.before = b.before + b.held
-    elseif state ~= 'half_open' then
-        b.before, b.first = 0, 0
-    end
     b.state, b.held, b.good, b.bad, b.good0, b.bad0 = state, 0, 0, 0, 0, 0
     b.window, b.since, b.changed, b.turned = x.now, x.now, true, true
     event.add(x.k, 'breaker', nil, nil, { 'type', kind, 'state', state })
@@ -167,8 +158,8 @@ function breaker.ends(b, c)
 end
 
 -- How many jobs the breaker lets through now, and when to ask again. Of the probes that it wants, those that are held
--- and those that went well are no more needed. One that runs for long keeps its place, also when it opens and half
--- opens again meanwhile: its end gives it back, also that of a lost worker.
+-- and those that went well are no more needed. One that runs for long keeps its place: its end gives it back, also
+-- that of a lost worker.
 function breaker.room(x, kind, c)
     local b = breaker.load(x, kind)
     if b.state == 'closed' then
@@ -178,11 +169,10 @@ function breaker.room(x, kind, c)
         if x.now < breaker.ends(b, c) then
             return 0, breaker.ends(b, c)
         end
-        return math.max(c.probes - b.before, 0), x.now + c.cooldown
+        return c.probes
     end
     local least = b.held == 0 and 1 or 0 -- when fewer are wanted than before
-    local wanted, places = math.max(c.probes - b.held - b.good, least), c.probes - b.held - b.before
-    return math.max(math.min(wanted, places), 0), x.now + c.cooldown
+    return math.max(c.probes - b.held - b.good, least), x.now + c.cooldown
 end
 
 -- n jobs were claimed.
@@ -221,19 +211,6 @@ local function still_count(times, since)
     return good, bad
 end
 
--- Probes of earlier rounds that ended give their places back, and tell nothing. Returns whether there were any.
-local function give_back(b, lists)
-    local up_to, n = b.state == 'open' and math.huge or b.since, 0
-    for _, times in ipairs(b.before > 0 and lists or {}) do
-        for _, at in ipairs(times) do
-            local claimed_at = math.abs(at)
-            n = n + (claimed_at >= b.first and claimed_at < up_to and 1 or 0)
-        end
-    end
-    b.before, b.changed = math.max(b.before - n, 0), b.changed or n > 0
-    return n > 0
-end
-
 -- Probes ended, good and bad ones and those that said nothing, which give their places back.
 local function note_probes(x, kind, b, c, good, bad, silent)
     b.held, b.changed = math.max(b.held - good - bad - silent, 0), true
@@ -246,24 +223,23 @@ local function note_probes(x, kind, b, c, good, bad, silent)
         turn(x, kind, b, 'closed')
         return true
     end
-    return silent > 0 or b.before > 0
+    return silent > 0
 end
 
 -- Claims of a type ended; times: as above; silent: of those that say nothing, when they were claimed. Returns whether
 -- the type may run more than before.
 function breaker.note(x, kind, c, times, silent)
     local b = breaker.load(x, kind)
-    local has_place = give_back(b, { times, silent })
     if b.state == 'open' then
-        return has_place and x.now >= breaker.ends(b, c)
+        return false -- claimed before it opened
     end
     local good, bad = still_count(times, b.since)
     local others = b.state == 'half_open' and still_count(silent, b.since) or 0
     if good + bad + others == 0 then
-        return has_place
+        return false
     end
     if b.state == 'half_open' then
-        return note_probes(x, kind, b, c, good, bad, others) or has_place
+        return note_probes(x, kind, b, c, good, bad, others)
     end
     b.changed = true
     slide(b, x.now, c.window)

@@ -184,81 +184,6 @@ static void long_probes_keep_their_places(void **state)
     wh_lc_audit();
 }
 
-/* Fails, and the next one may try after the cooldown: one, for 101 goes on running. */
-static void fail_and_try(unsigned n, const char *next)
-{
-    end(n, &(struct wh_lc_end){.outcome = "dead", .category = "timeout"});
-    state_is("open 1000");
-    wh_lc_advance(1000);
-    wh_lc_claim("w", 10, next);
-    wh_lc_claim("w", 10, "");
-    state_is("half_open");
-}
-
-/* However often it opens again: one of an earlier round keeps its place, and its end tells nothing of this one. */
-static void probes_do_not_pile_up(void **state)
-{
-    static const struct wh_lc_end bad = {.outcome = "dead", .category = "timeout"};
-
-    (void)state;
-    for (unsigned i = 0; i < SILENT; i++) {
-        wh_lc_reset(NULL);
-        half_open_with(12);
-        fail_and_try(100, "102");
-        fail_and_try(102, "103");
-        fail_and_try(103, "104");
-        end(101, i == 0 ? &bad : &silent[i]);
-        state_is("half_open");
-        wh_lc_claim("w", 10, "105");
-        wh_lc_claim("w", 10, "");
-        wh_lc_done("w", 104, 1, true);
-        state_is("half_open");
-        wh_lc_done("w", 105, 1, true);
-        state_is("closed");
-        assert_int_equal(wh_ll_take_count("w", 10), 6);
-        wh_lc_audit();
-    }
-}
-
-/* Fewer may try than run: none does until one of them ends, also while it is open. */
-static void a_probe_ends_while_it_is_open(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        wh_lc_reset(NULL);
-        half_open_with(8);
-        end(100, &(struct wh_lc_end){.outcome = "dead", .category = "timeout"});
-        wh_ll_set("breaker:type/mail", "100/4/10000/1000/1");
-        if (i == 0) {
-            wh_lc_done("w", 101, 1, true);
-            state_is("open 1000");
-        }
-        wh_lc_claim("w", 10, "");
-        wh_lc_advance(1000);
-        if (i == 1) {
-            wh_lc_claim("w", 10, "");
-            state_is("open 0");
-            wh_lc_done("w", 101, 1, true);
-        }
-        wh_lc_claim("w", 10, "102");
-        wh_lc_done("w", 102, 1, true);
-        state_is("closed");
-        wh_lc_audit();
-    }
-}
-
-/* One that an older library left half open, which did not count those of earlier rounds. */
-static void what_was_half_open_before_counts_from_now_on(void **state)
-{
-    (void)state;
-    half_open_with(8);
-    wh_lc_count("HDEL " WH_LC_P ":breaker:mail before first");
-    fail_and_try(100, "102");
-    wh_lc_done("w", 101, 1, true);
-    wh_lc_claim("w", 10, "103");
-    wh_lc_audit();
-}
-
 /* Its worker is lost: the place is free at once, whatever else runs. */
 static void a_lost_probe_frees_its_place(void **state)
 {
@@ -316,9 +241,6 @@ int main(void)
         WH_LC_TEST(they_do_not_change_an_adaptive_rate),
         WH_LC_TEST(only_a_wish_holds_the_type),
         WH_LC_TEST(long_probes_keep_their_places),
-        WH_LC_TEST(probes_do_not_pile_up),
-        WH_LC_TEST(a_probe_ends_while_it_is_open),
-        WH_LC_TEST(what_was_half_open_before_counts_from_now_on),
         WH_LC_TEST(a_lost_probe_frees_its_place),
         WH_LC_TEST(fewer_probes_are_enough),
         WH_LC_TEST(a_state_of_before_is_no_standstill),

@@ -194,12 +194,6 @@ static const struct wh_lm_breaker_setting *setting_of(const struct wh_lm_limits 
 
 static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state)
 {
-    if (b->state == WH_LM_HALF_OPEN && state == WH_LM_OPEN) {
-        b->first = b->before > 0 ? b->first : b->since;
-        b->before += b->held;
-    } else if (state != WH_LM_HALF_OPEN) {
-        b->before = b->first = 0;
-    }
     b->state = state;
     b->held = b->good = b->bad = b->good0 = b->bad0 = 0;
     b->window = b->since = now;
@@ -214,9 +208,8 @@ static void narrow_breaker(struct wh_lm_session *x, struct wh_lm_room *r, unsign
         return;
     }
     double n = fmax(c->probes - b->held - b->good, b->held <= 0 ? 1 : 0);
-    n = fmax(fmin(n, c->probes - b->held - b->before), 0);
     if (b->state == WH_LM_OPEN) {
-        n = x->now < b->since + c->cooldown ? 0 : fmax(c->probes - b->before, 0);
+        n = x->now < b->since + c->cooldown ? 0 : c->probes;
     }
     narrow(r, n, "breaker_open");
 }
@@ -251,7 +244,6 @@ static void slide(struct wh_lm_breaker *b, double now, double width)
 static void note(struct wh_lm_breaker *b, double now,
                  const struct wh_lm_breaker_setting *c, const struct wh_lm_ran *ran)
 {
-    b->before = fmax(b->before - ran->earlier, 0);
     if (b->state == WH_LM_OPEN) {
         return;
     }
@@ -315,8 +307,7 @@ void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
                       const struct wh_lm_ran *ran)
 {
     const struct wh_lm_breaker_setting *c = setting_of(l, type);
-    double ended = ran->fresh_good + ran->fresh_bad + ran->fresh_silent + ran->earlier;
-    bool judged = c != NULL && ended > 0;
+    bool judged = c != NULL && ran->fresh_good + ran->fresh_bad + ran->fresh_silent > 0;
 
     if (judged) {
         note(&l->state[type], now, c, ran);

@@ -37,7 +37,6 @@ enum wh_lm_switch { WH_LM_CLOSED, WH_LM_OPEN, WH_LM_HALF_OPEN };
 struct wh_lm_breaker {
     enum wh_lm_switch state;
     double window, since, good, bad, good0, bad0, held;
-    double before, first; /* probes of earlier rounds that run, claimed from then on */
     double rate, rate_at, halved_at, tat;
 };
 
@@ -47,7 +46,6 @@ struct wh_lm_ran {
     double good, bad, overload, wait_ms;
     /* claimed since the breaker last changed */
     double fresh_good, fresh_bad, fresh_silent;
-    double earlier; /* probes of earlier rounds */
 };
 
 /* Theoretical arrival times of the buckets of rates; 0: none. */
