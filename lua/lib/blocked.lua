@@ -2,7 +2,7 @@
 -- What a claim does about types that are held: whose turn it is, what is taken of the jobs set aside, and how an org
 -- that has nothing else waits. st: the claim's state, s: its share of an org. A visit looks at `kinds` types of an
 -- org, a call `looks` times at those that stand under `*`.
-local blocked = { kinds = 32, looks = 2 }
+local blocked = { kinds = 32, looks = 2, asked = 4 }
 
 -- Who gets how much of a type in this pass (turns.open); false: nobody waits for it.
 local function turns_of(k, st, kind, org)
@@ -141,12 +141,15 @@ local function take_all_asides(k, st, s, n, level)
 end
 
 -- Of the next n jobs at a level how many are of these types, whose groups wait, beside groups that can run: {type =
--- jobs}; nil: all may be.
+-- jobs}; nil: all may be. Of very many types a visit asks for some.
 local function parts_at(k, st, s, level, n)
     local parts
     for _, e in ipairs(st.x and s.view.order or {}) do
         if e.level == level and e.kind == 'groups' then
-            for _, kind in ipairs(s.view.asides) do
+            local kinds = s.view.asides
+            local from = #kinds > blocked.asked and st.part % #kinds or 0
+            for i = from, from + math.min(#kinds, blocked.asked) - 1 do
+                local kind = kinds[i % #kinds + 1]
                 local part = kind ~= levels.rest and hold.part(k, s.org, kind, level, n)
                 if part then
                     parts = parts or {}

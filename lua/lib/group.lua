@@ -2,7 +2,7 @@
 -- Groups: rings inside one level of one org, served by the same fair queueing: virtual time is worker time, in us.
 -- The jobs without a group are the group '' there. A group at its cap is parked, one with a cap whose next job's type
 -- may not run is held (hold.lua): it stays in the ring, beyond the others (fair.out), and keeps its virtual time.
-local group = { window = 100, rounds = 10, credit = 10, hints = {}, n_hints = 0 }
+local group = { window = 100, rounds = 10, credit = 10, beside = 16, hints = {}, n_hints = 0 }
 
 local function ring_of(k, org, level)
     return k.groups_ .. org .. ':' .. level
@@ -131,7 +131,7 @@ end
 -- all.
 function group.part(k, org, level, names, n)
     local ring, list, flat, is_named = ring_of(k, org, level), {}, {}, {}
-    local first = redis.pcall('ZRANGE', ring, 0, math.min(n, 100), 'WITHSCORES')
+    local first = redis.pcall('ZRANGE', ring, 0, math.min(n, group.beside), 'WITHSCORES')
     local low, is_in = 0, false
     if not first.err and first[2] then
         low, is_in = fair.reading(first[2])

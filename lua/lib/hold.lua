@@ -341,7 +341,7 @@ function hold.part(k, org, kind, level, n)
         names[1] = ''
     end
     local ring = hold.key(k, org, kind)
-    local members = redis.pcall('ZRANGE', ring, '-inf', most, 'BYSCORE', 'LIMIT', 0, math.min(n, 100))
+    local members = redis.pcall('ZRANGE', ring, '-inf', most, 'BYSCORE', 'LIMIT', 0, math.min(n, group.beside))
     for _, member in ipairs(members.err and {} or members) do
         local of_level, name = string.match(member, '^(%d)/(.*)$')
         if of_level ~= level then
