@@ -15,6 +15,11 @@ local function turns_of(k, st, kind, org)
     return t
 end
 
+-- Does anybody wait for the type, so that it is given in turns?
+function blocked.has_turns(k, st, s, kind)
+    return turns_of(k, st, kind, s.org) and true or false
+end
+
 -- May the type give the org a job more? kept: how many were popped for room that there is: no other job takes it.
 function blocked.is_its_turn(k, st, s, kind, kept)
     if limit.pair_room(st.x, s.org, kind) <= 0 or (kept > 0 and limit.type_room(st.x, kind) <= kept) then

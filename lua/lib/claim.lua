@@ -97,20 +97,17 @@ local function is_admitted(k, st, s, job)
         put_back(st, s, job, why)
         return false
     end
-    limit.spend(st.x, s.org, job.kind, job.name)
-    if limit.holds_type(st.x.L, job.kind) then
-        s.given = s.given or {}
-        s.given[job.kind] = (s.given[job.kind] or 0) + 1
-    end
+    grant.spend(st, s, job.kind, job.name, 1)
     if s.rings and s.rings[job.kind] then
         note_group(s, job, fair.micros(grant.cost(k, st, job.kind)))
     end
     return true
 end
 
--- A job with options, on its last chance, or in a partition with limits.
-local function accept_special(k, st, source, raw, rec, m, packed)
-    local head, s = record.decode(rec), source.share or source
+-- A job with a group or a key, on its last chance, or of a type that is held or given in turns.
+local function accept_special(k, st, source, raw, rec, m, packed, head)
+    local s = source.share or source
+    head = head or record.decode(rec)
     local o = head[4] or {}
     local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', source = source }
     local is_last = chance.is_one(m)
@@ -127,6 +124,19 @@ local function accept_special(k, st, source, raw, rec, m, packed)
     end
 end
 
+-- How many plain jobs of the type, that were not set aside, may be claimed of those that the org has just popped,
+-- before this is asked again: 0 where somebody waits for the type.
+local function plain_room(k, st, source, s, kind)
+    if not st.x then
+        return math.huge
+    end
+    if source.is_aside or st.taken[kind] or (s.rings and s.rings[kind]) then
+        return 0
+    end
+    local room = limit.pair_room(st.x, s.org, kind)
+    return room > 0 and blocked.has_turns(k, st, s, kind) and 0 or room
+end
+
 -- One of the popped ids; those of finished jobs are dropped here.
 local function accept_one(k, st, source, raw, rec, packed)
     local s, m = source.share or source, packed and meta.unpack(packed)
@@ -134,13 +144,15 @@ local function accept_one(k, st, source, raw, rec, packed)
         done.unqueue(k, raw, rec, m)
         queued.add(st.t.queued, s.org, 0, 0, -1)
     elseif record.is_record(rec) then
-        local kind, has_options = record.peek(rec)
-        if has_options or st.x or chance.is_one(m) then
-            accept_special(k, st, source, raw, rec, m, packed)
-        else
+        local kind, start, head = record.alike(rec)
+        local room = kind and not chance.is_one(m) and plain_room(k, st, source, s, kind) or 0
+        if room > 0 then
             grant.take(st, s, raw, rec, m, packed, grant.value(k, st, s, kind))
-            s.start = record.start(rec, kind)
-            st.start, st.kind = s.start, kind
+            s.start, st.start, st.kind = start, start, kind
+            grant.spend(st, s, kind, '', 1)
+            s.room = room - 1
+        else
+            accept_special(k, st, source, raw, rec, m, packed, head)
         end
     else
         event.count(k, 'damaged', 1)
@@ -235,6 +247,9 @@ local function shares_of(k, st)
     end
     local views, known = levels.many(k, names), st.t.known
     queued.read(k, names, known)
+    if st.x then
+        limit.read_active(st.x, names)
+    end
     for i, s in ipairs(shares) do
         s.view = views and views[i] or levels.view('')
     end
@@ -269,9 +284,15 @@ local function settle_types(k, st, shares)
             aside.put(k, s.org, s.put[i], s.put[s.put[i]])
         end
     end
+    local waits = {}
     for _, s in ipairs(shares) do
         for kind, n in pairs(s.given or {}) do
-            turns.charge(k, kind, s.org, n * grant.cost(k, st, kind) / s.w)
+            if waits[kind] == nil then
+                waits[kind] = turns.any(k, kind)
+            end
+            if waits[kind] then
+                turns.charge(k, kind, s.org, n * grant.cost(k, st, kind) / s.w)
+            end
         end
         charge_groups(k, s)
     end

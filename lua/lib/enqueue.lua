@@ -73,9 +73,10 @@ local function follow_chosen(jobs, holders)
 end
 
 -- Which of the jobs exist already: fills job.existing with an id text. Jobs: {raw, head, payload};
--- a single one may be without raw, its id is made once nothing refuses the call any more.
+-- a single one may be without raw, its id is made once nothing refuses the call any more. Returns whether one changes
+-- or supersedes another that waits.
 local function find_existing(k, jobs)
-    local ids, holders, seen = choose(k, jobs), {}, {}
+    local ids, holders, seen, any = choose(k, jobs), {}, {}, false
     local known = redis.call('HMGET', k.jobs, unpack(ids))
     for i, job in ipairs(jobs) do
         local key, counts = job.key, job.chosen == job
@@ -86,12 +87,14 @@ local function find_existing(k, jobs)
             job.existing = id.text(job.raw)
         elseif key and counts and holders[key] then
             meet_holder(k, job, holders[key])
+            any = any or job.old ~= nil
         end
         if job.raw and counts and not job.existing then
             seen[job.raw] = true
         end
     end
     follow_chosen(jobs, holders)
+    return any
 end
 
 -- The head as it is stored: with by_deadline, a job that expires says so.
@@ -278,8 +281,10 @@ function enqueue.run(k, now, jobs, settings, is_free)
     if #jobs == 1 and first.raw and is_plain and hand_off(k, now, first.raw, first.head, first.payload) then
         return 1
     end
-    keys.guard(k)
-    find_existing(k, jobs)
+    keys.guard_new(k)
+    if find_existing(k, jobs) then
+        keys.guard(k)
+    end
     if L and L.refuses and not is_free then
         local demand = demand_of(jobs, settings.by_deadline)
         if next(demand) ~= nil then

@@ -23,7 +23,7 @@ function fair.shares(ring, weights, need, cost, least)
         -- All fields at once: a table that grows is dear.
         list[#list + 1] = {
             org = ring[i], v = v, w = w, n = 0, view = false, valid = 0, got = 0, wanted = 0, spent = 0, bytes = 0,
-            kind = false, cost = 0, value = false, start = false, tail = '',
+            kind = false, cost = 0, value = false, start = false, tail = '', room = 0,
         }
         sum_w, sum_wv = sum_w + w, sum_wv + w * v
         level = (need * cost + sum_wv) / sum_w

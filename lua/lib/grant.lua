@@ -39,6 +39,18 @@ function grant.special(k, st, s, kind, options, level, is_last)
     return st.now_text .. s.org .. ' ' .. kind .. st.cost_texts[kind] .. tail
 end
 
+-- n claims of a share's org, a type and a group ('' for none) take their part of the limits, if there are any.
+function grant.spend(st, s, kind, name, n)
+    if not st.x or n == 0 then
+        return
+    end
+    limit.spend(st.x, s.org, kind, name, n)
+    if limit.holds_type(st.x.L, kind) then
+        s.given = s.given or {}
+        s.given[kind] = (s.given[kind] or 0) + n
+    end
+end
+
 -- A run of ids of one source begins. What is claimed until it ends is its group's.
 local function begin(source, s)
     local tail, g = source.tail or '', source.group
@@ -50,8 +62,12 @@ local function begin(source, s)
     end
 end
 
-local function finish_run(source, s)
+-- counted: claims of it that have not taken their part of the limits.
+local function finish_run(st, source, s, counted)
     local g = source and source.group
+    if counted > 0 then
+        grant.spend(st, s, s.kind, '', counted)
+    end
     if g then
         g.spent, g.valid = s.spent - g.spent, s.valid - g.valid
     end
@@ -69,21 +85,25 @@ end
 
 -- Turns popped ids into claims. Here is what most jobs need: plain, never claimed before, of the type of the job
 -- before; other(k, st, source, id, record, packed meta) sees to the rest. st.src: at the first id of each run of ids
--- that have the same source.
+-- that have the same source. s.room: with settings of limits, how many such jobs more may be claimed before the
+-- settings are looked at again; other() says it.
 function grant.all(k, st, other)
     local ids, src, c, r, source, s = st.ids, st.src, st.claimed, st.run, nil, nil
     local recs, metas = redis.call('HMGET', k.jobs, unpack(ids)), meta.many(k, ids)
     local sub, byte, from = string.sub, string.byte, record.stamp_len + 1
+    local counted, free, room = 0, st.x and 0 or math.huge, 0
     for i = 1, #ids do
         local raw, rec, packed = ids[i], recs[i], metas and metas[i]
         if src[i] and src[i] ~= source then
-            finish_run(source, s)
+            finish_run(st, source, s, counted)
             source = src[i]
             s = source.share or source
             begin(source, s)
+            counted, room = 0, free
         end
         local start = s.start or st.start
-        if start and rec and not packed and sub(rec, from, from + #start - 1) == start and byte(rec) == 0xcf then
+        if counted < room and start and rec and not packed and sub(rec, from, from + #start - 1) == start
+            and byte(rec) == 0xcf then
             if not s.start then
                 grant.value(k, st, s, st.kind)
                 s.start = start
@@ -98,9 +118,13 @@ function grant.all(k, st, other)
             r[at + 4] = s.value
             st.n = n + 1
             s.valid, s.spent, s.bytes = s.valid + 1, s.spent + s.cost, s.bytes + #rec
+            counted = counted + 1
         else
+            grant.spend(st, s, s.kind, '', counted)
+            counted, s.room = 0, free
             other(k, st, source, raw, rec, packed)
+            room = s.room
         end
     end
-    finish_run(source, s)
+    finish_run(st, source, s, counted)
 end

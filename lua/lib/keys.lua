@@ -65,6 +65,13 @@ function keys.guard(k)
     look_at_hashes(k, RARE)
 end
 
+-- What new jobs need of it, that come beside others and take no place of theirs. P:ctl and P:jobs are read at that.
+function keys.guard_new(k)
+    redis.call('HLEN', k.levels)
+    redis.call('HLEN', k.queued)
+    redis.call(unpack(k.look_at_sets))
+end
+
 -- Small hashes and sorted sets are lists inside Redis, and each look-up walks them. A long member makes
 -- them tables until they are deleted, also when it is taken out again at once: for those that are
 -- asked for many members at a time. It is no name.

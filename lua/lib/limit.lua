@@ -256,22 +256,34 @@ local function active_of(x, org)
     return x.orgs[org] + (x.active[org] or 0)
 end
 
+-- Those of many orgs, at once.
+function limit.read_active(x, orgs)
+    if x.L.active_org then
+        for i, n in ipairs(redis.call('HMGET', x.k.active, unpack(orgs))) do
+            x.orgs[orgs[i]] = x.orgs[orgs[i]] or tonumber(n or 0) or 0
+        end
+    end
+end
+
 function limit.org_room(x, org)
-    local r, L = { room = math.huge }, x.L
-    if L.pause['org/' .. org] then
+    local L = x.L
+    if L.pause_org and L.pause['org/' .. org] then
         return 0, 'inf', 'org_paused'
     end
-    local cap = pick(L.active, 'org', org)
-    if cap then
-        narrow(r, cap - active_of(x, org), 'inf', 'org_cap')
+    local cap = L.active_org and pick(L.active, 'org', org)
+    local r = { room = cap and cap - active_of(x, org) or math.huge, at = cap and 'inf', reason = cap and 'org_cap' }
+    if L.rate_org then
+        narrow_rate(x, r, org .. ':', pick(L.rate, 'org', org), 'org_rate')
     end
-    narrow_rate(x, r, org .. ':', pick(L.rate, 'org', org), 'org_rate')
     return r.room, r.at, r.reason
 end
 
 -- What holds for a type in all orgs.
 function limit.type_room(x, kind)
     local r, L = { room = math.huge }, x.L
+    if not L.has_type then
+        return math.huge
+    end
     if L.pause['type/' .. kind] then
         return 0, 'inf', 'type_paused'
     end
@@ -296,8 +308,8 @@ end
 
 -- May a type be held back in all orgs?
 function limit.holds_type(L, kind)
-    return L.pause['type/' .. kind] or pick(L.active, 'type', kind) or pick(L.breaker, 'type', kind)
-        or pick(L.rate, 'type', kind) or L.adaptive['type/' .. kind]
+    return L.has_type and (L.pause['type/' .. kind] or pick(L.active, 'type', kind) or pick(L.breaker, 'type', kind)
+        or pick(L.rate, 'type', kind) or L.adaptive['type/' .. kind])
 end
 
 -- The adaptive rate of a type as a rate whose bucket lives in the breaker's state.
@@ -321,11 +333,15 @@ function limit.is_adaptive(x, kind)
     return own and (not set or bucket_room(x, own) < bucket_room(x, set)) or false
 end
 
+local function rate_of_pair(L, org, kind)
+    return L.rate['org/' .. org .. '/type/' .. kind] or L.rate['org/*/type/' .. kind]
+end
+
 -- A type in one org: also returns whether it is the type ('type') or the pair ('org') that holds it.
 function limit.pair_room(x, org, kind)
     local room, at, reason = limit.type_room(x, kind)
     local L = x.L
-    local rate = L.rate['org/' .. org .. '/type/' .. kind] or L.rate['org/*/type/' .. kind]
+    local rate = L.rate_org_type and rate_of_pair(L, org, kind)
     if rate then
         local r = { room = room, at = at, reason = reason }
         narrow_rate(x, r, org .. ':' .. kind, rate, 'org_type_rate')
@@ -348,37 +364,48 @@ function limit.group_room(x, org, name)
     return cap - load_of(x, 'org/' .. org .. '/group/' .. name).n
 end
 
-local function use_bucket(x, name, rate)
+local function use_bucket(x, name, rate, n)
     if rate then
-        bucket_spend(bucket(x, name, rate), 1)
+        bucket_spend(bucket(x, name, rate), n)
     end
 end
 
-local function use_load(x, name)
+local function use_load(x, name, n)
     local l = load_of(x, name)
-    l.n, l.used = l.n + 1, l.used + 1
+    l.n, l.used = l.n + n, l.used + n
 end
 
--- One job is claimed: takes its part of everything that limits it.
-function limit.spend(x, org, kind, name)
+-- n jobs of an org, a type and a group ('' for none) are claimed: takes their part of everything that limits them.
+function limit.spend(x, org, kind, name, n)
     local L = x.L
-    use_bucket(x, ':', L.rate.queue)
-    use_bucket(x, org .. ':', pick(L.rate, 'org', org))
-    use_bucket(x, ':' .. kind, pick(L.rate, 'type', kind))
-    use_bucket(x, org .. ':' .. kind, L.rate['org/' .. org .. '/type/' .. kind] or L.rate['org/*/type/' .. kind])
-    if limit.adaptive(x, kind) then
-        bucket_spend(x.buckets['/' .. kind], 1)
+    use_bucket(x, ':', L.rate.queue, n)
+    if L.rate_org then
+        use_bucket(x, org .. ':', pick(L.rate, 'org', org), n)
+    end
+    if L.rate_type then
+        use_bucket(x, ':' .. kind, pick(L.rate, 'type', kind), n)
+    end
+    if L.rate_org_type then
+        use_bucket(x, org .. ':' .. kind, rate_of_pair(L, org, kind), n)
+    end
+    if L.adaptive_type and limit.adaptive(x, kind) then
+        bucket_spend(x.buckets['/' .. kind], n)
     end
     for _, load_name in ipairs(limit.loads(L, org, kind, name)) do
-        use_load(x, load_name)
+        use_load(x, load_name, n)
     end
-    if pick(L.breaker, 'type', kind) then
-        breaker.spend(x, kind, 1)
+    if L.breaker_type and pick(L.breaker, 'type', kind) then
+        breaker.spend(x, kind, n)
     end
 end
 
--- The counters of P:load that a claim is part of.
+local NO_LOADS = {}
+
+-- The counters of P:load that a claim is part of. Read only.
 function limit.loads(L, org, kind, name)
+    if not (L.active_queue or L.active_type or (name ~= '' and L.by_group)) then
+        return NO_LOADS
+    end
     local out = {}
     if L.active.queue then
         out[#out + 1] = 'queue'

@@ -99,6 +99,25 @@ function record.start(rec, kind)
     return string.sub(rec, record.stamp_len + 1, record.stamp_len + 2 + #kind)
 end
 
+-- Of a job that a claim need not look at closely: its type and what each record of the same kind begins with behind
+-- the stamp (false where that is not known). Options count when they say a group, or that the key goes at the claim or
+-- with the end; then nil, and the head.
+function record.alike(rec)
+    local kind, has_options = record.peek(rec)
+    if not has_options then
+        return kind, record.start(rec, kind)
+    end
+    local ok, after, head = pcall(cmsgpack.unpack_one, rec, record.stamp_len)
+    if not ok or type(head) ~= 'table' or not pcall(record.check, head) then
+        return nil, nil, record.damaged
+    end
+    local o = head[4]
+    if not o or o.g or o.ku then
+        return nil, nil, head
+    end
+    return head[1], string.sub(rec, record.stamp_len + 1, after)
+end
+
 -- The head and, with want_payload, the payload. A head that somebody overwrote by hand reads as
 -- `damaged`: the job goes its way (to the worker that refuses it) instead of blocking the others.
 function record.decode(rec, want_payload)

@@ -160,7 +160,7 @@ local function correct_turns(k, t, now)
         end
     end
     for kind, orgs in pairs(owed) do
-        if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
+        if turns.any(k, kind) then
             for org, ms in pairs(orgs) do
                 local weights = fair.weights(k, { org })
                 turns.correct(k, kind, org, ms / (weights and weights[org] or 1))
@@ -266,9 +266,9 @@ end
 
 -- Counters of caps go down, and who was kept out by them may come in.
 local function free(k, t, x)
-    local members, seen, load = {}, {}, {}
+    local members, seen, load, any = {}, {}, {}, redis.call('EXISTS', k.parked) == 1
     local function let_go(member)
-        if not seen[member] then
+        if any and not seen[member] then
             seen[member], members[#members + 1] = true, member
         end
     end
@@ -277,7 +277,7 @@ local function free(k, t, x)
         for _, name in ipairs(limit.loads(t.L, p.org, p.kind or '', p.group)) do
             load[name] = (load[name] or 0) - h.n
         end
-        if t.L.active_org then
+        if any and t.L.active_org then
             let_go('org/' .. p.org)
         end
         if p.kind and t.L.active_type then

@@ -174,6 +174,11 @@ function turns.use(t, org, n)
     t.used[org] = (t.used[org] or 0) + n
 end
 
+-- Does anybody wait for the type?
+function turns.any(k, kind)
+    return redis.call('EXISTS', k.waiting_ .. kind) == 1
+end
+
 -- The org was given jobs of the type: ms of worker time over its weight. Where nobody else waits, nobody counts.
 function turns.charge(k, kind, org, ms)
     local key, tag = k.waiting_ .. kind, tag_of(k, kind, org)
@@ -226,9 +231,9 @@ function turns.call(k, now, kind, room, cost)
     if room == math.huge then -- nobody needs to wait
         redis.call('ZREM', k.waiting_ .. kind, unpack(orgs))
         fair.enter(k, orgs)
-        return #orgs, redis.call('EXISTS', k.waiting_ .. kind) == 1
+        return #orgs, turns.any(k, kind)
     end
     local t = { weights = fair.weights(k, orgs), room = math.min(room, turns.most), cost = units(cost) }
     local _, n = call(k, now, kind, share_out(t, flat))
-    return n, redis.call('EXISTS', k.waiting_ .. kind) == 1
+    return n, turns.any(k, kind)
 end

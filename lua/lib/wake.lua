@@ -34,7 +34,7 @@ end
 local function wake_type(k, x, kind)
     local room, at = limit.type_room(x, kind)
     if room <= 0 then
-        if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
+        if turns.any(k, kind) then
             parked.add(k, x.now, 'type/' .. kind, at)
         end
         return false

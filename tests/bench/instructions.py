@@ -28,7 +28,7 @@ def parts(orgs, args):
     """callgrind's (enqueue, claim and finish) of --jobs jobs, and Redis commands in each."""
     with tempfile.TemporaryDirectory(prefix="wh-bench-") as folder:
         watch = callgrind.Watch(folder, "echoCommand")
-        with Library(orgs, wrap=watch.words, steps_ms=1) as lib:
+        with Library(orgs, wrap=watch.words, steps_ms=1, limits=args.limit) as lib:
             _work(lib, args)
             commands = []
             for step in (lambda: lib.enqueue(args.jobs, args.enqueue),
@@ -72,6 +72,8 @@ def options(words=None):
     parser.add_argument("--enqueue", type=int, default=CALL, help="jobs an enqueue call")
     parser.add_argument("--want", type=int, default=150, help="jobs a claim call")
     parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
+    parser.add_argument("--limit", action="append", default=[], metavar="SETTING=VALUE",
+                        help="a limit that is set, as active:org/*=1000; repeatable")
     args = parser.parse_args(words)
     args.orgs = [int(x) for x in args.orgs.split(",")]
     return args

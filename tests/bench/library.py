@@ -28,8 +28,9 @@ START_MS = 1750000000000  # where a clock of ours starts
 
 
 class Library:
-    def __init__(self, orgs, wrap=(), steps_ms=None):
-        """wrap: words of a command that runs the server (valgrind …)."""
+    def __init__(self, orgs, wrap=(), steps_ms=None, limits=()):
+        """wrap: words of a command that runs the server (valgrind …); limits: settings,
+        as `active:org/*=100`."""
         self.server = self.client = None
         self.steps_ms, self.now_ms = steps_ms, START_MS
         source = os.path.join(BUILD, "generated",
@@ -38,7 +39,8 @@ class Library:
             sys.exit(f"{source} is missing: build first, or name the build in WH_BUILD_DIR")
         self.folder = tempfile.mkdtemp(prefix="wh-bench-")
         self.orgs = [f"org-{i:05d}" for i in range(orgs)]
-        self.heads = [head("noop", org) for org in self.orgs]
+        # Without a priority, as libwherry sends it where none is asked for.
+        self.heads = [head("noop", org, None) for org in self.orgs]
         self.sent = 0
         path = os.path.join(self.folder, "redis.sock")
         try:
@@ -52,6 +54,8 @@ class Library:
                 self.client("CONFIG", "SET", "hz", 1)  # less that comes by the real clock
             self.call("configure", "keep_count", 0)
             self.call("heartbeat", "w", 3600000, "new", "")
+            for setting in limits:
+                self.call("limit", *setting.rsplit("=", 1))
         except BaseException:
             self.close()
             raise

@@ -36,7 +36,7 @@ def enqueue(lib, count, size):
 
 def measure(orgs, size, args):
     """One run: figures per job, and calls and us by command."""
-    with Library(orgs) as lib:
+    with Library(orgs, limits=args.limit) as lib:
         enqueue(lib, max(args.jobs // 10, orgs), size)
         lib.work(args.want, args.in_flight)
         lib.reset()
@@ -109,6 +109,8 @@ def parse():
     parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
     parser.add_argument("--bar", type=float, default=2.0,
                         help="growth up to 1,000 orgs; default: %(default)s")
+    parser.add_argument("--limit", action="append", default=[], metavar="SETTING=VALUE",
+                        help="a limit that is set, as active:org/*=1000; repeatable")
     parser.add_argument("--commands", action="store_true", help="print them one by one too")
     args = parser.parse_args()
     args.orgs = [int(x) for x in args.orgs.split(",")]

@@ -104,13 +104,16 @@ def _text(value):
 
 
 def _number(value):
+    if value is None:
+        return b"\xc0"
     if value < 128:
         return bytes([value])
     return b"\xcf" + value.to_bytes(8, "big")
 
 
 def head(kind, org="default", priority=5, **options):
-    """options: the short names of the head's map (ma, to, dl, xp, k, kt …)."""
+    """priority: None for the type's or the queue's; options: the short names of the head's
+    map (ma, to, dl, xp, k, kt …)."""
     out = bytes([0x94 if options else 0x93]) + _text(kind) + _text(org) + _number(priority)
     if options:
         out += bytes([0x80 | len(options)])

@@ -241,7 +241,7 @@ static void a_bad_bell_or_run_key_is_passed_over(void **state)
 /* It makes its claim without the guard that other functions begin with. */
 static void a_wrong_key_is_found_before_any_write(void **state)
 {
-    static const char *const bad[] = {"jobs", "ring", "idle", "active"};
+    static const char *const bad[] = {"jobs", "ring", "idle"};
     char before[41], after[41];
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -254,6 +254,21 @@ static void a_wrong_key_is_found_before_any_write(void **state)
         wh_lc_digest(after);
         assert_string_equal(before, after);
     }
+}
+
+/* What only the claim needs: the job waits as if nobody were idle. */
+static void a_wrong_key_of_claims_leaves_it_waiting(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":active x"));
+    wh_lc_enqueue(1, "ORG acme");
+    assert_int_equal(wh_lc_count("HLEN " WH_LC_P ":run:w"), 0);
+    assert_int_equal(wh_lc_count("LLEN " WH_LC_P ":ready:acme:5"), 1);
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":active"));
+    wh_lc_claim("w", 1, "1");
+    wh_lc_audit();
 }
 
 static void want_is_checked(void **state)
@@ -281,6 +296,7 @@ int main(void)
         WH_LC_TEST(it_waits_on_when_nothing_comes),
         WH_LC_TEST(a_bad_bell_or_run_key_is_passed_over),
         WH_LC_TEST(a_wrong_key_is_found_before_any_write),
+        WH_LC_TEST(a_wrong_key_of_claims_leaves_it_waiting),
         WH_LC_TEST(want_is_checked),
     };
 
