@@ -226,7 +226,7 @@ end
 
 local function shares_of(k, st)
     local window = math.min(math.ceil(st.need / st.least) + st.n_skip, claim.window)
-    local ring = redis.call('ZRANGE', k.ring, 0, window - 1, 'WITHSCORES')
+    local ring = redis.call('ZRANGE', k.ring, '0', args.decimal(window - 1), 'WITHSCORES')
     if #ring == 0 then
         return nil
     end

@@ -5,7 +5,7 @@ local delay = {}
 -- Delays ids, flat {due, id, …} and the earliest due time among them; the scheduler is woken
 -- when that is before all others.
 function delay.add_all(k, flat, earliest)
-    local first = redis.call('ZRANGE', k.delayed, 0, 0, 'WITHSCORES')[2]
+    local first = redis.call('ZRANGE', k.delayed, '0', '0', 'WITHSCORES')[2]
     redis.call('ZADD', k.delayed, unpack(flat))
     if not first or earliest < tonumber(first) then
         bell.wake_scheduler(k)
@@ -18,7 +18,7 @@ end
 
 -- Milliseconds to the earliest member of a sorted set of times, 0 when due, -1 when empty.
 function delay.next_in(key, now)
-    local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+    local first = redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
     if not first or first == 'inf' then
         return -1
     end

@@ -21,6 +21,6 @@ end
 -- A counter that somebody overwrote by hand must not stop a change half-way.
 function event.count(k, name, n)
     if n > 0 then
-        redis.pcall('HINCRBY', k.stats, name, n)
+        redis.pcall('HINCRBY', k.stats, name, args.decimal(n))
     end
 end

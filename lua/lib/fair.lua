@@ -166,13 +166,13 @@ end
 
 -- The virtual time at which a group enters a ring: the lowest in it.
 function fair.floor(ring)
-    return (fair.reading(redis.call('ZRANGE', ring, 0, 0, 'WITHSCORES')[2]))
+    return (fair.reading(redis.call('ZRANGE', ring, '0', '0', 'WITHSCORES')[2]))
 end
 
 -- The virtual time of now: the lowest in the ring; while it is empty and somebody waits outside, what was reached;
 -- else a new round begins at 0. As text.
 local function now_of(k)
-    local lowest = redis.call('ZRANGE', k.ring, 0, 0, 'WITHSCORES')[2]
+    local lowest = redis.call('ZRANGE', k.ring, '0', '0', 'WITHSCORES')[2]
     return lowest or redis.call('ZSCORE', k.left, '') or '0'
 end
 

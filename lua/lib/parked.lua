@@ -17,7 +17,7 @@ function parked.add_all(k, now, list)
     if #add == 3 then
         return
     end
-    local first = soonest < math.huge and redis.call('ZRANGE', k.parked, 0, 0, 'WITHSCORES')[2]
+    local first = soonest < math.huge and redis.call('ZRANGE', k.parked, '0', '0', 'WITHSCORES')[2]
     redis.call(unpack(add))
     if soonest < math.huge and (not first or soonest < tonumber(first)) then
         bell.wake_scheduler(k)

@@ -3,7 +3,7 @@
 local timed = { postpone = 60000, expire_most = 50 }
 
 local function due_ids(key, now, batch)
-    return redis.call('ZRANGE', key, '-inf', clock.text(now), 'BYSCORE', 'LIMIT', 0, batch)
+    return redis.call('ZRANGE', key, '-inf', clock.text(now), 'BYSCORE', 'LIMIT', '0', args.decimal(batch))
 end
 
 -- Where jobs wait by the outline of their heads, in which partition, and how to tell such a head: bounded, read only.
@@ -81,7 +81,7 @@ function timed.promote(k, now, batch)
             ready.push_all(k, plan)
         end
     end
-    redis.call('ZREMRANGEBYRANK', k.delayed, 0, #ids - 1)
+    redis.call('ZREMRANGEBYRANK', k.delayed, '0', args.decimal(#ids - 1))
     if later then
         redis.call(unpack(later))
     end

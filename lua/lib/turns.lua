@@ -200,7 +200,7 @@ end
 function turns.reweigh(k, kind, org, ratio)
     local key, tag = k.waiting_ .. kind, tag_of(k, kind, org)
     if tag and ratio < 1 then
-        local first = tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+        local first = tonumber(redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2])
         redis.call('ZADD', key, string.format('%.0f', first + (tag - first) * ratio), org)
     end
 end

@@ -5,14 +5,21 @@ import guard
 import instructions
 
 
+JOBS = ["--jobs", "2000"]
+LIMITS = ["--orgs", "99", "--limit", "active:org/*=1000",
+          "--limit", "breaker:type/*=50/20/10000/30000/3"]
+
+
 def measure():
     guard.need_valgrind()
     found, key = {}, guard.on_redis()
-    args = instructions.options(["--jobs", "2000"])
-    for orgs in args.orgs:
-        row = instructions.measure(orgs, args)
-        for step in ("enqueue", "cycle"):
-            found[f"{step}.{orgs}-orgs.instructions", key] = row[f"{step}_instructions"]
+    for words, suffix in ((JOBS, ""), (JOBS + LIMITS, "-limited")):
+        args = instructions.options(words)
+        for orgs in args.orgs:
+            row = instructions.measure(orgs, args)
+            for step in ("enqueue", "cycle"):
+                name = f"{step}.{orgs}-orgs{suffix}.instructions"
+                found[name, key] = row[f"{step}_instructions"]
     return found
 
 
