@@ -4,19 +4,14 @@
 -- written, to enqueue.run, which says what is right; both write the same.
 local bulk = { most = 1500, keep = 18 }
 
--- Options that have no part in where a job waits, and in whether it is new.
-local HARMLESS = { ma = true, to = true, rf = true, et = true, ei = true, tp = true }
-
 -- The list of an org by its key, with what the present call puts there: push (the command, n words), jobs and bytes.
 -- They outlive the call, since tables are dear; call tells to which one all this belongs.
 local lists, n_lists, epoch, calls = {}, 0, 0, 0
 
 -- The list of a head, nil for one that is not so simple. The head remembers it.
 local function list_of(k, head)
-    for name in pairs(head.options) do
-        if not HARMLESS[name] then
-            return nil
-        end
+    if not record.waits_plainly(head.options) then
+        return nil
     end
     local key = keys.ready(k, head.org, head.level)
     local list = lists[key]

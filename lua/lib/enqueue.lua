@@ -200,14 +200,71 @@ local function write_plan(k, now, plan, settings)
     end
 end
 
+-- What the call asks of the quotas.
+local function demand_of(jobs, by_deadline)
+    local demand = {}
+    for _, job in ipairs(jobs) do
+        local old = job.old
+        if old then
+            quota.ask(demand, old.head[2], -1, -#old.rec, 0, 0)
+        end
+        if old or not job.existing then
+            local size = record.stamp_len + #bytes_of(job.head, by_deadline) + #job.payload
+            quota.ask(demand, job.head.org, 1, size, 1, size)
+        end
+    end
+    return demand
+end
+
 -- One plain job, and no org has another: a waiting worker may get it at once. Nobody's turn is
 -- taken. The case whose price is latency, hence no plan and no guard: each write comes first,
 -- follows a read of the same key, or can be taken back.
 local function hand_off(k, now, raw, h, payload)
-    if next(h.options) or h.level ~= levels.default or redis.call('ZCARD', k.ring) > 0 then
+    if not record.waits_plainly(h.options) or redis.call('ZCARD', k.ring) > 0 then
         return false
     end
     return bell.hand_off(k, now, raw, record.stamp(now) .. h.bytes .. payload, h)
+end
+
+-- What limits and quotas say of such a job: nil when one keeps it from running now, or when others of its org or its
+-- type wait already; else the session that it takes its part of. All that is written with it is read here.
+local function admit(k, now, L, job, settings)
+    local h = job.head
+    if not settings.counted or queued.parse(redis.call('HGET', k.queued, h.org)) > 0 or turns.any(k, h.type) then
+        return nil
+    end
+    if L.refuses and not pcall(quota.check, k, now, L, demand_of({ job }, settings.by_deadline)) then
+        return nil -- unless it exists already
+    end
+    local x = limit.open(k, now, L, {})
+    if L.breaker_type then
+        redis.call('XLEN', k.events)
+        redis.call(unpack(k.look_at_sets))
+    end
+    local is_free = limit.queue_room(x) > 0 and limit.org_room(x, h.org) > 0 and limit.pair_room(x, h.org, h.type) > 0
+    return is_free and x or nil
+end
+
+-- The only job of a call. Returns whether a worker has it now.
+local function try_hand_off(k, now, job, settings)
+    local L, h, x = settings.limits, job.head, nil
+    if not job.raw or settings.paused or settings.tried then
+        return false
+    end
+    if L and (L.holds or L.refuses) then
+        x = record.waits_plainly(h.options) and admit(k, now, L, job, settings)
+        if not x then
+            return false
+        end
+    end
+    if not hand_off(k, now, job.raw, h, job.payload) then
+        return false
+    end
+    if x then
+        limit.spend(x, h.org, h.type, '', 1)
+        limit.close(x)
+    end
+    return true
 end
 
 -- The head of a job whose head may leave its priority to the partition.
@@ -236,22 +293,6 @@ local function change_old(k, now, jobs, settings)
     end
 end
 
--- What the call asks of the quotas.
-local function demand_of(jobs, by_deadline)
-    local demand = {}
-    for _, job in ipairs(jobs) do
-        local old = job.old
-        if old then
-            quota.ask(demand, old.head[2], -1, -#old.rec, 0, 0)
-        end
-        if old or not job.existing then
-            local size = record.stamp_len + #bytes_of(job.head, by_deadline) + #job.payload
-            quota.ask(demand, job.head.org, 1, size, 1, size)
-        end
-    end
-    return demand
-end
-
 -- Jobs from the triples (id, head, payload) of a call, from argv[from] on.
 function enqueue.triples(argv, from, settings)
     local jobs, n = {}, (#argv - from + 1) / 3
@@ -276,9 +317,8 @@ end
 -- Heads are checked; payloads are within bounds. is_free: no quota refuses it; settings.tried: nobody takes it
 -- at once. Returns the number of created jobs.
 function enqueue.run(k, now, jobs, settings, is_free)
-    local L, first = settings.limits, jobs[1]
-    local is_plain = not settings.paused and not settings.tried and not (L and (L.holds or L.refuses))
-    if #jobs == 1 and first.raw and is_plain and hand_off(k, now, first.raw, first.head, first.payload) then
+    local L = settings.limits
+    if #jobs == 1 and try_hand_off(k, now, jobs[1], settings) then
         return 1
     end
     keys.guard_new(k)

@@ -118,6 +118,19 @@ function record.alike(rec)
     return head[1], string.sub(rec, record.stamp_len + 1, after)
 end
 
+-- Options that have no part in where a job waits, and in whether it is new.
+local HARMLESS = { ma = true, to = true, rf = true, et = true, ei = true, tp = true }
+
+-- Does a job of these options wait as one without any?
+function record.waits_plainly(options)
+    for name in pairs(options) do
+        if not HARMLESS[name] then
+            return false
+        end
+    end
+    return true
+end
+
 -- The head and, with want_payload, the payload. A head that somebody overwrote by hand reads as
 -- `damaged`: the job goes its way (to the worker that refuses it) instead of blocking the others.
 function record.decode(rec, want_payload)
