@@ -9,7 +9,8 @@ local function turns_of(k, st, kind, org)
     local t = st.turns[kind]
     if t == nil then
         local room = limit.holds_type(st.x.L, kind) and limit.type_room(st.x, kind) or math.huge
-        t = turns.open(k, st.now, kind, room, st.costs[kind] or fair.cost(k, kind, st.cost), org)
+        local cost = st.costs[kind] or fair.cost(k, kind, st.cost)
+        t = turns.open(k, st.now, kind, room, cost, { org = org, passed = st.passed[kind] })
         st.turns[kind] = t
     end
     return t
@@ -166,12 +167,14 @@ local function parts_at(k, st, s, level, n)
     return parts
 end
 
--- The org takes nothing of these types, though it was its turn: others have it.
-local function pass_turns(k, st, s, parts)
+-- The org takes nothing of these types in this call, though it may be its turn, which it keeps: others have the type
+-- now.
+local function pass_turns(st, s, parts)
     for kind, part in pairs(parts) do
         if part == 0 then
-            turns.charge(k, kind, s.org, fair.cost(k, kind, st.cost) / s.w)
-            st.turns[kind] = nil
+            st.passed[kind] = st.passed[kind] or {}
+            st.passed[kind][s.org] = true
+            st.turns[kind], st.vacant[kind] = nil, true
         end
     end
 end
@@ -185,7 +188,7 @@ local function take_level(k, st, s, n, level)
     if parts and got < n then
         got = got + take_some(k, st, s, n - got, tonumber(level), nil, popped)
     elseif parts then
-        pass_turns(k, st, s, parts)
+        pass_turns(st, s, parts)
     end
     return got
 end

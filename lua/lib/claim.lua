@@ -381,7 +381,7 @@ local function new_state(k, now, worker, want, t)
     return {
         worker = worker, need = want, visits = 0, t = t, n = 0, start = false, kind = false,
         claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
-        skip = {}, n_skip = 0, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
+        skip = {}, n_skip = 0, passed = {}, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }
 end

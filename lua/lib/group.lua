@@ -127,9 +127,9 @@ function group.move(k, org, level, moves)
     end)
 end
 
--- Of the next n jobs of a level, how many are these groups' turn, which wait elsewhere, beside those of its ring; nil:
--- all.
-function group.part(k, org, level, names, n)
+-- Of the next n jobs of a level, how many are the turn of groups that wait for a type, beside those of its ring; nil:
+-- all. names: the first ones that wait; held: the ring of all of them (hold.lua).
+function group.part(k, org, level, names, n, held)
     local ring, list, flat, is_named = ring_of(k, org, level), {}, {}, {}
     local first = redis.pcall('ZRANGE', ring, 0, math.min(n, group.beside), 'WITHSCORES')
     local low, is_in = 0, false
@@ -144,11 +144,16 @@ function group.part(k, org, level, names, n)
         local v = scores[i] and fair.reading(scores[i]) or fair.entry(ring, name, low, 0)
         list[i], is_named[name] = { name = name, v = v }, true
     end
+    local others = {}
     for i = 1, #first, 2 do
         local v, may_run = fair.reading(first[i + 1])
         if may_run and not is_named[first[i]] then
-            list[#list + 1] = { name = first[i], v = v }
+            list[#list + 1], others[#others + 1] = { name = first[i], v = v }, level .. '/' .. first[i]
         end
+    end
+    local waits = #others > 0 and redis.pcall('ZMSCORE', held, unpack(others)) or {}
+    for i, member in ipairs(others) do
+        is_named[string.sub(member, 3)] = not waits.err and waits[i] and true or nil
     end
     table.sort(list, function(a, b)
         return a.v < b.v or (a.v == b.v and a.name < b.name)

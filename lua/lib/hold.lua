@@ -349,5 +349,5 @@ function hold.part(k, org, kind, level, n)
         end
         names[#names + 1] = name ~= '' and name or nil
     end
-    return #names > 0 and group.part(k, org, level, names, n) or nil
+    return #names > 0 and group.part(k, org, level, names, n, ring) or nil
 end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What the claims of one call change besides the jobs themselves, gathered and written at once:
 -- jobs in flight, jobs that wait, counters of caps, run times of types, virtual times, breakers.
-local tally = { mean = fair.any, types_max = 5000, seed = 1 }
+local tally = { mean = fair.any, types_max = 5000, seed = 1, least = 0.1 }
 
 -- L: the settings of limits, nil for none; is_counted: P:queued can be trusted (claims only).
 function tally.new(L, is_counted)
@@ -51,27 +51,30 @@ end
 local NEITHER = { snooze = true, cancelled = true }
 local QUIET = { release = true, recover = true, expired = true }
 local UNSTARTED = { not_started = true, no_handler = true }
+local GIVEN_BACK = { release = true, recover = true }
 local PLAIN = {}
 
--- What an end says besides its outcome (docs/protocol.md, wh1_cycle). is_quiet: no handler ran to its end; is_own: its
--- delay is not the handler's wish; snoozed: dead, for it was put off for too long.
+-- What an end says besides its outcome (docs/protocol.md, wh1_cycle). is_quiet: no handler ran to its end; is_free: nor
+-- does the claim cost anything, for it was the worker's doing; is_own: its delay is not the handler's wish; snoozed:
+-- dead, for it was put off for too long.
 local function meaning(outcome, category, says)
     if outcome == 'ok' then
         return PLAIN
     end
     return {
         is_quiet = QUIET[outcome] or UNSTARTED[category] or UNSTARTED[says],
+        is_free = GIVEN_BACK[outcome],
         is_own = says == 'own_delay',
         is_neither = NEITHER[outcome] or says == 'snoozed',
     }
 end
 
--- What ended so far with the same org, type and charge: n claims; ran of them took time, claimed at the
--- sum at.
+-- What ended so far with the same org, type and charge: n claims; ran of them took time, claimed at the sum at; idle
+-- ones never reached a handler, claimed at idle_at.
 local function entry_of(t, p)
     local h = t.ended[p]
     if not h then
-        h = { p = p, n = 0, ran = 0, at = 0 }
+        h = { p = p, n = 0, ran = 0, at = 0, idle = 0, idle_at = 0 }
         t.ended[p] = h
     end
     return h
@@ -105,12 +108,21 @@ local function remember_end(t, kind, at, failed, is_silent)
     end
 end
 
--- One claim ended in another way. A lost worker's or a given back claim took no time, nor did one that no handler had.
+-- What claims pay for, ms: their time from claim to end, also of those that no handler had (a worker was busy with
+-- them), and no job is for nothing: who sends only such ones has others before him too.
+local function paid(h, now)
+    return math.max(h.ran * now - h.at, tally.least * h.ran) + math.max(h.idle * now - h.idle_at, tally.least * h.idle)
+end
+
+-- One claim ended in another way. Run times are learned of those that a handler had.
 function tally.note(t, value, c)
     local p, at = tally.parse(value)
     local h, says = entry_of(t, p), meaning(c.outcome, c.category, c.result)
     h.n = h.n + 1
     if says.is_quiet then
+        if not says.is_free then
+            h.idle, h.idle_at = h.idle + 1, h.idle_at + at
+        end
         return remember_end(t, p.kind, at, false, true)
     end
     h.ran, h.at = h.ran + 1, h.at + at
@@ -143,7 +155,7 @@ function tally.weigh(ms, n)
     if deviation > 20 * n then
         return ms
     elseif deviation > 0.1 * n then
-        tally.seed = (tally.seed * 1103515245 + 12345) % 2147483648
+        tally.seed = tally.seed * 16807 % 2147483647 -- Park, Miller 1988: exact in doubles
         return tally.seed < 268435456 and ms * 8 or 0
     end
     return 0
@@ -156,7 +168,7 @@ local function correct_turns(k, t, now)
         local p = h.p
         if p.kind and limit.type_cap(t.L, p.kind) then
             owed[p.kind] = owed[p.kind] or {}
-            owed[p.kind][p.org] = (owed[p.kind][p.org] or 0) + math.max(h.ran * now - h.at, 0) - h.n * p.charge
+            owed[p.kind][p.org] = (owed[p.kind][p.org] or 0) + paid(h, now) - h.n * p.charge
         end
     end
     for kind, orgs in pairs(owed) do
@@ -180,7 +192,7 @@ local function correct_groups(k, t, now)
     end
     for _, h in pairs(t.ended) do
         local p = h.p
-        local times = p.level and p.kind and tally.weigh(math.max(h.ran * now - h.at, 0) - h.n * p.charge, h.n)
+        local times = p.level and p.kind and tally.weigh(paid(h, now) - h.n * p.charge, h.n)
         if times and times ~= 0 then
             local us = fair.micros(times)
             add(p.org .. ':' .. p.level, p.group, us, function(moves)
@@ -208,7 +220,7 @@ local function sum_up(t, now)
         if not owed[org] then
             orgs[#orgs + 1], owed[org], count[org] = org, 0, 0
         end
-        owed[org], count[org] = owed[org] + took - h.n * p.charge, count[org] + h.n
+        owed[org], count[org] = owed[org] + paid(h, now) - h.n * p.charge, count[org] + h.n
         local c = p.kind and kinds[p.kind]
         if p.kind and not c then
             c = { kind = p.kind, n = 0, ms = 0, good = 0, told = 0, overload = 0, wait = 0 }

@@ -113,13 +113,31 @@ local function call(k, now, kind, shares)
     return parts, #enter
 end
 
--- What a type that admits `room` jobs, expected to take so many ms each, has for each org now; org: who asks. False:
--- nobody waits, or there is enough for all.
-function turns.open(k, now, kind, room, cost, org)
+-- Of those that wait without those that passed.
+local function without(passed, flat)
+    local left, orgs = {}, {}
+    for i = 1, #flat, 2 do
+        if not passed[flat[i]] then
+            left[#left + 1], left[#left + 2], orgs[#orgs + 1] = flat[i], flat[i + 1], flat[i]
+        end
+    end
+    return left, orgs
+end
+
+-- What a type that admits `room` jobs, expected to take so many ms each, has for each org now. who: org: that asks;
+-- passed: set of those that take none in this call, though they wait. False: nobody waits, or there is enough for all.
+function turns.open(k, now, kind, room, cost, who)
     if room == math.huge then
         return false
     end
-    local flat, orgs = first_of(k, kind, room)
+    local org, n_passed = who.org, 0
+    for _ in pairs(who.passed or {}) do
+        n_passed = n_passed + 1
+    end
+    local flat, orgs = first_of(k, kind, room + n_passed)
+    if n_passed > 0 then
+        flat, orgs = without(who.passed, flat)
+    end
     if #orgs == 0 then
         return false
     end
