@@ -307,7 +307,7 @@ local function pass_blocked(k, st, s)
     if s.put then
         skip_blocked(k, st, s)
     end
-    if (s.put or s.holds or st.later) and s.valid == 0 and st.asides >= claim.asides then
+    if (s.put or s.holds or (st.later and s.valid == 0)) and st.asides >= claim.asides then
         skip(st, s.org)
     end
 end

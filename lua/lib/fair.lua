@@ -121,6 +121,15 @@ function fair.entry(ring, name, low, credit)
     return left and math.max(left, low - credit) or low
 end
 
+-- The same of several, without credit: an array.
+function fair.entries(ring, names, low)
+    local scores, list = redis.pcall('ZMSCORE', fair.left_of(ring), unpack(names)), {}
+    for i = 1, #names do
+        list[i] = math.max(tonumber(not scores.err and scores[i] or low), low)
+    end
+    return list
+end
+
 -- Of those that are not in the ring: where they left it, or at its lowest, is added to, so that they do not come back
 -- with nothing to pay. low_of(name): the lowest score for a member, nil when nobody is there.
 local function move_left(ring, moves, names, low_of)

@@ -139,10 +139,9 @@ function group.part(k, org, level, names, n, held)
     if not is_in then
         return nil -- nobody is there
     end
-    local scores = redis.call('ZMSCORE', ring, unpack(names))
+    local scores, left = redis.call('ZMSCORE', ring, unpack(names)), fair.entries(ring, names, low)
     for i, name in ipairs(names) do
-        local v = scores[i] and fair.reading(scores[i]) or fair.entry(ring, name, low, 0)
-        list[i], is_named[name] = { name = name, v = v }, true
+        list[i], is_named[name] = { name = name, v = scores[i] and fair.reading(scores[i]) or left[i] }, true
     end
     local others = {}
     for i = 1, #first, 2 do

@@ -30,18 +30,31 @@ static size_t put_text(char *to, const char *text)
     return len + 1;
 }
 
-static size_t pack_head(char *head, const struct wh_ll_jobs *jobs)
+/* A name as it is, or a numbered one of many. */
+static size_t put_name(char *to, const char *name, unsigned number, unsigned many)
+{
+    char numbered[64];
+
+    if (many == 0) {
+        return put_text(to, name);
+    }
+    snprintf(numbered, sizeof numbered, "%s%u", name, number % many);
+    return put_text(to, numbered);
+}
+
+static size_t pack_head(char *head, const struct wh_ll_jobs *jobs, unsigned i)
 {
     size_t at = 0;
 
     head[at++] = (char)(jobs->group != NULL ? 0x94 : 0x93);
-    at += put_text(head + at, jobs->type);
+    at += put_name(head + at, jobs->type, i, jobs->types);
     at += put_text(head + at, jobs->org);
     head[at++] = (char)(jobs->priority != 0 ? jobs->priority : 5);
     if (jobs->group != NULL) {
         head[at++] = (char)0x81;
         at += put_text(head + at, "g");
-        at += put_text(head + at, jobs->group);
+        at += put_name(head + at, jobs->group, jobs->types > 0 ? i / jobs->types : i,
+                       jobs->groups);
     }
     return at;
 }
@@ -49,7 +62,6 @@ static size_t pack_head(char *head, const struct wh_ll_jobs *jobs)
 void wh_ll_fill(const struct wh_ll_jobs *jobs)
 {
     char head[128];
-    size_t len = pack_head(head, jobs);
 
     for (unsigned done = 0; done < jobs->count;) {
         struct wh_lc_args a = {0};
@@ -57,7 +69,7 @@ void wh_ll_fill(const struct wh_ll_jobs *jobs)
 
         for (unsigned i = 0; i < batch; i++) {
             wh_lc_add(&a, wh_lc_raw(jobs->first + done + i), 16);
-            wh_lc_add(&a, head, len);
+            wh_lc_add(&a, head, pack_head(head, jobs, done + i));
             wh_lc_add_text(&a, "payload");
         }
         redisReply *r = wh_lc_call_args("wh1_enqueue_batch", &a);

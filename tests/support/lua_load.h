@@ -17,6 +17,8 @@ struct wh_ll_jobs {
     const char *type, *org; /* at most 31 bytes each */
     const char *group;      /* NULL: none */
     int priority;           /* 0: the default */
+    /* Not 0: job i is of type "<type><i % types>", group "<group><i / types % groups>". */
+    unsigned types, groups;
 };
 void wh_ll_fill(const struct wh_ll_jobs *jobs);
 void wh_ll_fill_org(unsigned first, unsigned count, const char *type, const char *org);
