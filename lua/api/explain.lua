@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_explain: why does this job not run? ARGV id -> flat fact, value… (docs/protocol.md section 8).
--- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(workers + places, groups and orgs of the ring with a weight
--- + orgs in flight); in a list it looks at 100,000 ids from each end, and at 100 for the first of a group.
-local explain = { depth = 100000, holders = 10, heads = 100 }
+-- Errors WHBADARG WHNOTFOUND WHBADDATA. Reads only. O(workers + places and orgs of the ring with a weight + orgs in
+-- flight); in a list it looks at 100,000 ids from each end, at 100 for the first of a group, and at about 10,000
+-- groups of the org, as many of each level and type, and those of its own type.
+local explain = { depth = 100000, holders = 10, heads = 100, groups = 10000 }
 
 -- Where an id stands in a place; nil when it is not found.
 local function position(key, read, raw)
@@ -45,7 +46,7 @@ end
 -- The same for number `at` of its set of set-aside jobs, where groups of the org wait for the type too.
 local function ahead_aside(k, c, at, cost)
     local level, own, higher, tags, members = c.head[3], c.group, 0, {}, {}
-    local all = hold.members(k, c.org, c.kind)
+    local all = hold.members(k, c.org, c.kind, explain.groups)
     if #all == 0 then
         return at
     end
@@ -60,17 +61,30 @@ local function ahead_aside(k, c, at, cost)
     return higher + ahead_of(tags, members, own, at, cost)
 end
 
+-- Its place among the jobs set aside for its type, or with those of further types; nil: it is not there.
+local function position_aside(k, c, level)
+    local at
+    for _, key in ipairs({
+        (aside.place(k, c.org, c.kind, level, c.head[4])),
+        aside.key(k, c.org, c.kind),
+        aside.key(k, c.org, levels.rest),
+    }) do
+        at = at or position(key, 'ZRANGE', c.raw)
+    end
+    return at
+end
+
 -- Finds out how many jobs of its org run before this one (c.ahead; nil when it is not found), how many are ready in all
 -- (c.org_ready), and where it stands in its place (c.at; nil when it is not found there). Of one that was set aside
 -- (c.is_aside): those of its type that were set aside and run before it.
 local function find_in_org(k, c)
     local org, p, cost = c.org, place.of(k, c.head), fair.micros(fair.cost(k, c.kind))
     local list, at = keys.ready(k, org, p.level), position(p.key, p.kind == 'soonest' and 'ZRANGE' or 'LRANGE', c.raw)
-    local before, sum, is_reached, members, aside_at = 0, 0, false, {}, nil
-    ready.each(k, org, function(key, read, length, g)
+    local before, sum, is_reached, members, own = 0, 0, false, {}, levels.of(k, org)
+    local aside_at = not at and #own.asides > 0 and position_aside(k, c, p.level) or nil
+    ready.each(k, org, function(key, _, length, g)
         sum = sum + length
         if string.sub(key, 1, #k.aside_) == k.aside_ then
-            aside_at = aside_at or (not at and length > 0 and position(key, read, c.raw) or nil)
             return
         end
         is_reached = is_reached or key == (p.kind == 'soonest' and p.key or list)
@@ -78,7 +92,7 @@ local function find_in_org(k, c)
         if key == list or (g and g.level == p.level) then
             members[#members + 1] = { name = g and g.name or '', n = length }
         end
-    end)
+    end, math.ceil(explain.groups / (#own.order + #own.asides)))
     local _, _, stale = queued.parse(redis.call('HGET', k.queued, org))
     c.place, c.at, c.org_ready, c.is_aside = p, at, math.max(sum - stale, 0), aside_at ~= nil
     c.ahead = aside_at and ahead_aside(k, c, aside_at, cost)

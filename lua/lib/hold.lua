@@ -166,8 +166,9 @@ function hold.each(k, org, word, fn, most)
     end
 end
 
--- Who waits for a type of the org, where groups do: array of {level, name, v (nil: none yet), n jobs}.
-function hold.members(k, org, kind)
+-- Who waits for a type of the org, where groups do: array of {level, name, v (nil: none yet), n jobs}; at most `most`
+-- groups.
+function hold.members(k, org, kind, most)
     local list, plain, key = {}, k.aside_ .. org .. ':' .. kind, hold.key(k, org, kind)
     hold.each(k, org, kind, function(ids, level, name, v)
         local n = redis.call('ZCARD', ids)
@@ -175,7 +176,7 @@ function hold.members(k, org, kind)
             n = redis.call('LLEN', keys.ready(k, org, level) .. ':' .. name)
         end
         list[#list + 1] = { level = level, name = name, v = v, n = n }
-    end)
+    end, most)
     for level = 0, #list > 0 and 9 or -1 do
         local n = redis.call('ZCOUNT', plain, string.format('%.0f', base_of(level)), hold.up_to(level))
         if n > 0 then

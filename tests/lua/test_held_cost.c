@@ -92,11 +92,35 @@ static void of_groups_that_keep_their_order(void **state)
     check("9", (struct cost){.claim = 7000, .mean = 2500, .finish = 1000});
 }
 
+/* Each group of each type has a place of its own: explain looks at 10,000 of them. */
+static void to_explain_a_job(void **state)
+{
+    enum { GROUPS = 240, JOBS = TYPES * GROUPS };
+
+    (void)state;
+    fill(GROUPS, "");
+    while (wh_ll_take_count("w", WANT) > 0 ||
+           wh_lc_count("EXISTS " WH_LC_P ":groups:a:5") == 1) {
+        wh_lc_advance(60);
+    }
+    wh_ll_reset_calls();
+    redisReply *r = wh_lc_call("wh1_explain", "%s", wh_lc_id(JOBS));
+    long long calls = wh_ll_calls(NULL);
+    print_message("%d types with %d groups: %lld commands to explain a job\n", TYPES,
+                  GROUPS, calls);
+    assert_string_equal(wh_lc_find(r, "reason")->str, "type_cap");
+    assert_in_range(strtoll(wh_lc_find(r, "org_ready")->str, NULL, 10), 9000, JOBS);
+    assert_in_range(strtoll(wh_lc_find(r, "ahead_org")->str, NULL, 10), 1, GROUPS);
+    assert_in_range(calls, 1, 11000);
+    freeReplyObject(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(of_groups_without_a_cap),
         WH_LC_TEST(of_groups_that_keep_their_order),
+        WH_LC_TEST(to_explain_a_job),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
