@@ -4,41 +4,15 @@
  * run for a job, counted by Redis itself. Prints the table; the bounds are its limits.
  */
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_load.h"
 
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 enum { JOBS = 1000, BATCH = 100 };
-
-static void reset_count(void)
-{
-    freeReplyObject(wh_lc_cmd("CONFIG RESETSTAT"));
-}
-
-/* Commands since reset_count, those of the test left out. */
-static long long count_calls(void)
-{
-    long long sum = 0;
-    redisReply *r = wh_lc_cmd("INFO commandstats");
-    char *save = NULL;
-
-    for (char *line = strtok_r(r->str, "\r\n", &save); line != NULL;
-         line = strtok_r(NULL, "\r\n", &save)) {
-        const char *calls = strstr(line, ":calls=");
-        if (calls == NULL || strncmp(line, "cmdstat_fcall", 13) == 0 ||
-            strncmp(line, "cmdstat_config", 14) == 0 ||
-            strncmp(line, "cmdstat_info", 12) == 0) {
-            continue;
-        }
-        sum += strtoll(calls + 7, NULL, 10);
-    }
-    freeReplyObject(r);
-    return sum;
-}
 
 static long long enqueue(unsigned orgs, const char *options, size_t len)
 {
@@ -56,12 +30,12 @@ static long long enqueue(unsigned orgs, const char *options, size_t len)
         wh_lc_add(&a, head, at + len);
         wh_lc_add_text(&a, "payload");
     }
-    reset_count();
+    wh_ll_reset_calls();
     redisReply *r = wh_lc_call_args("wh1_enqueue_batch", &a);
     assert_int_equal(r->type, REDIS_REPLY_ARRAY);
     assert_int_equal(r->element[0]->integer, JOBS);
     freeReplyObject(r);
-    return count_calls();
+    return wh_ll_calls(NULL);
 }
 
 /* Claims BATCH jobs, and so often finishes them and claims the next: calls of all. */
@@ -74,7 +48,7 @@ static long long cycles(unsigned *done)
     wh_lc_add_text(&a, "w");
     wh_lc_add_text(&a, "%d", BATCH);
     wh_lc_add_text(&a, "0");
-    reset_count();
+    wh_ll_reset_calls();
     for (;;) {
         redisReply *r = wh_lc_call_args("wh1_cycle", &a);
         assert_int_equal(r->type, REDIS_REPLY_ARRAY);
@@ -92,7 +66,7 @@ static long long cycles(unsigned *done)
             break;
         }
     }
-    calls = count_calls();
+    calls = wh_ll_calls(NULL);
     freeReplyObject(wh_lc_call_args("wh1_cycle", &a));
     return calls;
 }
@@ -142,9 +116,9 @@ static void delayed_in_few_calls(void **state)
                     1, 30);
     wh_lc_stat("scheduled", JOBS);
     wh_lc_advance(5);
-    reset_count();
+    wh_ll_reset_calls();
     assert_int_equal(wh_lc_nth(1, "wh1_promote", "1000"), JOBS);
-    long long calls = count_calls();
+    long long calls = wh_ll_calls(NULL);
     print_message("promote %d jobs of 99 orgs: %lld commands\n", JOBS, calls);
     assert_in_range(calls, 99, 99 + 35); /* one for each org's list */
 }
@@ -154,9 +128,9 @@ static void one_job_without_an_id(void **state)
 {
     (void)state;
     (void)enqueue(99, "", 0);
-    reset_count();
+    wh_ll_reset_calls();
     freeReplyObject(wh_lc_call("wh1_enqueue", "mail p ORG acme"));
-    assert_in_range(count_calls(), 1, 30);
+    assert_in_range(wh_ll_calls(NULL), 1, 30);
     wh_lc_stat("pending", JOBS + 1);
 }
 
@@ -174,9 +148,9 @@ static void a_hand_off_in_few_calls(void **state)
               "acme\x05",
               12);
     wh_lc_add_text(&a, "payload");
-    reset_count();
+    wh_ll_reset_calls();
     freeReplyObject(wh_lc_call_args("wh1_enqueue_batch", &a));
-    assert_in_range(count_calls(), 1, 9);
+    assert_in_range(wh_ll_calls(NULL), 1, 9);
     wh_lc_status(1, "in_progress");
     wh_lc_audit();
 }

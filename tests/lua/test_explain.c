@@ -8,9 +8,6 @@
 #include "tests/support/lua_load.h"
 
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -63,12 +60,8 @@ static void jobs_that_do_not_wait(void **state)
     wh_lc_error("WHBADARG", "wh1_explain", "");
 }
 
-/* A setting that holds job 3 of org o, type mail, group g, while 1 and 2 run. */
-struct holding {
-    const char *setting, *value, *reason, *until_ms, *used;
-};
-
-static const struct holding holdings[] = {
+/* Each holds job 3 of org o, type mail, group g, while 1 and 2 run. */
+static const struct wh_le_holding holdings[] = {
     {"pause:org/o", "1", "org_paused", "", ""},
     {"pause:type/mail", "1", "type_paused", "", ""},
     {"rate:queue", "1/10000/2", "queue_rate", "10000", ""},
@@ -87,31 +80,21 @@ static const struct holding holdings[] = {
     {"active:org/o/group/g", "2", "group_cap", "", "2"},
 };
 
-static void check_holding(const struct holding *h, bool asked)
+static void check_holding(const struct wh_le_holding *h, bool is_met)
 {
-    wh_lc_reset(NULL);
-    wh_le_says("w", "{}");
-    bool pause = strncmp(h->setting, "pause", 5) == 0;
-    if (!pause) {
+    if (!wh_le_is_pause(h)) {
         wh_ll_set(h->setting, h->value);
     }
     for (unsigned n = 1; n <= 3; n++) {
         wh_ll_put(n, "mail", "ORG o GROUP g");
     }
     wh_lc_claim("w", 2, "1 2");
-    if (pause) {
+    if (wh_le_is_pause(h)) {
         wh_ll_set(h->setting, h->value);
     }
-    if (asked) { /* parked or set aside by now */
-        wh_lc_claim("w", 10, "");
-        wh_lc_audit();
-    }
+    wh_le_meet(is_met); /* it is parked or set aside then */
     wh_le_is(3, "status", "pending");
-    wh_le_is(3, "reason", h->reason);
-    wh_le_is(3, "limit", h->setting);
-    wh_le_is(3, "of", h->value);
-    wh_le_is(3, "used", h->used);
-    wh_le_is(3, "until_ms", h->until_ms);
+    wh_le_held_by(3, h);
     wh_le_is(3, "org_active", "2");
     wh_le_is(3, "org_ready", "1");
     wh_le_is(3, "holders", "o 2");
@@ -140,21 +123,15 @@ static void whose_worker_is_lost(void **state)
 static void every_setting_is_named(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof holdings / sizeof holdings[0]; i++) {
-        check_holding(&holdings[i], false);
-        check_holding(&holdings[i], true);
-    }
+    wh_le_each(holdings, sizeof holdings / sizeof holdings[0], check_holding);
 }
 
 static void an_open_breaker(void **state)
 {
     (void)state;
     wh_le_says("w", "{}");
-    wh_ll_set("breaker:type/*", "50/1/10000/5000/1");
-    wh_ll_put(1, "mail", "");
+    wh_le_open_breaker("breaker:type/*", 1);
     wh_ll_put(2, "mail", "");
-    wh_lc_claim("w", 1, "1");
-    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
     wh_lc_advance(1000);
     wh_le_is(2, "reason", "breaker_open");
     wh_le_is(2, "limit", "breaker:type/*");

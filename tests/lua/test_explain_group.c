@@ -8,9 +8,6 @@
 #include "tests/support/lua_load.h"
 
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -20,10 +17,8 @@ static void is_behind(unsigned n, unsigned first, const char *number)
     wh_le_is(n, "group_first", first == n ? "" : wh_lc_id(first));
 }
 
-/* A setting of type mail that holds job 2; job 1 runs, if it isn't a pause. */
-static const struct holding {
-    const char *setting, *value, *reason, *until_ms, *used;
-} holdings[] = {
+/* Each is of type mail and holds job 2; job 1 runs, if it isn't a pause. */
+static const struct wh_le_holding holdings[] = {
     {"pause:type/mail", "1", "type_paused", "", ""},
     {"active:type/mail", "1", "type_cap", "", "1"},
     {"active:type/*", "1", "type_cap", "", "1"},
@@ -33,31 +28,22 @@ static const struct holding {
     {"rate:org/*/type/mail", "1/10000/1", "org_type_rate", "10000", ""},
 };
 
-static void check_holding(const struct holding *h, bool asked)
+static void check_holding(const struct wh_le_holding *h, bool is_met)
 {
-    wh_lc_reset(NULL);
-    wh_le_says("w", "{}");
     wh_ll_set("active:group", "9");
     wh_ll_set(h->setting, h->value);
-    if (strncmp(h->setting, "pause", 5) != 0) {
+    if (!wh_le_is_pause(h)) {
         wh_ll_put(1, "mail", "ORG o");
         wh_lc_claim("w", 1, "1");
     }
     wh_ll_put(2, "mail", "ORG o GROUP g");
     wh_ll_put(3, "sms", "ORG o GROUP g");
     wh_ll_put(4, "mail", "ORG o GROUP g");
-    if (asked) { /* the group is held by now */
-        wh_lc_claim("w", 10, "");
-        wh_lc_audit();
-    }
+    wh_le_meet(is_met); /* the group is held then */
     for (unsigned n = 2; n <= 4; n++) {
         char number[] = {(char)('0' + n - 1), '\0'};
 
-        wh_le_is(n, "reason", h->reason);
-        wh_le_is(n, "limit", h->setting);
-        wh_le_is(n, "of", h->value);
-        wh_le_is(n, "used", h->used);
-        wh_le_is(n, "until_ms", h->until_ms);
+        wh_le_held_by(n, h);
         wh_le_is(n, "held_type", n == 3 ? "mail" : "");
         is_behind(n, 2, number);
     }
@@ -74,21 +60,15 @@ static void check_holding(const struct holding *h, bool asked)
 static void what_holds_the_first_is_named(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof holdings / sizeof holdings[0]; i++) {
-        check_holding(&holdings[i], false);
-        check_holding(&holdings[i], true);
-    }
+    wh_le_each(holdings, sizeof holdings / sizeof holdings[0], check_holding);
 }
 
 static void an_open_breaker(void **state)
 {
     (void)state;
     wh_le_says("w", "{}");
-    wh_ll_set("breaker:type/*", "50/1/10000/5000/1");
     wh_ll_set("active:group", "9");
-    wh_ll_put(1, "mail", "");
-    wh_lc_claim("w", 1, "1");
-    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
+    wh_le_open_breaker("breaker:type/*", 1);
     wh_ll_put(2, "mail", "GROUP g");
     wh_ll_put(3, "sms", "GROUP g");
     wh_lc_advance(1000);

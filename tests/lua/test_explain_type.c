@@ -7,8 +7,6 @@
 #include "tests/support/lua_load.h"
 
 #include <setjmp.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -64,12 +62,10 @@ static void a_half_open_breaker(void **state)
 {
     (void)state;
     wh_le_says("w", "{}");
-    wh_ll_set("breaker:type/mail", "50/1/10000/5000/2");
-    for (unsigned n = 1; n <= 4; n++) {
+    wh_le_open_breaker("breaker:type/mail", 2);
+    for (unsigned n = 2; n <= 4; n++) {
         wh_ll_put(n, "mail", "");
     }
-    wh_lc_claim("w", 1, "1");
-    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
     wh_le_is(2, "breaker", "open");
     wh_le_is(2, "until_ms", "5000");
     wh_le_is(2, "probes", "");

@@ -5,6 +5,7 @@
 #include "tests/support/lua_explain.h"
 
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_load.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -46,4 +47,47 @@ void wh_le_is(unsigned n, const char *name, const char *want)
     if (strcmp(got, want) != 0) {
         fail_msg("job %u: %s is \"%s\", should be \"%s\"", n, name, got, want);
     }
+}
+
+bool wh_le_is_pause(const struct wh_le_holding *h)
+{
+    return strncmp(h->setting, "pause", 5) == 0;
+}
+
+void wh_le_held_by(unsigned n, const struct wh_le_holding *h)
+{
+    wh_le_is(n, "reason", h->reason);
+    wh_le_is(n, "limit", h->setting);
+    wh_le_is(n, "of", h->value);
+    wh_le_is(n, "used", h->used);
+    wh_le_is(n, "until_ms", h->until_ms);
+}
+
+void wh_le_each(const struct wh_le_holding *list, size_t n,
+                void (*check)(const struct wh_le_holding *h, bool is_met))
+{
+    for (size_t i = 0; i < 2 * n; i++) {
+        wh_lc_reset(NULL);
+        wh_le_says("w", "{}");
+        check(&list[i / 2], i % 2 == 1);
+    }
+}
+
+void wh_le_meet(bool is_met)
+{
+    if (is_met) {
+        wh_lc_claim("w", 10, "");
+        wh_lc_audit();
+    }
+}
+
+void wh_le_open_breaker(const char *setting, unsigned probes)
+{
+    char value[64];
+
+    snprintf(value, sizeof value, "50/1/10000/5000/%u", probes);
+    wh_ll_set(setting, value);
+    wh_ll_put(1, "mail", "");
+    wh_lc_claim("w", 1, "1");
+    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
 }
