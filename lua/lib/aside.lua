@@ -77,14 +77,12 @@ function aside.may_look(k, org, now)
 end
 
 -- Takes up to n ids of at least this level (nil: of any), which it appends to st.ids with their source; returns how
--- many. s.rings: types where groups of the org take turns.
+-- many.
 function aside.take(k, org, kind, n, st, source, level)
     local key, ring, s = aside.key(k, org, kind), hold.key(k, org, kind), source.share or source
     local count
     if redis.call('EXISTS', ring) == 1 then
         count = hold.take(k, org, kind, n, st, source, level)
-        s.rings = s.rings or {}
-        s.rings[kind] = true
     else
         count = place.pop_aside(key, hold.up_to(level), n, st, source)
     end

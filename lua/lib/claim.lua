@@ -23,9 +23,7 @@ local function put_groups_back(k, st)
             group.park(k, st.now, p.org, p.level, job.name, 'inf')
         else
             hold.put(k, p.org, p.level, job.name, job.kind)
-            local s = job.source.share or job.source
-            s.waits = s.waits or {}
-            s.waits[job.kind .. ' ' .. p.level .. '/' .. job.name] = true
+            hold.stays(job.source.share or job.source, job.kind, p.level, job.name)
         end
     end
 end
@@ -53,30 +51,6 @@ local function put_back(st, s, job, why)
     st.asides = st.asides + 1
 end
 
--- What the org's groups that wait for a type are charged in this pass (hold.charge).
-local function charges_of(s, kind)
-    s.of_held = s.of_held or {}
-    s.of_held[kind] = s.of_held[kind] or { moves = {}, by = {} }
-    return s.of_held[kind]
-end
-
-local function add_to(moves, name, us)
-    moves[name] = (moves[name] or 0) + us
-end
-
--- A job was admitted whose type has groups of the org waiting: its group pays.
-local function note_group(s, job, us)
-    local level, charges = string.format('%d', job.head[3]), charges_of(s, job.kind)
-    add_to(charges.moves, level .. '/' .. job.name, us)
-    if s.tried and s.tried[job.kind] then
-        s.tried[job.kind][level .. '/' .. job.name] = nil
-    end
-    if job.source.is_aside and not job.source.group then
-        charges.by[level] = charges.by[level] or {}
-        add_to(charges.by[level], job.name, us)
-    end
-end
-
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
 local function is_admitted(k, st, s, job)
     if job.name ~= '' and st.held[line_of(s, job)] then
@@ -98,8 +72,8 @@ local function is_admitted(k, st, s, job)
         return false
     end
     grant.spend(st, s, job.kind, job.name, 1)
-    if s.rings and s.rings[job.kind] then
-        note_group(s, job, fair.micros(grant.cost(k, st, job.kind)))
+    if s.groups and s.groups[job.kind] then
+        hold.claimed(s.groups[job.kind], job, fair.micros(grant.cost(k, st, job.kind)))
     end
     return true
 end
@@ -224,6 +198,14 @@ local function pop(k, st, s)
     s.wanted = s.again and s.got or n
 end
 
+-- The shares of a pass: what each visit of an org knows. Of fair.shares: org, v: its virtual time, w: its weight, n: so
+-- many jobs are its turn; valid, spent, bytes: jobs claimed, their ms and bytes; kind, cost, value, start, tail: of the
+-- claim before, room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again: others may be found at once.
+-- Only where something is held: is_parked; put: {type, …} and by type {id, record, …}, what goes aside; holds: jobs of
+-- capped groups go back; given: jobs claimed by type; popped: ids of set-aside jobs by type; groups: by type those that
+-- wait for it (hold.lua).
+-- Of all shares, in st: taken: ids of set-aside jobs by type, until they are admitted, and of '<org>/<group>'; back:
+-- jobs of capped groups that go back, held: their groups; vacant: types for which an org waited in vain.
 local function shares_of(k, st)
     local window = math.min(math.ceil(st.need / st.least) + st.n_skip, claim.window)
     local ring = redis.call('ZRANGE', k.ring, '0', args.decimal(window - 1), 'WITHSCORES')
@@ -262,21 +244,6 @@ local function skip(st, org)
     end
 end
 
--- Groups pay for what was claimed of types that they wait for; those whose first job waits for something else by now
--- wait no more for this.
-local function charge_groups(k, s)
-    for kind, members in pairs(s.tried or {}) do
-        for member in pairs(members) do
-            if not (s.waits and s.waits[kind .. ' ' .. member]) then
-                hold.drop(k, s.org, kind, member)
-            end
-        end
-    end
-    for kind, h in pairs(s.of_held or {}) do
-        hold.charge(k, s.org, kind, h.moves, h.by)
-    end
-end
-
 -- What may not run goes aside, and then what types admitted is charged.
 local function settle_types(k, st, shares)
     for _, s in ipairs(shares) do
@@ -294,7 +261,7 @@ local function settle_types(k, st, shares)
                 turns.charge(k, kind, s.org, n * grant.cost(k, st, kind) / s.w)
             end
         end
-        charge_groups(k, s)
+        hold.settle(k, s)
     end
     st.turns, st.taken = {}, {}
     for _, s in ipairs(shares) do

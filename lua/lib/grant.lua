@@ -28,7 +28,7 @@ end
 -- when its key goes when it is done, l for the last chance, and the level of groups.
 function grant.special(k, st, s, kind, options, level, is_last)
     local keyed, name = options.ku == 'd' and 'u' or '', options.g or ''
-    local beside = name ~= '' or s.tail ~= '' or (s.rings and s.rings[kind])
+    local beside = name ~= '' or s.tail ~= '' or (s.groups and s.groups[kind])
     local marks = keyed .. (is_last and 'l' or '') .. (beside and string.format('%d', level) or '')
     local tail = marks ~= '' and ' ' .. name .. ' ' .. marks or ''
     if tail == s.tail then

@@ -250,9 +250,7 @@ local function take_whole(k, st, s, kind, level, name, n)
     end
     local g = { org = name }
     local source = { share = s, is_aside = true, group = g, level = level, tail = '  ' .. level }
-    s.tried = s.tried or {}
-    s.tried[kind] = s.tried[kind] or {}
-    s.tried[kind][level .. '/' .. name] = true
+    s.groups[kind].tried[level .. '/' .. name] = true
     return group.pop(k, st, source, name, math.min(n, left)), false
 end
 
@@ -279,12 +277,21 @@ local function take_member(k, st, kind, member, n, source)
     return got, redis.call('EXISTS', key) == 0 and not group.is_out(k, s.org, level, name)
 end
 
+-- What a visit finds out about the groups of its org that wait for a type: moves, by: what they are charged
+-- (hold.charge); tried: members that keep their order and gave jobs, as long as none of these was claimed for the type,
+-- or made it wait again.
+local function begin(s, kind)
+    s.groups = s.groups or {}
+    s.groups[kind] = s.groups[kind] or { moves = {}, by = {}, tried = {} }
+end
+
 -- Takes up to n jobs of what waits for a type of the org, of at least level `least` (nil: of any): by level, and of a
 -- level the groups take turns. Returns how many ids it appended to st.ids. What is claimed is charged later
 -- (hold.charge).
 function hold.take(k, org, kind, n, st, source, least)
     local cost = fair.micros(st.costs[kind] or fair.cost(k, kind, st.cost))
     local h, got = { key = hold.key(k, org, kind), used = {}, over = {}, n_over = 0 }, 0
+    begin(source.share or source, kind)
     for _ = 1, hold.rounds do
         local flat, top = front(h, k.aside_ .. org .. ':' .. kind, least, n - got)
         if #flat == 0 or got >= n then
@@ -312,9 +319,27 @@ function hold.take(k, org, kind, n, st, source, least)
     return got
 end
 
--- A group gave nothing of this type, though it was its turn: its first job waits for something else.
-function hold.drop(k, org, kind, member)
-    redis.call('ZREM', hold.key(k, org, kind), member)
+local function add_to(moves, name, us)
+    moves[name] = (moves[name] or 0) + us
+end
+
+-- A job was claimed of a type for which groups of the org wait: its group pays. g: what the visit knows of these.
+function hold.claimed(g, job, us)
+    local level = string.format('%d', job.head[3])
+    local member = level .. '/' .. job.name
+    add_to(g.moves, member, us)
+    g.tried[member] = nil
+    if job.source.is_aside and not job.source.group then
+        g.by[level] = g.by[level] or {}
+        add_to(g.by[level], job.name, us)
+    end
+end
+
+-- A group that gave jobs waits for the type again.
+function hold.stays(s, kind, level, name)
+    if s.groups and s.groups[kind] then
+        s.groups[kind].tried[level .. '/' .. name] = nil
+    end
 end
 
 -- Members that had claims: us by member. by: the same by level and group, of jobs that were set aside: their group has
@@ -326,6 +351,19 @@ function hold.charge(k, org, kind, moves, by)
     end)
     for level, of in pairs(by) do
         group.move(k, org, level, of)
+    end
+end
+
+-- After the claims of a visit: groups that gave nothing of a type, though it was their turn, wait for something else
+-- now, and not for this; who had claims pays.
+function hold.settle(k, s)
+    for kind, g in pairs(s.groups or {}) do
+        for member in pairs(g.tried) do
+            redis.call('ZREM', hold.key(k, s.org, kind), member)
+        end
+        if next(g.moves) then
+            hold.charge(k, s.org, kind, g.moves, g.by)
+        end
     end
 end
 
