@@ -104,7 +104,7 @@ local function plain_room(k, st, source, s, kind)
     if not st.x then
         return math.huge
     end
-    if source.is_aside or st.taken[kind] or (s.rings and s.rings[kind]) then
+    if source.is_aside or st.taken[kind] or (s.groups and s.groups[kind]) then
         return 0
     end
     local room = limit.pair_room(st.x, s.org, kind)
@@ -200,12 +200,14 @@ end
 
 -- The shares of a pass: what each visit of an org knows. Of fair.shares: org, v: its virtual time, w: its weight, n: so
 -- many jobs are its turn; valid, spent, bytes: jobs claimed, their ms and bytes; kind, cost, value, start, tail: of the
--- claim before, room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again: others may be found at once.
+-- claim before; room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again: others
+-- may be found at once.
 -- Only where something is held: is_parked; put: {type, …} and by type {id, record, …}, what goes aside; holds: jobs of
 -- capped groups go back; given: jobs claimed by type; popped: ids of set-aside jobs by type; groups: by type those that
 -- wait for it (hold.lua).
 -- Of all shares, in st: taken: ids of set-aside jobs by type, until they are admitted, and of '<org>/<group>'; back:
--- jobs of capped groups that go back, held: their groups; vacant: types for which an org waited in vain.
+-- jobs of capped groups that go back, held: their groups; vacant: types for which an org waited in vain; passed: by
+-- type the orgs that let others have it in this call.
 local function shares_of(k, st)
     local window = math.min(math.ceil(st.need / st.least) + st.n_skip, claim.window)
     local ring = redis.call('ZRANGE', k.ring, '0', args.decimal(window - 1), 'WITHSCORES')
@@ -348,7 +350,8 @@ local function new_state(k, now, worker, want, t)
     return {
         worker = worker, need = want, visits = 0, t = t, n = 0, start = false, kind = false,
         claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
-        skip = {}, n_skip = 0, passed = {}, asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
+        skip = {}, n_skip = 0, passed = {},
+        asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }
 end

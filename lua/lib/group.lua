@@ -127,33 +127,44 @@ function group.move(k, org, level, moves)
     end)
 end
 
+-- Groups that wait for a type, as {name, v}, and the set of their names; low: the lowest virtual time in their ring.
+local function waiting_of(ring, names, low)
+    local list, is_waiting = {}, {}
+    local scores, left = redis.call('ZMSCORE', ring, unpack(names)), fair.entries(ring, names, low)
+    for i, name in ipairs(names) do
+        list[i], is_waiting[name] = { name = name, v = scores[i] and fair.reading(scores[i]) or left[i] }, true
+    end
+    return list, is_waiting
+end
+
+-- Adds those that can run, flat {name, score, …}; they may wait for the type as well, further behind: held, its ring.
+local function add_running(list, is_waiting, level, held, flat)
+    local members, from = {}, #list
+    for i = 1, #flat, 2 do
+        local v, may_run = fair.reading(flat[i + 1])
+        if may_run and not is_waiting[flat[i]] then
+            list[#list + 1], members[#members + 1] = { name = flat[i], v = v }, level .. '/' .. flat[i]
+        end
+    end
+    local scores = #members > 0 and redis.pcall('ZMSCORE', held, unpack(members)) or {}
+    for i = 1, scores.err and 0 or #members do
+        is_waiting[list[from + i].name] = scores[i] and true or nil
+    end
+end
+
 -- Of the next n jobs of a level, how many are the turn of groups that wait for a type, beside those of its ring; nil:
 -- all. names: the first ones that wait; held: the ring of all of them (hold.lua).
 function group.part(k, org, level, names, n, held)
-    local ring, list, flat, is_named = ring_of(k, org, level), {}, {}, {}
+    local ring, flat, low, is_in = ring_of(k, org, level), {}, 0, false
     local first = redis.pcall('ZRANGE', ring, 0, math.min(n, group.beside), 'WITHSCORES')
-    local low, is_in = 0, false
     if not first.err and first[2] then
         low, is_in = fair.reading(first[2])
     end
     if not is_in then
         return nil -- nobody is there
     end
-    local scores, left = redis.call('ZMSCORE', ring, unpack(names)), fair.entries(ring, names, low)
-    for i, name in ipairs(names) do
-        list[i], is_named[name] = { name = name, v = scores[i] and fair.reading(scores[i]) or left[i] }, true
-    end
-    local others = {}
-    for i = 1, #first, 2 do
-        local v, may_run = fair.reading(first[i + 1])
-        if may_run and not is_named[first[i]] then
-            list[#list + 1], others[#others + 1] = { name = first[i], v = v }, level .. '/' .. first[i]
-        end
-    end
-    local waits = #others > 0 and redis.pcall('ZMSCORE', held, unpack(others)) or {}
-    for i, member in ipairs(others) do
-        is_named[string.sub(member, 3)] = not waits.err and waits[i] and true or nil
-    end
+    local list, is_waiting = waiting_of(ring, names, low)
+    add_running(list, is_waiting, level, held, first)
     table.sort(list, function(a, b)
         return a.v < b.v or (a.v == b.v and a.name < b.name)
     end)
@@ -162,7 +173,7 @@ function group.part(k, org, level, names, n, held)
     end
     local sum = 0
     for _, m in ipairs(fair.shares(flat, nil, n, hint_of(k, org), 1)) do
-        sum = sum + (is_named[m.org] and m.n or 0)
+        sum = sum + (is_waiting[m.org] and m.n or 0)
     end
     return sum < n and sum or nil
 end
