@@ -200,8 +200,8 @@ end
 
 -- The shares of a pass: what each visit of an org knows. Of fair.shares: org, v: its virtual time, w: its weight, n: so
 -- many jobs are its turn; valid, spent, bytes: jobs claimed, their ms and bytes; kind, cost, value, start, tail: of the
--- claim before; room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again: others
--- may be found at once.
+-- claim before; room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again:
+-- others may be found at once.
 -- Only where something is held: is_parked; put: {type, …} and by type {id, record, …}, what goes aside; holds: jobs of
 -- capped groups go back; given: jobs claimed by type; popped: ids of set-aside jobs by type; groups: by type those that
 -- wait for it (hold.lua).

@@ -4,6 +4,7 @@
  * left of them.
  */
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_fleet.h"
 #include "tests/support/lua_load.h"
 
 #include <setjmp.h>
@@ -311,6 +312,32 @@ static void nothing_is_left_behind(void **state)
     }
 }
 
+/* Two orgs share a capped type by turns, also where one of them has many groups that have other jobs as well: that
+ * another group comes first now costs no turn. */
+static void many_groups_keep_the_turn_of_their_org(void **state)
+{
+    static const unsigned groups[] = {0, 5, 40, 200};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        struct wh_lf_fleet f = {.org = {"both", "both", "held", "free"},
+                                .type = {"x", "y", "x", "y"},
+                                .run_ms = {50, 50, 50, 50},
+                                .depth = {400, 400, 20, 20},
+                                .groups = {groups[i], groups[i], 0, 0}};
+
+        wh_lc_reset(NULL);
+        wh_lf_start(&f);
+        wh_ll_set("active:type/x", "1");
+        wh_lf_run_for(&f, 20000);
+        print_message("%u groups: x %.3f and %.3f of the slots\n", groups[i],
+                      wh_lf_share(&f, 0), wh_lf_share(&f, 2));
+        wh_lf_expect_share(&f, 0, 0.11, 0.03);
+        wh_lf_expect_share(&f, 2, 0.11, 0.03);
+        wh_lc_audit();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +349,7 @@ int main(void)
         WH_LC_TEST(settings_of_others_wake_no_held_group),
         WH_LC_TEST(groups_of_further_types_get_their_turn),
         WH_LC_TEST(nothing_is_left_behind),
+        WH_LC_TEST(many_groups_keep_the_turn_of_their_org),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
