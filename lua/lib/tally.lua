@@ -111,7 +111,8 @@ end
 -- What claims pay for, ms: their time from claim to end, also of those that no handler had (a worker was busy with
 -- them), and no job is for nothing: who sends only such ones has others before him too.
 local function paid(h, now)
-    return math.max(h.ran * now - h.at, tally.least * h.ran) + math.max(h.idle * now - h.idle_at, tally.least * h.idle)
+    local ms = math.max(h.ran * now - h.at, tally.least * h.ran)
+    return h.idle == 0 and ms or ms + math.max(h.idle * now - h.idle_at, tally.least * h.idle)
 end
 
 -- One claim ended in another way. Run times are learned of those that a handler had.
