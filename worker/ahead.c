@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lowest of the bounds counts. What ended in a round trip of late: it grows with
- * each answer until slots or machine are full, and shrinks when jobs become rare. What
- * all slots can end in one at the run times seen: a burst of long jobs that end together
- * is no reason to claim as many more. Both with half as much again, since finishes are
- * gathered and jobs do not end evenly.
+ * The lowest of the bounds counts. What ended in a round trip of late, twice: it grows
+ * with each answer until slots or machine are full, and shrinks when jobs become rare.
+ * Twice, since a claim waits in Redis and here besides, and a rate that meets its own
+ * delay no longer grows. What all slots can end in one at the run times seen: a burst of
+ * long jobs that end together is no reason to claim as many more. With half as much
+ * again, since finishes are gathered and jobs do not end evenly.
  */
 #include "worker/ahead.h"
 
 #include <string.h>
 
 #define SPAN_US INT64_C(15000000) /* of the shortest round trip */
-#define MARGIN 1.5
+#define RATE_MARGIN 2.0
+#define SLOTS_MARGIN 1.5
 #define MEANT 32.0 /* results */
 
 static int64_t round_trip_us(const wh_ahead *a)
@@ -81,9 +83,9 @@ void wh_ahead_turn(wh_ahead *a, size_t slots, int64_t now_us)
     if (!wh_ahead_is_far(a)) {
         return;
     }
-    double of_rate = MARGIN * (double)wh_ahead_round(a);
+    double of_rate = RATE_MARGIN * (double)wh_ahead_round(a);
     double run_us = a->run_us < 1 ? 1 : a->run_us;
-    double of_slots = MARGIN * (double)slots * (double)round_trip_us(a) / run_us;
+    double of_slots = SLOTS_MARGIN * (double)slots * (double)round_trip_us(a) / run_us;
     double of_memory = WH_AHEAD_BYTES_MAX / (a->bytes < 1 ? 1 : a->bytes);
     double jobs = least(least(of_rate, of_slots), least(of_memory, WH_AHEAD_MAX));
 

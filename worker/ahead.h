@@ -20,7 +20,7 @@
 enum {
     WH_AHEAD_FAR_US = 5000,
     WH_AHEAD_ROUNDS = 4,
-    WH_AHEAD_MAX = 24000,
+    WH_AHEAD_MAX = 32000,
     WH_AHEAD_BYTES_MAX = 64 * 1024 * 1024
 };
 

@@ -67,14 +67,22 @@ static bool may_claim(const wh_fetch_lane *lane)
     return f->is_claiming && !f->is_held && !lane->p->quiet && !lane->p->needs_resync;
 }
 
+/* Over a long link each call carries at least its part of what is claimed ahead: with less
+ * all of them were under way before the first has its reply, and Redis would have nothing
+ * to do till then. */
 static size_t gather_of(const wh_fetch *f)
 {
     const wh_ahead *ahead = wh_dispatch_ahead(f->o.dispatch);
     size_t busy = f->want_in_flight + wh_slots_held(wh_dispatch_slots(f->o.dispatch));
-    size_t part =
-        wh_ahead_is_far(ahead) ? wh_ahead_round(ahead) / ROUND_PARTS : busy / 4;
+    size_t each = busy / 4;
+    size_t most = GATHER_MAX;
 
-    return part < GATHER_MIN ? GATHER_MIN : part > GATHER_MAX ? GATHER_MAX : part;
+    if (wh_ahead_is_far(ahead)) {
+        each = wh_ahead_round(ahead) / ROUND_PARTS;
+        most = ahead->jobs / WH_FETCH_CYCLES_MAX;
+        most = most < GATHER_MAX ? GATHER_MAX : most;
+    }
+    return each < GATHER_MIN ? GATHER_MIN : each > most ? most : each;
 }
 
 static bool is_worth_it(const wh_fetch_lane *lane, size_t want, size_t gather)

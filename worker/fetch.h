@@ -2,7 +2,7 @@
 /*
  * The cycles: each carries the finishes of one partition there and claims as many jobs
  * as there is room for back. Up to two of a partition are in flight, so that under load
- * Redis never waits for us nor we for it; over a long link up to 24, and jobs are claimed
+ * Redis never waits for us nor we for it; over a long link up to 64, and jobs are claimed
  * ahead (ahead.h). Nothing in flight: what there is goes out at the end of this turn of the
  * loop; something in flight: it is gathered.
  *

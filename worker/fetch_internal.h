@@ -8,8 +8,9 @@
 
 #include "worker/fetch.h"
 
-/* TOKENS: a resync names all that is held. */
-enum { WH_FETCH_CYCLES_MAX = 24, WH_FETCH_VAIN_FIRST = 3, WH_FETCH_TOKENS_MAX = 5000 };
+/* CYCLES: with half a batch each they carry all that may be claimed ahead (WH_AHEAD_MAX).
+ * TOKENS: a resync names all that is held. */
+enum { WH_FETCH_CYCLES_MAX = 64, WH_FETCH_VAIN_FIRST = 3, WH_FETCH_TOKENS_MAX = 5000 };
 
 typedef struct wh_fetch_lane wh_fetch_lane;
 

@@ -111,9 +111,10 @@ class Library:
             running.extend(claimed)
             has_more = len(claimed) > 0
             yield len(ends)
-        if running:
-            self.call("cycle", "w", 0, len(running), *running)
-        yield len(running)
+        while running:
+            ends = [running.popleft() for _ in range(min(len(running), CALL))]
+            self.call("cycle", "w", 0, len(ends), *ends)
+            yield len(ends)
 
     # ---- figures
 

@@ -81,6 +81,41 @@ static void test_handed_waits_for_the_end(void **state)
     WH_WAIT_FOR(w.loop, wh_redis_fixture_int(w.redis, "ZCARD " KEY ":idle") == 1);
 }
 
+static void turns(int n)
+{
+    for (int i = 0; i < n; i++) {
+        wh_fetch_kick(w.fetch);
+        assert_int_equal(wh_loop_turn(w.loop, 0), WH_OK);
+    }
+}
+
+/* While no reply comes, as over a long link, all that may be claimed ahead is asked for; what
+ * is claimed besides goes in parts that leave calls for what comes later. */
+static void test_calls_over_a_long_link(void **state)
+{
+    (void)state;
+    enum { CALLS = WH_AHEAD_MAX / WH_JOB_BATCH_MAX, PART = 500 };
+
+    WH_WAIT_FOR(w.loop, wh_fetch_in_flight(w.fetch) == 0);
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "CLIENT PAUSE 60000 WRITE"));
+    *wh_dispatch_ahead(w.dispatch) = (wh_ahead){.least_us = {80000, 0},
+                                                .span_ends_us = INT64_MAX,
+                                                .ended = {WH_AHEAD_MAX},
+                                                .round_ends_us = INT64_MAX};
+    wh_fetch_ring(w.fetch, w.p);
+    turns(2 * CALLS);
+    assert_int_equal(wh_fetch_in_flight(w.fetch), CALLS);
+    fakes[0].room = WH_JOB_BATCH_MAX;
+    wh_dispatch_set_slots(w.dispatch, PART - 1);
+    turns(2);
+    assert_int_equal(wh_fetch_in_flight(w.fetch), CALLS);
+    wh_dispatch_set_slots(w.dispatch, PART);
+    turns(2);
+    assert_int_equal(wh_fetch_in_flight(w.fetch), CALLS + 1);
+    freeReplyObject(wh_redis_fixture_cmd(w.redis, "CLIENT UNPAUSE"));
+    WH_WAIT_FOR(w.loop, wh_fetch_in_flight(w.fetch) == 0);
+}
+
 /* While it is held back it stands in no idle list, so that others are called; then it asks
  * by itself. */
 static void test_hold(void **state)
@@ -261,6 +296,7 @@ int main(void)
         TEST(test_never_more_than_there_is_room_for),
         TEST(test_no_claims_after_stop),
         TEST(test_handed_waits_for_the_end),
+        TEST(test_calls_over_a_long_link),
         TEST(test_hold),
         TEST(test_comes_when_a_rate_admits_more),
         TEST(test_refused_finish_is_isolated),
