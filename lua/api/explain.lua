@@ -151,11 +151,9 @@ local function held_by_type(x, c, kind)
     end
     local held = { why = why, at = at, kind = kind, is_adaptive = why == 'type_rate' and limit.is_adaptive(x, kind) }
     if why == 'breaker_open' then
-        local b = breaker.load(x, kind)
-        held.breaker = b.state
-        if b.state == 'half_open' then
-            held.at, held.probes = 'inf', b.held
-        end
+        held.probes = breaker.awaited(x, kind)
+        held.breaker = held.probes and 'half_open' or 'open'
+        held.at = held.probes and 'inf' or at
     end
     return held
 end

@@ -102,7 +102,7 @@ end
 -- Why a type's jobs are set aside now: reason and until; '' when it admits some again.
 local function type_row(k, x, c)
     local room, at, reason = limit.type_room(x, c.kind)
-    local is_probed = room <= 0 and reason == 'breaker_open' and breaker.load(x, c.kind).state == 'half_open'
+    local is_probed = room <= 0 and reason == 'breaker_open' and breaker.awaited(x, c.kind)
     local left = not is_probed and tonumber(at or '') -- until its probes end: nobody knows when
     return {
         c.kind, c.n, redis.call('ZCARD', k.waiting_ .. c.kind), room <= 0 and reason or '',

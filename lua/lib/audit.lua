@@ -77,16 +77,34 @@ local function compare(a, what, flat, counted)
     end
 end
 
+-- Probes of breakers that are not closed, against the claims of their types. starts: by type when each was claimed.
+local function probes(a, k, L, starts)
+    local x, said, counted = limit.open(k, clock.now(), L, {}), {}, {}
+    for _, kind in ipairs(redis.call('ZRANGE', k.broken, 0, -1)) do
+        local b, n = breaker.load(x, kind), 0
+        local held = b.held + b.held0
+        for _, at in ipairs((held > 0 or b.state == 'half_open') and starts[kind] or {}) do
+            n = n + (at >= b.window and 1 or 0)
+        end
+        said[#said + 1], said[#said + 2] = kind, string.format('%d', held)
+        counted[kind] = n
+    end
+    compare(a, 'probes', said, counted)
+end
+
 local function claims(a, k)
-    local held, load, L = {}, {}, limit.now(k) or limit.nothing()
+    local held, load, starts, L = {}, {}, {}, limit.now(k) or limit.nothing()
     for _, worker in ipairs(redis.call('ZRANGE', k.workers, 0, -1)) do
         local flat = redis.call('HGETALL', k.run_ .. worker)
         for i = 1, #flat, 2 do
             local raw = id.of_token(flat[i])
-            local h = tally.parse(flat[i + 1])
+            local h, at = tally.parse(flat[i + 1])
             meet(a, raw, 'run')
             a.running[raw] = id.fence(flat[i])
             held[h.org] = (held[h.org] or 0) + 1
+            local kind = h.kind or ''
+            starts[kind] = starts[kind] or {}
+            table.insert(starts[kind], at)
             for _, name in ipairs(limit.loads(L, h.org, h.kind or '', h.group)) do
                 load[name] = (load[name] or 0) + 1
             end
@@ -94,6 +112,7 @@ local function claims(a, k)
     end
     compare(a, 'load', redis.call('HGETALL', k.load), load)
     compare(a, 'active', redis.call('HGETALL', k.active), held)
+    probes(a, k, L, starts)
 end
 
 local function indices(a, k)

@@ -3,18 +3,22 @@
 -- failures in two windows, the older one weighted by what it still overlaps (a sliding window in
 -- O(1)). Open for a cooldown; then half open: a few probes are held at a time, as many good ones close, one bad
 -- opens. What was claimed before the state changed (`since`) tells nothing of it: only claims after that count.
+-- Probes that still run when it opens again keep their places (`held0` of them) until they end. Unless it is closed,
+-- all claims from `window` on are probes, held and held0 together are those that run: wh1_audit counts them.
 -- Adaptive rate: additive increase, multiplicative decrease (Chiu, Jain 1989).
 -- A state goes when nothing changed it for so long that it says nothing any more. P:broken has those that are
 -- not closed; a state that says so and is not there was forgotten.
 local breaker = {
-    switch = { 'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since' },
+    switch = { 'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'held0', 'since' },
     pace = { 'rate', 'rate_at', 'halved_at', 'tat' },
     fields = {
-        'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'since', 'rate', 'rate_at', 'halved_at', 'tat',
+        'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'held0', 'since', 'rate', 'rate_at', 'halved_at',
+        'tat',
     },
     wait_max = 900000, -- of a type, however long one of its jobs is told to wait
     keep_closed = 60000,
     keep_open = 3600000,
+    keep_held = 691200000, -- while a probe runs: longer than any timeout lets it
     keep_pace = 86400000,
     listed = 100,
     touched = 1000,
@@ -41,6 +45,9 @@ function breaker.load(x, kind)
             b[name] = name == 'state' and 'closed' or 0
         end
     end
+    if b.since > x.now then -- the clock was set back: what is claimed now is claimed since
+        b.since, b.window, b.changed = x.now, math.min(b.window, x.now), true
+    end
     x.breakers[kind] = b
     return b
 end
@@ -54,7 +61,8 @@ end
 local function time_to_live(L, kind, b)
     local c, ms = breaker.setting(L, kind), 0
     if c then
-        ms = 2 * c.window + c.cooldown + (b.state == 'closed' and breaker.keep_closed or breaker.keep_open)
+        local not_closed = b.held + b.held0 > 0 and breaker.keep_held or breaker.keep_open
+        ms = 2 * c.window + c.cooldown + (b.state == 'closed' and breaker.keep_closed or not_closed)
     end
     return L.adaptive['type/' .. kind] and math.max(ms, breaker.keep_pace) or ms
 end
@@ -147,8 +155,10 @@ function breaker.reset(k, now, L, scope)
 end
 
 local function turn(x, kind, b, state)
+    b.held0 = state == 'closed' and 0 or b.held0 + b.held
+    b.window = b.held0 > 0 and b.window or x.now
     b.state, b.held, b.good, b.bad, b.good0, b.bad0 = state, 0, 0, 0, 0, 0
-    b.window, b.since, b.changed, b.turned = x.now, x.now, true, true
+    b.since, b.changed, b.turned = x.now, true, true
     event.add(x.k, 'breaker', nil, nil, { 'type', kind, 'state', state })
 end
 
@@ -158,21 +168,26 @@ function breaker.ends(b, c)
 end
 
 -- How many jobs the breaker lets through now, and when to ask again. Of the probes that it wants, those that are held
--- and those that went well are no more needed. One that runs for long keeps its place: its end gives it back, also
--- that of a lost worker.
+-- and those that went well are no more needed. One that runs for long keeps its place, also when it opens again
+-- meanwhile: its end gives it back, also that of a lost worker.
 function breaker.room(x, kind, c)
     local b = breaker.load(x, kind)
     if b.state == 'closed' then
         return math.huge
     end
-    if b.state == 'open' then
-        if x.now < breaker.ends(b, c) then
-            return 0, breaker.ends(b, c)
-        end
-        return c.probes
+    if b.state == 'open' and x.now < breaker.ends(b, c) then
+        return 0, breaker.ends(b, c)
     end
     local least = b.held == 0 and 1 or 0 -- when fewer are wanted than before
-    return math.max(c.probes - b.held - b.good, least), x.now + c.cooldown
+    local wanted, places = math.max(c.probes - b.held - b.good, least), c.probes - b.held - b.held0
+    return math.max(math.min(wanted, places), 0), x.now + c.cooldown
+end
+
+-- Of one that lets nothing through: how many probes run whose ends are waited for; nil: it is open until breaker.ends.
+function breaker.awaited(x, kind)
+    local b = breaker.load(x, kind)
+    local is_open = b.state == 'open' and x.now < breaker.ends(b, breaker.setting(x.L, kind))
+    return not is_open and b.held + b.held0 or nil
 end
 
 -- n jobs were claimed.
@@ -197,49 +212,52 @@ local function slide(b, now, width)
     end
 end
 
--- Of claims that ended, the good and the bad ones that were claimed under the present state. times: when each
--- was claimed, of a bad one negative.
-local function still_count(times, since)
+-- Of claims that ended, the good and the bad ones that were claimed from then on and before. times: when each was
+-- claimed, of a bad one negative.
+local function count(times, from, before)
     local good, bad = 0, 0
     for _, at in ipairs(times) do
-        if at >= since then
+        if at >= from and at < before then
             good = good + 1
-        elseif at < 0 and -at >= since then
+        elseif at < 0 and -at >= from and -at < before then
             bad = bad + 1
         end
     end
     return good, bad
 end
 
--- Probes ended, good and bad ones and those that said nothing, which give their places back.
-local function note_probes(x, kind, b, c, good, bad, silent)
-    b.held, b.changed = math.max(b.held - good - bad - silent, 0), true
-    if bad > 0 then
-        turn(x, kind, b, 'open')
+-- Probes that ended give their places back, also those that said nothing; those of an earlier try say nothing of this
+-- one. Returns whether there were any.
+local function note_probes(x, kind, b, c, times, silent)
+    local from = b.state == 'open' and math.huge or b.since
+    local good, bad = count(times, from, math.huge)
+    local ended = good + bad + count(silent, from, math.huge)
+    local first = b.held0 > 0 and b.window or from
+    local early_good, early_bad = count(times, first, from)
+    local early = early_good + early_bad + count(silent, first, from)
+    if ended + early == 0 then
         return false
     end
+    b.held, b.held0, b.changed = math.max(b.held - ended, 0), math.max(b.held0 - early, 0), true
     b.good = b.good + good
-    if b.good >= c.probes then
+    if bad > 0 then
+        turn(x, kind, b, 'open')
+    elseif b.good >= c.probes then
         turn(x, kind, b, 'closed')
-        return true
     end
-    return silent > 0
+    return true
 end
 
 -- Claims of a type ended; times: as above; silent: of those that say nothing, when they were claimed. Returns whether
 -- the type may run more than before.
 function breaker.note(x, kind, c, times, silent)
     local b = breaker.load(x, kind)
-    if b.state == 'open' then
-        return false -- claimed before it opened
+    if b.state ~= 'closed' then
+        return note_probes(x, kind, b, c, times, silent) and breaker.room(x, kind, c) > 0
     end
-    local good, bad = still_count(times, b.since)
-    local others = b.state == 'half_open' and still_count(silent, b.since) or 0
-    if good + bad + others == 0 then
+    local good, bad = count(times, b.since, math.huge)
+    if good + bad == 0 then
         return false
-    end
-    if b.state == 'half_open' then
-        return note_probes(x, kind, b, c, good, bad, others)
     end
     b.changed = true
     slide(b, x.now, c.window)

@@ -3,6 +3,7 @@
  * wh1_audit finds what somebody else did to a partition by hand.
  */
 #include "tests/support/lua_case.h"
+#include "tests/support/lua_load.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -61,12 +62,32 @@ static void a_claim_and_a_record_that_vanished(void **state)
     expect_problem("has no record");
 }
 
+static void a_probe_that_nobody_counts(void **state)
+{
+    (void)state;
+    wh_ll_set("breaker:type/mail", "1/1/10000/1000/2");
+    wh_lc_worker("w");
+    wh_lc_enqueue(1, "");
+    wh_lc_enqueue(2, "");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_dead("w", 1, "timeout");
+    wh_lc_advance(1000);
+    wh_lc_claim("w", 1, "2");
+    wh_lc_audit();
+    for (unsigned held = 0; held < 3; held += 2) {
+        wh_lc_count("HSET " WH_LC_P ":breaker:mail held %u", held);
+        expect_problem(held == 0 ? "probes of mail is 0, counted 1"
+                                 : "probes of mail is 2, counted 1");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(entries_that_no_job_points_to),
         WH_LC_TEST(a_job_that_would_not_expire),
         WH_LC_TEST(a_claim_and_a_record_that_vanished),
+        WH_LC_TEST(a_probe_that_nobody_counts),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -2,7 +2,7 @@
 /*
  * What says nothing of a type: ends that no handler ran to, delays that no handler asked for. For
  * its breaker they are neither good nor bad, and a probe gives its place back; its adaptive rate
- * neither grows nor shrinks. And probes that run for long.
+ * neither grows nor shrinks. And probes that run for long, longer than a try.
  */
 #include "tests/support/lua_case.h"
 #include "tests/support/lua_load.h"
@@ -16,6 +16,8 @@
 
 /* 100 % of 4 within 10 s; 1 s open; 2 probes. */
 #define RULE "100/4/10000/1000/2"
+
+static const struct wh_lc_end bad = {.outcome = "dead", .category = "timeout"};
 
 static const struct wh_lc_end silent[] = {
     {.outcome = "dead", .category = "invalid", .result = "not_started"},
@@ -184,6 +186,143 @@ static void long_probes_keep_their_places(void **state)
     wh_lc_audit();
 }
 
+/* One fails; after the cooldown there is a place for one more, for 101 goes on running. */
+static void fail_and_try(unsigned n, const char *next)
+{
+    end(n, &bad);
+    state_is("open 1000");
+    wh_lc_claim("w", 10, "");
+    wh_lc_audit();
+    wh_lc_advance(1000);
+    wh_lc_claim("w", 10, next);
+    wh_lc_claim("w", 10, "");
+    state_is("half_open");
+    wh_lc_audit();
+}
+
+/* However often it opens again: one of an earlier try keeps its place, and its end says nothing of this one. */
+static void probes_do_not_pile_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SILENT; i++) {
+        wh_lc_reset(NULL);
+        half_open_with(12);
+        fail_and_try(100, "102");
+        fail_and_try(102, "103");
+        fail_and_try(103, "104");
+        end(101, i == 0 ? &bad : &silent[i]);
+        state_is("half_open");
+        wh_lc_claim("w", 10, "105");
+        wh_lc_claim("w", 10, "");
+        wh_lc_done("w", 104, 1, true);
+        state_is("half_open");
+        wh_lc_done("w", 105, 1, true);
+        state_is("closed");
+        assert_int_equal(wh_ll_take_count("w", 10), 6);
+        wh_lc_audit();
+    }
+}
+
+/* A good one leaves its place as well: to one more, while 101 goes on running. */
+static void one_place_is_enough_to_close_it(void **state)
+{
+    (void)state;
+    half_open_with(8);
+    fail_and_try(100, "102");
+    wh_lc_done("w", 102, 1, true);
+    wh_lc_claim("w", 10, "103");
+    wh_lc_done("w", 103, 1, true);
+    state_is("closed");
+    wh_lc_done("w", 101, 1, true); /* nobody counts it any more */
+    assert_int_equal(wh_ll_take_count("w", 10), 4);
+    wh_lc_audit();
+}
+
+/* Fewer may try than run: none does until one of them ends, be it while it is open. */
+static void a_probe_ends_while_it_is_open(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        wh_lc_reset(NULL);
+        half_open_with(8);
+        end(100, &bad);
+        wh_ll_set("breaker:type/mail", "100/4/10000/1000/1");
+        if (i == 0) {
+            wh_lc_done("w", 101, 1, true);
+            state_is("open 1000");
+        }
+        wh_lc_claim("w", 10, "");
+        wh_lc_advance(1000);
+        if (i == 1) {
+            wh_lc_claim("w", 10, "");
+            state_is("open 0");
+            wh_lc_done("w", 101, 1, true);
+        }
+        wh_lc_claim("w", 10, "102");
+        wh_lc_done("w", 102, 1, true);
+        state_is("closed");
+        wh_lc_audit();
+    }
+}
+
+/* The worker of one of an earlier try is lost: it gives its place back, once. */
+static void a_lost_probe_of_before_frees_its_place(void **state)
+{
+    (void)state;
+    half_open_with(8);
+    wh_lc_worker("other");
+    end(101, &silent[0]);
+    wh_lc_claim("other", 10, "102");
+    end(100, &bad);
+    wh_lc_advance(1000);
+    wh_lc_claim("w", 10, "103");
+    wh_lc_claim("w", 10, "");
+    wh_lc_advance(30000);
+    assert_int_equal(wh_ll_take_count("w", 10), 1);
+    wh_lc_worker("other");
+    wh_lc_done("other", 102, 1, false);
+    wh_lc_claim("w", 10, "");
+    state_is("half_open");
+    wh_lc_audit();
+}
+
+/* Removed and set again it starts over: what ran before is none of its probes. */
+static void a_removed_one_forgets_its_probes(void **state)
+{
+    (void)state;
+    half_open_with(4);
+    end(100, &bad);
+    wh_ll_set("breaker:type/mail", "");
+    wh_ll_set("breaker:type/mail", RULE);
+    wh_lc_claim("w", 10, "102 103");
+    wh_lc_advance(1);
+    for (unsigned n = 11; n <= 14; n++) {
+        run(n, &bad);
+    }
+    state_is("open 1000");
+    wh_ll_fill_org(110, 8, "mail", "default");
+    wh_lc_advance(1000);
+    wh_lc_claim("w", 10, "110 111");
+    wh_lc_done("w", 101, 1, true);
+    wh_lc_done("w", 102, 1, true);
+    wh_lc_claim("w", 10, "");
+    state_is("half_open");
+    wh_lc_audit();
+}
+
+/* An older library, whose state says so less, counted none of earlier tries: those of this one keep their places. */
+static void what_was_half_open_before_counts_from_now_on(void **state)
+{
+    (void)state;
+    half_open_with(8);
+    wh_lc_count("HDEL " WH_LC_P ":breaker:mail held0");
+    wh_lc_audit();
+    fail_and_try(100, "102");
+    wh_lc_done("w", 101, 1, true);
+    wh_lc_claim("w", 10, "103");
+    wh_lc_audit();
+}
+
 /* Its worker is lost: the place is free at once, whatever else runs. */
 static void a_lost_probe_frees_its_place(void **state)
 {
@@ -241,6 +380,12 @@ int main(void)
         WH_LC_TEST(they_do_not_change_an_adaptive_rate),
         WH_LC_TEST(only_a_wish_holds_the_type),
         WH_LC_TEST(long_probes_keep_their_places),
+        WH_LC_TEST(probes_do_not_pile_up),
+        WH_LC_TEST(one_place_is_enough_to_close_it),
+        WH_LC_TEST(a_probe_ends_while_it_is_open),
+        WH_LC_TEST(a_lost_probe_of_before_frees_its_place),
+        WH_LC_TEST(a_removed_one_forgets_its_probes),
+        WH_LC_TEST(what_was_half_open_before_counts_from_now_on),
         WH_LC_TEST(a_lost_probe_frees_its_place),
         WH_LC_TEST(fewer_probes_are_enough),
         WH_LC_TEST(a_state_of_before_is_no_standstill),

@@ -110,6 +110,21 @@ static void a_bad_probe_among_old_ones_counts(void **state)
     wh_lc_audit();
 }
 
+/* Also by more than the state is old: who tries is heard. */
+static void the_clock_may_be_set_back(void **state)
+{
+    (void)state;
+    half_open();
+    wh_ll_end("w", 11, 1, "dead", 0, "no_handler");
+    wh_lc_advance(-60000);
+    wh_lc_claim("w", 10, "14");
+    for (unsigned n = 12; n <= 14; n++) {
+        wh_lc_done("w", n, 1, true);
+    }
+    state_is("closed");
+    wh_lc_audit();
+}
+
 /* ---------------------------------------------------- how long it is kept */
 
 static long long time_left(const char *type)
@@ -138,6 +153,34 @@ static void states_end_with_what_they_say(void **state)
     wh_ll_set("adaptive:type/pdf", "1/10/1");
     run_one(6, "pdf", "ok");
     assert_in_range(time_left("pdf"), 86000000, 86400000);
+}
+
+/* Seven days, the longest timeout: then its end says what it says. */
+static void states_outlive_their_probes(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        wh_lc_reset(NULL);
+        half_open();
+        if (i == 1) {
+            wh_ll_end("w", 11, 1, "dead", 0, "timeout");
+        }
+        wh_ll_set("breaker:type/*", RULE);
+        wh_ll_set("breaker:type/mail", "");
+        assert_in_range(time_left("mail"), 604800000, 691200500 + 60000);
+        wh_lc_advance(604800000);
+        state_is(i == 0 ? "half_open" : "open 0");
+        wh_lc_worker("other");
+        assert_int_equal(wh_ll_take_count("other", 10), 3); /* the others are lost */
+        state_is("half_open");
+        wh_lc_audit();
+    }
+    wh_lc_reset(NULL);
+    half_open();
+    for (unsigned n = 11; n <= 13; n++) {
+        wh_ll_end("w", n, 1, "dead", 0, "timeout");
+    }
+    assert_in_range(time_left("mail"), 3600000, 3600500 + 60000);
 }
 
 static void a_removed_breaker_leaves_nothing(void **state)
@@ -291,7 +334,9 @@ int main(void)
         WH_LC_TEST(jobs_claimed_before_are_no_probes),
         WH_LC_TEST(jobs_claimed_before_do_not_open_it_again),
         WH_LC_TEST(a_bad_probe_among_old_ones_counts),
+        WH_LC_TEST(the_clock_may_be_set_back),
         WH_LC_TEST(states_end_with_what_they_say),
+        WH_LC_TEST(states_outlive_their_probes),
         WH_LC_TEST(a_removed_breaker_leaves_nothing),
         WH_LC_TEST(a_changed_setting_counts_at_once),
         WH_LC_TEST(a_removed_one_of_all_types_leaves_nothing),

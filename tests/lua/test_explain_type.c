@@ -88,12 +88,40 @@ static void a_half_open_breaker(void **state)
     wh_le_is(4, "reason", "ready");
 }
 
+/* Its time is over, and one of an earlier try has the only place: that one's end decides. */
+static void an_open_breaker_without_a_place(void **state)
+{
+    (void)state;
+    wh_le_says("w", "{}");
+    wh_ll_set("breaker:type/mail", "50/1/10000/5000/2");
+    for (unsigned n = 1; n <= 5; n++) {
+        wh_ll_put(n, "mail", "");
+    }
+    wh_lc_claim("w", 1, "1");
+    wh_ll_end("w", 1, 1, "dead", 0, "timeout");
+    wh_lc_advance(5000);
+    wh_lc_claim("w", 9, "2 3");
+    wh_ll_set("breaker:type/mail", "50/1/10000/5000/1");
+    wh_ll_end("w", 2, 1, "dead", 0, "timeout");
+    wh_le_is(4, "breaker", "open");
+    wh_le_is(4, "until_ms", "5000");
+    wh_lc_advance(5000);
+    wh_le_is(4, "reason", "breaker_open");
+    wh_le_is(4, "breaker", "half_open");
+    wh_le_is(4, "probes", "1");
+    wh_le_is(4, "until_ms", "");
+    wh_lc_done("w", 3, 1, true);
+    wh_le_is(4, "reason", "ready");
+    wh_lc_claim("w", 9, "4");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(an_adaptive_rate_beside_another),
         WH_LC_TEST(a_full_type_that_is_told_to_wait),
         WH_LC_TEST(a_half_open_breaker),
+        WH_LC_TEST(an_open_breaker_without_a_place),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -405,19 +405,24 @@ static void a_breaker_and_its_probes(void **state)
     struct wh_ll_claims c;
 
     (void)state;
-    wh_ll_set("breaker:type/mail", "50/1/10000/5000/1");
+    wh_ll_set("breaker:type/mail", "50/1/10000/5000/2");
     wh_lc_worker("w");
-    for (unsigned n = 1; n <= 4; n++) {
+    for (unsigned n = 1; n <= 5; n++) {
         wh_ll_put(n, "mail", "");
     }
     wh_lc_claim("w", 1, "1");
     wh_ll_end("w", 1, 1, "dead", 0, "timeout");
     wh_ll_take("w", 10, &c);
     assert_int_equal(c.n, 0);
-    row_is(1, 0, "mail 3 1 breaker_open 5000");
+    row_is(1, 0, "mail 4 1 breaker_open 5000");
     wh_lc_advance(5000);
     wh_ll_take("w", 10, &c);
-    assert_int_equal(c.n, 1);
+    assert_int_equal(c.n, 2);
+    row_is(1, 0, "mail 2 1 breaker_open -1");
+    wh_ll_set("breaker:type/mail", "50/1/10000/5000/1");
+    wh_ll_end("w", c.id[0], 1, "dead", 0, "timeout");
+    row_is(1, 0, "mail 2 1 breaker_open 5000");
+    wh_lc_advance(5000); /* the other one has the only place */
     row_is(1, 0, "mail 2 1 breaker_open -1");
 }
 

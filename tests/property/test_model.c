@@ -30,8 +30,8 @@ static void step(void)
                {6, wh_lmr_retry},    {2, wh_lmr_pause_resume},
                {4, wh_lmr_dlq},      {2, wh_lmr_settings},
                {3, wh_lmr_limit},    {3, wh_lmr_explain},
-               {3, wh_lmr_cron}};
-    unsigned at = wh_lmr_random(&run, 111);
+               {3, wh_lmr_cron},     {1, wh_lmr_storm}};
+    unsigned at = wh_lmr_random(&run, 112);
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (at < ops[i].weight) {
@@ -50,6 +50,7 @@ static void go(unsigned share, bool twice)
         step();
         if (run.op % SOME == 0) {
             wh_lmr_check_stats(&run);
+            wh_lmr_check_breakers(&run);
         }
         if (run.op % AUDIT == 0) {
             wh_lc_audit();

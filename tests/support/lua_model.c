@@ -182,20 +182,23 @@ static void note(struct wh_lm *m, const struct wh_lm_end *e)
 {
     unsigned type = m->job[e->n].type;
     struct wh_lm_ran *ran = &m->ran[type];
-    bool fresh = (double)m->job[e->n].claimed_at >= m->limits.state[type].since;
+    const struct wh_lm_breaker *b = &m->limits.state[type];
+    double claimed_at = (double)m->job[e->n].claimed_at;
+    bool fresh = claimed_at >= b->since;
     bool failed = e->category == WH_LM_TIMEOUT || e->category == WH_LM_RATE_LIMITED ||
                   e->category == WH_LM_ERROR;
 
     bool snoozed = e->says == WH_LM_WAS_SNOOZED && e->outcome != WH_LM_OK;
 
     ran->any = true;
+    ran->silent += b->state != WH_LM_CLOSED && !fresh && claimed_at >= b->first;
     if (e->outcome == WH_LM_RELEASE || e->outcome == WH_LM_RECOVER ||
         e->outcome == WH_LM_EXPIRE || e->no_start) {
-        ran->fresh_silent += fresh;
+        ran->silent += fresh;
         return;
     }
     if (e->outcome == WH_LM_SNOOZE || e->outcome == WH_LM_CANCEL || snoozed) {
-        ran->fresh_silent += fresh;
+        ran->silent += fresh;
     } else if (failed && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_DIE)) {
         ran->bad++;
         ran->fresh_bad += fresh;

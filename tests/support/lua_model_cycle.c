@@ -39,10 +39,30 @@ static const char *says(const struct wh_lm_end *e)
     return e->no_start && e->outcome == WH_LM_DIE ? "not_started" : words[e->says];
 }
 
-static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
+static void choose_end(struct wh_lmr *run, struct wh_lm_end *e)
 {
     static const long long delays[] = {0, 0, 10, 100, 3000};
-    unsigned share = wh_lmr_random(run, 100);
+
+    e->outcome = (enum wh_lm_outcome)wh_lmr_random(run, WH_LM_RECOVER);
+    e->delay_ms = delays[wh_lmr_random(run, 5)];
+    e->no_start = may_not_start(e->outcome) && wh_lmr_chance(run, 40);
+    e->says = (enum wh_lm_says)wh_lmr_random(run, WH_LM_SAYS);
+    e->category = e->no_start ? WH_LM_INVALID /* as far as breakers care */
+                              : 1 + wh_lmr_random(run, WH_LM_CATEGORIES - 1);
+}
+
+static void go_bad(struct wh_lmr *run, struct wh_lm_end *e)
+{
+    e->outcome = wh_lmr_chance(run, 70) ? WH_LM_RETRY : WH_LM_DIE;
+    e->category = WH_LM_TIMEOUT;
+    e->no_start = false;
+    e->says = WH_LM_NOTHING;
+}
+
+static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
+{
+    bool is_storm = run->op < run->storm;
+    unsigned share = wh_lmr_random(run, is_storm ? 40 : 100);
 
     for (unsigned n = 0; n < WH_LM_JOBS; n++) {
         const struct wh_lm_job *j = &run->m.job[n];
@@ -55,15 +75,13 @@ static void choose_ends(struct wh_lmr *run, struct wh_lm_cycle *c)
         if (!mine) {
             e = stray(run);
         }
-        if (wh_lmr_chance(run, 60) && c->n_ok < 60) {
+        if (wh_lmr_chance(run, is_storm ? 30 : 60) && c->n_ok < 60) {
             c->ok[c->n_ok++] = e;
         } else if (c->n_end < 60) {
-            e.outcome = (enum wh_lm_outcome)wh_lmr_random(run, WH_LM_RECOVER);
-            e.delay_ms = delays[wh_lmr_random(run, 5)];
-            e.no_start = may_not_start(e.outcome) && wh_lmr_chance(run, 40);
-            e.says = (enum wh_lm_says)wh_lmr_random(run, WH_LM_SAYS);
-            e.category = e.no_start ? WH_LM_INVALID /* as far as breakers care */
-                                    : 1 + wh_lmr_random(run, WH_LM_CATEGORIES - 1);
+            choose_end(run, &e);
+            if (is_storm && wh_lmr_chance(run, 60)) {
+                go_bad(run, &e);
+            }
             c->end[c->n_end++] = e;
         }
         if (wh_lmr_chance(run, 2) && c->n_ok > 0 && c->n_ok < 60) { /* named twice */

@@ -194,8 +194,9 @@ static const struct wh_lm_breaker_setting *setting_of(const struct wh_lm_limits 
 
 static void turn(struct wh_lm_breaker *b, double now, enum wh_lm_switch state)
 {
+    b->first = b->state == WH_LM_CLOSED ? HUGE_VAL : b->first;
     b->state = state;
-    b->held = b->good = b->bad = b->good0 = b->bad0 = 0;
+    b->good = b->bad = b->good0 = b->bad0 = 0;
     b->window = b->since = now;
 }
 
@@ -207,11 +208,13 @@ static void narrow_breaker(struct wh_lm_session *x, struct wh_lm_room *r, unsign
     if (c == NULL || b->state == WH_LM_CLOSED) {
         return;
     }
-    double n = fmax(c->probes - b->held - b->good, b->held <= 0 ? 1 : 0);
-    if (b->state == WH_LM_OPEN) {
-        n = x->now < b->since + c->cooldown ? 0 : c->probes;
+    double wanted = c->probes - x->fresh[type] - b->good;
+    double n =
+        fmin(fmax(wanted, x->fresh[type] <= 0 ? 1 : 0), c->probes - x->probes[type]);
+    if (b->state == WH_LM_OPEN && x->now < b->since + c->cooldown) {
+        n = 0;
     }
-    narrow(r, n, "breaker_open");
+    narrow(r, fmax(n, 0), "breaker_open");
 }
 
 static void spend_probe(struct wh_lm_session *x, unsigned type)
@@ -223,8 +226,10 @@ static void spend_probe(struct wh_lm_session *x, unsigned type)
     }
     if (b->state == WH_LM_OPEN) {
         turn(b, x->now, WH_LM_HALF_OPEN);
+        b->first = x->probes[type] > 0 ? b->first : x->now;
     }
-    b->held++;
+    x->probes[type]++;
+    x->fresh[type]++;
     x->broken[type] = true;
 }
 
@@ -248,7 +253,6 @@ static void note(struct wh_lm_breaker *b, double now,
         return;
     }
     if (b->state == WH_LM_HALF_OPEN) {
-        b->held -= ran->fresh_good + ran->fresh_silent;
         b->good += ran->fresh_good;
         if (ran->fresh_bad > 0) {
             turn(b, now, WH_LM_OPEN);
@@ -268,6 +272,19 @@ static void note(struct wh_lm_breaker *b, double now,
     if (all >= c->volume && failed * 100 >= c->percent * all && failed > 0) {
         turn(b, now, WH_LM_OPEN);
     }
+}
+
+const char *wh_lm_breaker_text(const struct wh_lm_limits *l, double now, unsigned type)
+{
+    static char text[32];
+    const struct wh_lm_breaker_setting *c = setting_of(l, type);
+    const struct wh_lm_breaker *b = &l->state[type];
+
+    if (c == NULL || b->state != WH_LM_OPEN) {
+        return c == NULL ? NULL : b->state == WH_LM_CLOSED ? "closed" : "half_open";
+    }
+    snprintf(text, sizeof text, "open %.0f", fmax(b->since + c->cooldown - now, 0));
+    return text;
 }
 
 static void adapt(struct wh_lm_limits *l, double now, unsigned type,
@@ -307,7 +324,7 @@ void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
                       const struct wh_lm_ran *ran)
 {
     const struct wh_lm_breaker_setting *c = setting_of(l, type);
-    bool judged = c != NULL && ran->fresh_good + ran->fresh_bad + ran->fresh_silent > 0;
+    bool judged = c != NULL && ran->fresh_good + ran->fresh_bad + ran->silent > 0;
 
     if (judged) {
         note(&l->state[type], now, c, ran);
@@ -444,6 +461,17 @@ void wh_lm_close(struct wh_lm_session *x)
     }
 }
 
+static void count_probe(struct wh_lm_session *x, const struct wh_lm_job *j)
+{
+    const struct wh_lm_breaker *b = &x->l->state[j->type];
+    double claimed_at = (double)j->claimed_at;
+
+    if (b->state != WH_LM_CLOSED && claimed_at >= b->first) {
+        x->probes[j->type]++;
+        x->fresh[j->type] += b->state == WH_LM_HALF_OPEN && claimed_at >= b->since;
+    }
+}
+
 struct wh_lm_session wh_lm_session(struct wh_lm *m)
 {
     struct wh_lm_session x = {.l = &m->limits, .now = (double)m->now};
@@ -455,6 +483,7 @@ struct wh_lm_session wh_lm_session(struct wh_lm *m)
             x.active_org[j->org]++;
             x.active_type[j->type]++;
             x.active_group[j->org][j->group]++;
+            count_probe(&x, j);
         }
     }
     return x;

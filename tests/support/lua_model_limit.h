@@ -36,7 +36,8 @@ enum wh_lm_switch { WH_LM_CLOSED, WH_LM_OPEN, WH_LM_HALF_OPEN };
 
 struct wh_lm_breaker {
     enum wh_lm_switch state;
-    double window, since, good, bad, good0, bad0, held;
+    double window, since, good, bad, good0, bad0;
+    double first; /* unless closed: what was claimed from then on is a probe */
     double rate, rate_at, halved_at, tat;
 };
 
@@ -44,8 +45,8 @@ struct wh_lm_breaker {
 struct wh_lm_ran {
     bool any;
     double good, bad, overload, wait_ms;
-    /* claimed since the breaker last changed */
-    double fresh_good, fresh_bad, fresh_silent;
+    /* claimed since the breaker last changed; silent: also probes of before */
+    double fresh_good, fresh_bad, silent;
 };
 
 /* Theoretical arrival times of the buckets of rates; 0: none. */
@@ -92,7 +93,8 @@ struct wh_lm_session {
     double active_group[WH_LM_ORGS][WH_LM_GROUPS];
     struct wh_lm_bucket queue, org[WH_LM_ORGS], type[WH_LM_TYPES], adapt[WH_LM_TYPES];
     struct wh_lm_bucket pair[WH_LM_ORGS][WH_LM_TYPES];
-    bool broken[WH_LM_TYPES]; /* its breaker changed */
+    double probes[WH_LM_TYPES], fresh[WH_LM_TYPES]; /* that run; those of this try */
+    bool broken[WH_LM_TYPES];                       /* its breaker changed */
 };
 
 /* How many jobs something admits, and what holds back the rest. */
@@ -123,6 +125,8 @@ bool wh_lm_adopt_cuts(struct wh_lm_limits *l, const struct wh_lm_tats *seen,
 void wh_lm_spend(struct wh_lm_session *x, unsigned org, unsigned type, unsigned group);
 /* The call ends: keeps what was used. */
 void wh_lm_close(struct wh_lm_session *x);
+/* As wh1_limits lists it; NULL: it has no breaker. Good until the next call. */
+const char *wh_lm_breaker_text(const struct wh_lm_limits *l, double now, unsigned type);
 /* Jobs of a type ended. */
 void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
                       const struct wh_lm_ran *ran);

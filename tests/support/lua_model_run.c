@@ -99,9 +99,9 @@ void wh_lmr_show(const struct wh_lmr *r)
 {
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {
         const struct wh_lm_breaker *b = &r->m.limits.state[t];
-        print_error("  the model's breaker of %s: state %d held %g window %.0f "
+        print_error("  the model's breaker of %s: state %d first %.0f window %.0f "
                     "since %.0f good %g+%g bad %g+%g\n",
-                    wh_lm_types[t], (int)b->state, b->held, b->window, b->since,
+                    wh_lm_types[t], (int)b->state, b->first, b->window, b->since,
                     b->good0, b->good, b->bad0, b->bad);
     }
     print_error("WH_MODEL_SEED=%" PRIu64 ", the last operations:\n", r->seed);

@@ -13,9 +13,10 @@ struct wh_lmr {
     struct wh_lm m;
     uint64_t seed, random;
     unsigned long op, ops;
-    bool twice;     /* send each repeatable call twice */
-    bool no_events; /* those of a repeated call do not count */
-    bool finished;  /* else the last operations are shown */
+    bool twice;          /* send each repeatable call twice */
+    bool no_events;      /* those of a repeated call do not count */
+    bool finished;       /* else the last operations are shown */
+    unsigned long storm; /* until that operation most ends are bad */
     char last[20][256];
 };
 
@@ -44,6 +45,8 @@ redisReply *wh_lmr_words(struct wh_lmr *run, const char *fn, bool repeatable,
                          const char *text);
 void wh_lmr_check_job(const struct wh_lmr *r, unsigned n);
 void wh_lmr_check_stats(const struct wh_lmr *r);
+/* What breakers are said to be. */
+void wh_lmr_check_breakers(const struct wh_lmr *r);
 /* Everything: jobs, quotas, DLQ, schedules, audit. */
 void wh_lmr_check_all(const struct wh_lmr *r);
 /* A job in this state, or any; a live worker, mostly. */
@@ -74,6 +77,8 @@ void wh_lmr_pause_resume(struct wh_lmr *run);
 void wh_lmr_dlq(struct wh_lmr *run);
 void wh_lmr_settings(struct wh_lmr *run);
 void wh_lmr_limit(struct wh_lmr *run);
+/* A breaker with a short cooldown, and ends that open it again and again. */
+void wh_lmr_storm(struct wh_lmr *run);
 void wh_lmr_explain(struct wh_lmr *run);
 void wh_lmr_cron(struct wh_lmr *run);
 /* Time passes and a worker runs what it gets: in the end only what may not run is left. */

@@ -205,6 +205,50 @@ void wh_lmr_limit(struct wh_lmr *run)
     freeReplyObject(r);
 }
 
+void wh_lmr_storm(struct wh_lmr *run)
+{
+    static const unsigned cooldowns[] = {5, 20, 100};
+    struct wh_lc_args a = {0};
+    struct setting s;
+    char text[200] = "";
+
+    look_at_rates(run);
+    snprintf(s.name, sizeof s.name, "breaker:type/%s",
+             wh_lmr_chance(run, 60) ? "*" : type_of(run, true));
+    snprintf(s.value, sizeof s.value, "%u/%u/1000/%u/%u", 1 + wh_lmr_random(run, 60),
+             1 + wh_lmr_random(run, 3), cooldowns[wh_lmr_random(run, 3)],
+             2 + wh_lmr_random(run, 5));
+    add_setting(run, &a, &s, text, sizeof text);
+    wh_lm_settle_limits(&run->m.limits);
+    run->storm = run->op + 40 + wh_lmr_random(run, 80);
+    wh_lmr_note(run, "storm until %lu:%s", run->storm, text);
+    run->no_events = true;
+    redisReply *r = wh_lmr_call(run, "wh1_limit", &a, true);
+    run->no_events = false;
+    assert_string_equal(r->str, "OK");
+    freeReplyObject(r);
+}
+
+/* Those that it does not list are closed. */
+void wh_lmr_check_breakers(const struct wh_lmr *r)
+{
+    redisReply *list = wh_lc_call("wh1_limits", "");
+
+    wh_lmr_is_array(list);
+    for (unsigned t = 0; t < WH_LM_TYPES; t++) {
+        char field[32];
+        snprintf(field, sizeof field, "state:type/%s", wh_lm_types[t]);
+        const redisReply *said = wh_lc_find(list, field);
+        const char *want = wh_lm_breaker_text(&r->m.limits, (double)r->m.now, t);
+        const char *is = said != NULL ? said->str : want != NULL ? "closed" : "none";
+        if (strcmp(is, want != NULL ? want : "none") != 0) {
+            fail_msg("the breaker of %s is %s, the model says %s", wh_lm_types[t], is,
+                     want != NULL ? want : "none");
+        }
+    }
+    freeReplyObject(list);
+}
+
 /* The first job of the group as Redis says it, n when it says none; checked. What was given back
  * or recovered in one call came to the head in an order that the model does not know; what may
  * stand aside, where Redis says no first one, is let pass. */
