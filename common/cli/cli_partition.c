@@ -33,7 +33,24 @@ static wh_exit make(wh_cli *c, const char *region, const char *queue,
     return WH_EXIT_OK;
 }
 
-wh_exit wh_cli_partition_parse(wh_cli *c, const char *text, wh_cli_partition *out)
+/* A flag beside an operand that says otherwise: one of the two is a mistake, and nobody
+ * but the user knows which. WHERRY_REGION is only a default. */
+static wh_exit check_flags(wh_cli *c, const char *text, const wh_cli_partition *p)
+{
+    const char *const flags[][2] = {{"region", p->region}, {"queue", p->queue}};
+
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        const char *value = wh_cli_args_text(&c->args, flags[i][0]);
+
+        if (value != NULL && strcmp(value, flags[i][1]) != 0) {
+            return wh_cli_usage(c, "%.160s and --%s %s contradict each other", text,
+                                flags[i][0], value);
+        }
+    }
+    return WH_EXIT_OK;
+}
+
+static wh_exit parse(wh_cli *c, const char *text, wh_cli_partition *out)
 {
     const char *colon = strchr(text, ':');
     char region[WH_JOB_NAME_MAX + 2];
@@ -46,6 +63,13 @@ wh_exit wh_cli_partition_parse(wh_cli *c, const char *text, wh_cli_partition *ou
     }
     (void)snprintf(region, sizeof region, "%.*s", (int)(colon - text), text);
     return make(c, region, colon + 1, out);
+}
+
+wh_exit wh_cli_partition_parse(wh_cli *c, const char *text, wh_cli_partition *out)
+{
+    wh_exit status = parse(c, text, out);
+
+    return status == WH_EXIT_OK ? check_flags(c, text, out) : status;
 }
 
 wh_exit wh_cli_partition_default(wh_cli *c, wh_cli_partition *out)

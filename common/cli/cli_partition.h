@@ -15,7 +15,8 @@ typedef struct wh_cli_partitions {
     size_t n;
 } wh_cli_partitions;
 
-/* "eu:default" -> partition; a lone word is a queue of the region in force. */
+/* "eu:default" -> partition; a lone word is a queue of the region in force. A --region or
+ * --queue that says otherwise is an error. */
 wh_exit wh_cli_partition_parse(wh_cli *c, const char *text, wh_cli_partition *out);
 /* --region and --queue, or their defaults. */
 wh_exit wh_cli_partition_default(wh_cli *c, wh_cli_partition *out);

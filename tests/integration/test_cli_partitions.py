@@ -29,6 +29,26 @@ class Unknown(CliCase):
         self.assertIn("did you mean eu:default?", self.wherry("dlq", "list", "default", status=3).err)
         self.assertNotIn("did you", self.wherry("dlq", "list", "asia:reports", status=3).err)
 
+    def test_a_flag_that_says_otherwise_is_refused(self):
+        self.enqueue("t")
+        self.kill_jobs(1)
+        before = self.redis.call("XLEN", "wh:{any:default}:dlq")
+        for words in (("queue", "pause", "any:default"), ("queue", "stats", "any:default"),
+                      ("queue", "set", "any:default", "keep=1h"), ("audit", "any:default"),
+                      ("limit", "set", "any:default", "active:queue=1"),
+                      ("dlq", "purge", "any:default", "--all", "--yes"),
+                      ("org", "weight", "acme", "2", "any:default")):
+            for flag, value in (("--region", "us"), ("--queue", "mail")):
+                done = self.wherry(*words, flag, value, status=2)
+                self.assertIn(f"any:default and {flag} {value} contradict each other", done.err)
+        self.wherry("queue", "pause", "default", "--queue", "mail", status=2)
+        self.assertEqual(self.redis.call("EXISTS", "wh:{any:default}:limits"), 0)
+        self.assertEqual(self.redis.call("HGET", "wh:{any:default}:ctl", "paused"), None)
+        self.assertEqual(self.redis.call("XLEN", "wh:{any:default}:dlq"), before)
+        self.wherry("queue", "pause", "any:default", "--region", "any", "--queue", "default")
+        self.wherry("queue", "resume", "any:default", env={"WHERRY_REGION": "us"})
+        self.wherry("queue", "stats", "default", "--region", "any")
+
     def test_one_that_plain_redis_made_is_known(self):
         self.wherry("functions", "load")
         self.redis.call("FCALL", "wh1_enqueue", 1, EU, "t", "")
