@@ -4,13 +4,20 @@
  */
 #include "common/cli/cli_audit.h"
 
+#include "common/base/clock.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { MAX_JOBS_DEFAULT = 200000 };
+enum {
+    MAX_JOBS_DEFAULT = 200000,
+    US_A_JOB = 7,           /* measured with 200,000 and with a million */
+    US_A_JOB_AT_WORST = 50, /* until when an answer is waited for */
+    TIMEOUT_MS = 10000,     /* what any call may take */
+    MAX_JOBS_CALM = 500000  /* the busiest server passes them within a lease of 15 s */
+};
 
 static void add_json(wh_buf *out, const wh_cli_partition *p, const wh_reply *reply)
 {
@@ -81,31 +88,71 @@ static wh_exit print_nothing(wh_cli *c)
     return wh_cli_out_print(c, &out);
 }
 
+static int64_t bound(const wh_cli *c)
+{
+    return wh_cli_args_number(&c->args, "max-jobs", MAX_JOBS_DEFAULT);
+}
+
+/* While the pass runs no heartbeat comes through: the first scheduler that is served
+ * afterwards may find leases that have run out. */
+static void warn_of_bound(wh_cli *c)
+{
+    char human[24];
+
+    if (bound(c) > MAX_JOBS_CALM) {
+        wh_cli_warn(c,
+                    "a pass over %" PRId64
+                    " jobs stops Redis for %s and more: leases (15s unless workers are "
+                    "told otherwise) may run out, and their jobs run again",
+                    bound(c),
+                    wh_clock_human(bound(c) * US_A_JOB / 1000, human, sizeof human));
+    }
+}
+
+static wh_exit refuse_size(wh_cli *c, const wh_cli_partition *p)
+{
+    wh_cli_error(c,
+                 "%s has more than %" PRId64 " jobs; an audit stops Redis for about "
+                 "%d us a job: allow more with --max-jobs",
+                 p->name, bound(c), US_A_JOB);
+    return WH_EXIT_DATA;
+}
+
+/* Redis doesn't stop a function because nobody waits for its answer any more. */
+static wh_exit fail(wh_cli *c, const wh_cli_partition *p, wh_err err,
+                    const wh_errbuf *eb)
+{
+    wh_exit status = wh_cli_redis_fail(c, p, err, eb);
+
+    if (err == WH_ETIMEOUT || err == WH_EUNCERTAIN) {
+        wh_cli_error(c,
+                     "the audit of %s may still be running in Redis, which serves "
+                     "nobody else until it ends: don't start another one",
+                     p->name);
+    }
+    return status;
+}
+
 /* Audits one; *is_clean becomes false when it has problems. */
 static wh_exit audit(wh_cli *c, const wh_cli_partition *p, bool *is_clean)
 {
-    int64_t max_jobs = wh_cli_args_number(&c->args, "max-jobs", MAX_JOBS_DEFAULT);
     const wh_reply *reply = NULL;
     wh_errbuf eb = {.code = WH_OK};
     wh_buf out = {0};
     wh_call call;
 
     wh_call_init(&call, "wh1_audit", true, p->key);
-    wh_call_argi(&call, max_jobs);
+    wh_call_argi(&call, bound(c));
+    call.timeout_ms = TIMEOUT_MS + bound(c) * US_A_JOB_AT_WORST / 1000;
     wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
     if (err == WH_ETOOBIG) {
-        wh_cli_error(c,
-                     "%s has more than %" PRId64
-                     " jobs; an audit stops Redis for about "
-                     "3 us a job: allow more with --max-jobs",
-                     p->name, max_jobs);
-        return WH_EXIT_DATA;
+        return refuse_size(c, p);
     }
     if (err == WH_OK && wh_reply_count(reply) == 0) {
         err = WH_EPROTO;
     }
     if (err != WH_OK && !wh_cli_redis_is_damage(err)) {
-        return wh_cli_redis_fail(c, p, err, &eb);
+        return fail(c, p, err, &eb);
     }
     *is_clean = *is_clean && err == WH_OK && wh_reply_count(reply) == 1;
     if (err != WH_OK) {
@@ -130,6 +177,9 @@ wh_exit wh_cli_audit_run(wh_cli *c)
     if (status == WH_EXIT_OK && all.n == 0) {
         wh_cli_note(c, "no queue is known yet: nothing to audit");
         status = print_nothing(c);
+    }
+    if (status == WH_EXIT_OK && all.n > 0) {
+        warn_of_bound(c);
     }
     for (size_t i = 0; i < all.n && status == WH_EXIT_OK; i++) {
         status = audit(c, &all.list[i], &is_clean);

@@ -79,11 +79,14 @@ static const wh_cli_command commands[] = {
      .max_operands = 1,
      .summary = "Check that every job is in exactly one place",
      FLAGS(audit_flags),
-     .examples = "wherry audit\nwherry audit eu:default --max-jobs 1000000\n",
+     .examples = "wherry audit\nwherry audit eu:default --max-jobs 500000\n",
      .details =
          "One atomic pass over each partition; Redis serves nobody else for "
-         "about 3 us a "
-         "job.\nExit status 1 when a problem was found. With --json one object a "
+         "about 7 us a "
+         "job,\nlonger on a slow machine. With a million jobs that may outlast the "
+         "leases of the workers (15s):\nworkers that are healthy lose their jobs to "
+         "others. Then audit while none runs.\nExit status 1 when a problem was found. "
+         "With --json one object a "
          "partition; when no\npartition is known, one whose partition is "
          "null.\n",
      .run = wh_cli_audit_run},

@@ -258,7 +258,8 @@ wh_err wh_session_call(wh_session *s, wh_call *c, const wh_reply **reply, wh_err
 {
     int64_t timeout_ms =
         s->o.call_timeout_ms > 0 ? s->o.call_timeout_ms : DEFAULT_TIMEOUT_MS;
-    int64_t deadline_ms = wh_clock_mono_ms() + timeout_ms;
+    int64_t own_ms = c->timeout_ms > timeout_ms ? c->timeout_ms : timeout_ms;
+    int64_t deadline_ms = wh_clock_mono_ms() + own_ms;
 
     if (reply != NULL) {
         *reply = NULL;

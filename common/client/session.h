@@ -32,10 +32,10 @@ typedef struct wh_session_options {
     const char *name;            /* CLIENT SETNAME; NULL: "wherry" */
     const char *ca_file, *cert_file, *key_file;
     int64_t open_timeout_ms; /* until ready; 0: 10,000 */
-    int64_t
-        call_timeout_ms;  /* each call, waiting for a reconnect included; 0: 10,000 */
-    bool keep_library;    /* never load the function library, only probe */
-    bool raw;             /* open as soon as the connection stands, library or not */
+    int64_t call_timeout_ms; /* each call that has no longer one of its own, waiting
+                                for a reconnect included; 0: 10,000 */
+    bool keep_library;       /* never load the function library, only probe */
+    bool raw;                /* open as soon as the connection stands, library or not */
     bool wait_for_server; /* an unreachable server is waited for until open_timeout_ms
                                       instead of failing the first connect */
     /* What it waits for, when that changes ("waiting for …: connection refused"). */

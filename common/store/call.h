@@ -40,7 +40,8 @@ void wh_reply_free(wh_reply *r);
 typedef struct wh_call {
     wh_buf body;
     size_t argc;
-    bool is_function; /* needs the library: FCALL, not any other command */
+    bool is_function;   /* needs the library: FCALL, not any other command */
+    int64_t timeout_ms; /* for a call that may well take long; 0: the connection's */
 } wh_call;
 /* FCALL or FCALL_RO of function with one key (NULL: no key). */
 void wh_call_init(wh_call *c, const char *function, bool read_only, const char *key);

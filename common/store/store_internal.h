@@ -28,6 +28,7 @@ struct wh_store_node {
     void *arg;
     size_t n; /* batch size, to check indexes against */
     int tries;
+    int64_t timeout_ms; /* 0: the connection's */
     bool is_function, parked, forgotten;
     bool is_single; /* an enqueue by wh1_enqueue */
 };

@@ -158,6 +158,7 @@ static wh_err send_node(wh_store_node *n)
     if (err == WH_OK) {
         err = wh_conn_send(s->conn, &(wh_conn_request){.data = n->request.data,
                                                        .len = n->request.len,
+                                                       .timeout_ms = n->timeout_ms,
                                                        .cb = on_reply,
                                                        .arg = n});
     }
@@ -244,6 +245,7 @@ wh_err wh_store_call(wh_store *s, wh_call *c, wh_store_reply_fn *cb, void *arg)
     n->deliver = deliver_reply;
     n->cb = (void (*)(void))cb;
     n->arg = arg;
+    n->timeout_ms = c->timeout_ms;
     err = wh_call_finish(c, &n->request);
     if (err != WH_OK) {
         wh_store_node_release(n);

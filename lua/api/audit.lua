@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wh1_audit: ARGV max_jobs -> [jobs seen, problem…]; none = clean. One atomic pass over all
--- jobs: about 3 us a job during which Redis serves nobody else, hence the bound.
+-- jobs: about 7 us a job during which Redis serves nobody else, hence the bound.
 -- Errors WHBADARG WHTOOBIG. O(n).
 args.register('wh1_audit', function(KEYS, ARGV)
     local k = keys.of(KEYS)

@@ -309,14 +309,6 @@ class Operators(CliCase):
                        if c["check"] in ("library", "redis")]
             self.assertIn("fail", [c["state"] for c in library], body)
 
-    def test_audit(self):
-        self.enqueue("t", "--count", "3")
-        self.assertIn("3 jobs, no problem", self.wherry("audit").out)
-        self.redis.call("HSET", P + ":active", "ghost", "2")
-        done = self.wherry("audit", "--json", status=1).lines()
-        self.assertEqual(len(done[0]["problems"]), 1)
-        self.wherry("audit", "--max-jobs", "2", status=65)
-
     def test_one_damaged_partition_does_not_hide_the_others(self):
         for region in ("eu", "us", "any"):
             self.enqueue("t", "--region", region)

@@ -62,6 +62,32 @@ static void test_session(void **state)
     wh_session_free(NULL);
 }
 
+/* A call's own time counts, be it less than the connection's or more than the session's. */
+static void test_call_timeout(void **state)
+{
+    wh_redis_fixture *redis = *state;
+    wh_session *s = NULL;
+    wh_errbuf eb = {0};
+    wh_call c;
+    wh_session_options o = {.url = wh_redis_fixture_url(redis), .call_timeout_ms = 200};
+
+    assert_int_equal(wh_session_open(&o, &s, &eb), WH_OK);
+    freeReplyObject(wh_redis_fixture_cmd(redis, "CLIENT PAUSE 600 ALL"));
+    wh_call_init_command(&c, "PING");
+    c.timeout_ms = 30000;
+    assert_int_equal(wh_session_call(s, &c, NULL, &eb), WH_OK);
+    wh_session_free(s);
+
+    o.call_timeout_ms = 30000;
+    assert_int_equal(wh_session_open(&o, &s, &eb), WH_OK);
+    wh_call_init_command(&c, "BLPOP");
+    wh_call_args(&c, "nothing");
+    wh_call_args(&c, "2");
+    c.timeout_ms = 100;
+    assert_int_equal(wh_session_call(s, &c, NULL, &eb), WH_ETIMEOUT);
+    wh_session_free(s);
+}
+
 static void on_progress(void *arg, const char *text)
 {
     (void)text;
@@ -106,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_session),
+        WITH_SERVER(test_call_timeout),
         WITH_SERVER(test_session_open),
     };
 
