@@ -142,7 +142,7 @@ static wh_exit print_id(wh_cli *c, const wh_cli_cron *s, const char *id)
     } else {
         wh_buf_addf(&out, "%s\n", id);
     }
-    return wh_cli_out_print(c, &out);
+    return wh_cli_out_done(c, &out, "enqueued");
 }
 
 /* A job as at a fire time, with an id of its own: the schedule's fire times stay. */

@@ -191,7 +191,8 @@ static wh_exit print(const move *m)
                         m->taken == 1 ? "its" : "their");
         }
     }
-    return wh_cli_out_print(m->cli, &out);
+    return m->is_dry ? wh_cli_out_print(m->cli, &out)
+                     : wh_cli_out_done(m->cli, &out, "done");
 }
 
 /* What is typed must be the partition's name: "y" is typed too easily. */

@@ -179,7 +179,7 @@ static wh_exit print_one(wh_cli_batch *b)
                         b->last_result);
         }
     }
-    return wh_cli_out_print(b->cli, &out);
+    return wh_cli_out_done(b->cli, &out, "enqueued");
 }
 
 static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
@@ -201,7 +201,7 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
         }
         wh_buf_addf(&out, " (%s)\n", wh_clock_human(took_ms, human, sizeof human));
     }
-    return wh_cli_out_print(b->cli, &out);
+    return wh_cli_out_done(b->cli, &out, "enqueued");
 }
 
 /* ---- the ways ---- */

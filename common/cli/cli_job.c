@@ -54,7 +54,7 @@ static wh_exit print_result(wh_cli *c, const char *id, const wh_cli_partition *w
         wh_buf_add(&out, result.p, result.n);
         wh_buf_addc(&out, '\n');
     }
-    return wh_cli_out_print(c, &out);
+    return wh_cli_out_done(c, &out, "done");
 }
 
 static wh_exit change(wh_cli *c, const char *function)

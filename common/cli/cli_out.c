@@ -132,6 +132,21 @@ wh_exit wh_cli_out_print(wh_cli *c, wh_buf *out)
     return status;
 }
 
+wh_exit wh_cli_out_done(wh_cli *c, wh_buf *out, const char *did)
+{
+    wh_buf copy = {0};
+
+    wh_buf_add(&copy, wh_buf_str(out), out->len);
+    wh_exit status = wh_cli_out_print(c, out);
+    if (status != WH_EXIT_OK) {
+        const char *text = wh_buf_str(&copy);
+
+        wh_cli_error(c, "%s all the same: %.*s", did, (int)strcspn(text, "\n"), text);
+    }
+    wh_buf_fini(&copy);
+    return status;
+}
+
 void wh_cli_out_color(const wh_cli *c, wh_buf *b, const char *sgr, const char *text)
 {
     if (c->is_out_color && sgr != NULL) {
@@ -177,5 +192,5 @@ wh_exit wh_cli_out_changed(wh_cli *c, const char *partition, const wh_buf *more,
     wh_buf_adds(&out, ",\"result\":");
     wh_buf_add_json(&out, result, strlen(result));
     wh_buf_adds(&out, "}\n");
-    return wh_cli_out_print(c, &out);
+    return wh_cli_out_done(c, &out, "done");
 }

@@ -25,6 +25,10 @@ wh_exit wh_cli_out_status(wh_cli *c, const wh_buf *b);
 /* Writes the whole buffer, unless memory did not suffice for it, and ends it. */
 wh_exit wh_cli_out_print(wh_cli *c, wh_buf *out);
 
+/* The same of what tells of a change: when stdout doesn't take it, stderr gets it, with
+ * what was done ("enqueued"), as nothing else would tell. */
+wh_exit wh_cli_out_done(wh_cli *c, wh_buf *out, const char *did);
+
 /* "text" in this SGR colour when stdout may have colours. */
 void wh_cli_out_color(const wh_cli *c, wh_buf *b, const char *sgr, const char *text);
 /* The colour of a job's status, or NULL. */

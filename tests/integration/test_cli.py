@@ -12,6 +12,7 @@ import time
 from cli_case import DEADLINE_S, P, ROOT, SERVER, WHERRY, CliCase, Redis, main
 
 UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
+UUID_FORM = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -127,6 +128,16 @@ class Usage(CliCase):
             done = subprocess.run(["sh", "-c", command, WHERRY], env=self.env(), check=False,
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True)
             self.assertEqual(done.returncode, status, close)
+        for words in (("job", "enqueue", "t"), ("job", "enqueue", "t", "--count", "2"),
+                      ("job", "enqueue", "t", "--json"), ("queue", "pause", "--json")):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([WHERRY, *words], stdout=full, stderr=subprocess.PIPE,
+                                      env=self.env(), check=False, text=True)
+            self.assertEqual(done.returncode, 74)
+            told = re.search(r"(?:enqueued|done) all the same: (.*)", done.stderr)
+            self.assertRegex(told[1], r'^[-0-9a-f]{36}$|^2 jobs enqueued in|^{"', words)
+            for job in re.findall(UUID_FORM, told[1]):
+                self.assertEqual(self.wherry("job", "show", job, "--json").json()["id"], job)
         done = subprocess.run(["bash", "-c", '"$0" job list --all --json | head -n 1; '
                                'echo "${PIPESTATUS[0]}"', WHERRY], env=self.env(), check=False,
                               capture_output=True, text=True)
