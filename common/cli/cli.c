@@ -87,8 +87,9 @@ wh_exit wh_cli_usage(wh_cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     say(c, "wherry: ", "31", fmt, ap);
     va_end(ap);
-    fprintf(stderr, "Try: wherry%s%s%s%s --help\n", noun[0] == '\0' ? "" : " ", noun,
-            verb[0] == '\0' ? "" : " ", verb);
+    fprintf(stderr, "Try: wherry%s%s%s%s%s\n", noun[0] == '\0' ? "" : " ", noun,
+            verb[0] == '\0' ? "" : " ", verb,
+            strcmp(noun, "help") == 0 ? "" : " --help");
     return WH_EXIT_USAGE;
 }
 

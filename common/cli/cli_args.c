@@ -8,13 +8,12 @@
 
 #include "common/base/alloc.h"
 #include "common/base/conf.h"
+#include "common/cli/cli_unknown.h"
 #include "common/job/job.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { NAMES_MAX = 128, WORD_SHOWN = 64 };
 
 /* ---- looking up ---- */
 
@@ -77,70 +76,6 @@ static const wh_cli_flag *find_letter(const wh_cli_args *a, char letter)
         }
     }
     return NULL;
-}
-
-/* ---- what went wrong ---- */
-
-/* ` (did you mean "x"?)`, or nothing. */
-static wh_err unknown(wh_errbuf *eb, const char *what, const char *word,
-                      const char *nearest)
-{
-    if (nearest == NULL) {
-        return wh_err_set(eb, WH_EINVAL, "there is no %s \"%.100s\"", what, word);
-    }
-    return wh_err_set(eb, WH_EINVAL, "there is no %s \"%.100s\"; did you mean \"%s\"?",
-                      what, word, nearest);
-}
-
-static wh_err unknown_noun(const wh_cli_set *set, const char *word, wh_errbuf *eb)
-{
-    const char *names[NAMES_MAX];
-    size_t n = 0;
-
-    for (size_t i = 0; i < set->n_commands && n < NAMES_MAX; i++) {
-        names[n++] = set->commands[i].noun;
-    }
-    return unknown(eb, "command", word, wh_conf_suggest(word, names, n));
-}
-
-static wh_err unknown_verb(const wh_cli_args *a, const char *word, wh_errbuf *eb)
-{
-    const char *names[NAMES_MAX];
-    char shown[WORD_SHOWN * 2];
-    char nearest[WORD_SHOWN * 2];
-    size_t n = 0;
-
-    for (size_t i = 0; i < a->set->n_commands && n < NAMES_MAX; i++) {
-        if (strcmp(a->set->commands[i].noun, a->noun) == 0) {
-            names[n++] = a->set->commands[i].verb;
-        }
-    }
-    const char *best = wh_conf_suggest(word, names, n);
-    (void)snprintf(shown, sizeof shown, "%s %.60s", a->noun, word);
-    (void)snprintf(nearest, sizeof nearest, "%s %s", a->noun, best == NULL ? "" : best);
-    return unknown(eb, "command", shown, best == NULL ? NULL : nearest);
-}
-
-static wh_err unknown_flag(const wh_cli_args *a, const char *name, size_t len,
-                           wh_errbuf *eb)
-{
-    const char *names[NAMES_MAX];
-    char word[64];
-    char shown[68];
-    char nearest[80];
-    size_t n = 0;
-
-    (void)snprintf(word, sizeof word, "%.*s", (int)(len < 60 ? len : 60), name);
-    (void)snprintf(shown, sizeof shown, "--%s", word);
-    for (size_t i = 0; a->command != NULL && i < a->command->n_flags; i++) {
-        names[n++] = a->command->flags[i].name;
-    }
-    for (size_t i = 0; i < a->set->n_globals; i++) {
-        names[n++] = a->set->globals[i].name;
-    }
-    const char *best = wh_conf_suggest(word, names, n);
-    (void)snprintf(nearest, sizeof nearest, "--%s", best == NULL ? "" : best);
-    return unknown(eb, "flag", shown, best == NULL ? NULL : nearest);
 }
 
 /* ---- values ---- */
@@ -289,7 +224,7 @@ static wh_err parse_flag(wh_cli_args *a, line *l, wh_errbuf *eb)
         value = name[len] == '=' ? name + len + 1 : NULL;
         f = find_long(a, name, len);
         if (f == NULL) {
-            return unknown_flag(a, name, len, eb);
+            return wh_cli_unknown_flag(a, name, len, eb);
         }
     } else {
         f = find_letter(a, word[1]);
@@ -329,14 +264,14 @@ static wh_err parse_word(wh_cli_args *a, const char *word, wh_errbuf *eb)
         const wh_cli_command *first = wh_cli_args_find_noun(a->set, word);
 
         if (first == NULL) {
-            return unknown_noun(a->set, word, eb);
+            return wh_cli_unknown_noun(a->set, word, eb);
         }
         a->noun = first->noun;
         a->command = first->verb == NULL ? first : NULL;
         return WH_OK;
     }
     a->command = wh_cli_args_find(a->set, a->noun, word);
-    return a->command == NULL ? unknown_verb(a, word, eb) : WH_OK;
+    return a->command == NULL ? wh_cli_unknown_verb(a->set, a->noun, word, eb) : WH_OK;
 }
 
 static bool asks_help(int argc, char **argv)

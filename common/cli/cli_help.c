@@ -7,6 +7,7 @@
 #include "common/cli/cli_help_json.h"
 #include "common/cli/cli_markdown.h"
 #include "common/cli/cli_out.h"
+#include "common/cli/cli_unknown.h"
 #include "generated/version.h"
 
 #include <stdio.h>
@@ -217,6 +218,7 @@ wh_exit wh_cli_help_run(wh_cli *c)
     const char *verb = wh_cli_args_operand(&c->args, 1);
     const wh_cli_set *set = c->args.set;
     const wh_cli_command *command = NULL;
+    wh_errbuf eb = {.code = WH_OK};
     wh_buf out = {0};
 
     if (wh_cli_args_has(&c->args, "markdown")) {
@@ -224,13 +226,15 @@ wh_exit wh_cli_help_run(wh_cli *c)
         return wh_cli_out_print(c, &out);
     }
     if (noun != NULL && wh_cli_args_find_noun(set, noun) == NULL) {
-        return wh_cli_usage(c, "there is no command \"%.60s\"", noun);
+        (void)wh_cli_unknown_noun(set, noun, &eb);
+        return wh_cli_usage(c, "%s", eb.text);
     }
     if (noun != NULL) {
         command = wh_cli_args_find(set, noun, verb);
     }
     if (verb != NULL && command == NULL) {
-        return wh_cli_usage(c, "there is no command \"%s %.60s\"", noun, verb);
+        (void)wh_cli_unknown_verb(set, noun, verb, &eb);
+        return wh_cli_usage(c, "%s", eb.text);
     }
     return wh_cli_help_show(c, noun, command);
 }

@@ -52,6 +52,11 @@ class Usage(CliCase):
                 (("dev", "--dir", ""), "folder is missing"),
                 (("dlq", "list", "--cursor", "7"), "is no entry"),
                 (("completion", "tcsh"), "bash, zsh and fish"),
+                (("enqueue", "x"), 'did you mean "job enqueue"?'),
+                (("list",), '"queue list", "limit list"'),
+                (("worker", "ls"), "worker has list and quiet"),
+                (("help", "enqueue"), 'did you mean "job enqueue"?\nTry: wherry help\n'),
+                (("help", "job", "lst"), 'did you mean "job list"?'),
                 (("-x",), 'no flag "-x"')]:
             with self.subTest(words=words):
                 done = self.wherry(*words, status=2)

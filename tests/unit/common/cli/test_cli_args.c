@@ -45,9 +45,10 @@ static const wh_cli_command commands[] = {
      .min_operands = 1,
      .max_operands = 1},
     {.noun = "audit", .operands = ""},
+    {.noun = "other", .verb = "list", .operands = ""},
 };
 static const wh_cli_set set = {
-    .commands = commands, .n_commands = 3, .globals = globals, .n_globals = 2};
+    .commands = commands, .n_commands = 4, .globals = globals, .n_globals = 2};
 
 static wh_errbuf eb;
 
@@ -141,6 +142,11 @@ static void test_refusals(void **state)
     (void)state;
     refused("wherry jop list", "did you mean \"job\"");
     refused("wherry job lst", "did you mean \"job list\"");
+    refused("wherry list", "did you mean \"job list\", \"other list\"?");
+    refused("wherry shwo", "did you mean \"job show\"?");
+    refused("wherry xyzzy", "there is no command \"xyzzy\"");
+    refused("wherry job help", "job has list and show");
+    refused("wherry other gone", "other has list");
     refused("wherry job list --limt 3", "did you mean \"--limit\"");
     refused("wherry job list --limit 10", "from 1 to 9");
     refused("wherry job list --limit 3x", "\"3x\" is no number");
