@@ -142,13 +142,17 @@ static wh_err check_duration(const wh_cli_flag *f, const char *text, int64_t *ou
                           "like 500ms, 5s, 10m, 2h, 7d",
                           f->name, text);
     }
-    if (*out < f->min || *out > f->max) {
-        return wh_err_set(eb, WH_EINVAL,
-                          "--%s: \"%.40s\" is out of range: %" PRId64 "ms to %" PRId64
-                          "ms",
-                          f->name, text, f->min, f->max);
+    if (*out >= f->min && *out <= f->max) {
+        return WH_OK;
     }
-    return WH_OK;
+    wh_buf range = {0};
+    wh_conf_format_number(WH_OPT_DURATION, (double)f->min, &range);
+    wh_buf_adds(&range, " to ");
+    wh_conf_format_number(WH_OPT_DURATION, (double)f->max, &range);
+    wh_err err = wh_err_set(eb, WH_EINVAL, "--%s: \"%.40s\" is out of range: %s",
+                            f->name, text, wh_buf_str(&range));
+    wh_buf_fini(&range);
+    return err;
 }
 
 static wh_err check_value(const wh_cli_flag *f, const char *text, int64_t *number,

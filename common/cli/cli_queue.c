@@ -256,7 +256,9 @@ static const struct setting {
 };
 enum { N_SETTINGS = sizeof settings / sizeof settings[0] };
 
-static bool parse_setting(const struct setting *s, const char *text, int64_t *value)
+/* *is_value: it is one of this kind, be it out of range. */
+static bool parse_setting(const struct setting *s, const char *text, int64_t *value,
+                          bool *is_value)
 {
     bool ok = false;
 
@@ -265,7 +267,7 @@ static bool parse_setting(const struct setting *s, const char *text, int64_t *va
         ok = wh_conf_parse_duration(text, value);
         break;
     case SETTING_COUNT:
-        ok = wh_conf_parse_int(text, s->min, s->max, value);
+        ok = wh_conf_parse_int(text, INT64_MIN, INT64_MAX, value);
         break;
     case SETTING_SIZE:
         ok = wh_conf_parse_size(text, value);
@@ -273,7 +275,26 @@ static bool parse_setting(const struct setting *s, const char *text, int64_t *va
     case SETTING_WORD:
         return strcmp(text, "arrival") == 0 || strcmp(text, "deadline") == 0;
     }
+    *is_value = ok;
     return ok && *value >= s->min && *value <= s->max;
+}
+
+static wh_exit refuse_range(wh_cli *c, const struct setting *s, const char *text)
+{
+    wh_opt_type type = s->kind == SETTING_DURATION ? WH_OPT_DURATION
+                       : s->kind == SETTING_SIZE   ? WH_OPT_SIZE
+                                                   : WH_OPT_INT;
+    wh_buf min = {0};
+    wh_buf max = {0};
+
+    wh_conf_format_number(type, (double)s->min, &min);
+    wh_conf_format_number(type, (double)s->max, &max);
+    wh_exit status =
+        wh_cli_usage(c, "%s: \"%.40s\" is out of range; at least %s, at most %s",
+                     s->name, text, wh_buf_str(&min), wh_buf_str(&max));
+    wh_buf_fini(&min);
+    wh_buf_fini(&max);
+    return status;
 }
 
 /* "keep=24h" becomes two arguments of the call. */
@@ -283,6 +304,7 @@ static wh_exit add_setting(wh_cli *c, wh_call *call, const char *word)
     char name[32];
     size_t len = strcspn(word, "=");
     int64_t value = 0;
+    bool is_value = false;
 
     (void)snprintf(name, sizeof name, "%.*s", (int)(len < 31 ? len : 31), word);
     for (size_t i = 0; i < N_SETTINGS; i++) {
@@ -292,9 +314,12 @@ static wh_exit add_setting(wh_cli *c, wh_call *call, const char *word)
         if (strcmp(s->name, name) != 0) {
             continue;
         }
-        if (!parse_setting(s, word + len + 1, &value)) {
-            return wh_cli_usage(c, "%s: \"%.40s\" is no good value; write one like %s",
-                                s->name, word + len + 1, s->example);
+        if (!parse_setting(s, word + len + 1, &value, &is_value)) {
+            return is_value
+                       ? refuse_range(c, s, word + len + 1)
+                       : wh_cli_usage(
+                             c, "%s: \"%.40s\" is no good value; write one like %s",
+                             s->name, word + len + 1, s->example);
         }
         wh_call_args(call, s->field);
         if (s->kind == SETTING_WORD) {

@@ -152,7 +152,7 @@ static void test_refusals(void **state)
     refused("wherry job list --limit 3x", "\"3x\" is no number");
     refused("wherry job list --limit", "--limit N");
     refused("wherry job list --wait 3", "write a number with a unit");
-    refused("wherry job list --wait 2m", "out of range");
+    refused("wherry job list --wait 2m", "\"2m\" is out of range: 10ms to 1m");
     refused("wherry job list --rate 0", "from 1");
     refused("wherry job list --rate 5/m", "no number");
     refused("wherry job list --kind blue", "none of red|green");
