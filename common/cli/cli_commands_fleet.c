@@ -122,7 +122,7 @@ static const wh_cli_command commands[] = {
          "Operands are files; a PAYLOAD may be - for stdin. One line, or with --json "
          "one "
          "object, for\neach payload. Exit status: 0 all fit, 65 one does not, 78 the "
-         "schema is no good. Needs no Redis.\n",
+         "schema is no good\n(with --json one object tells so, too). Needs no Redis.\n",
      .run = wh_cli_schema_run},
     {.noun = "doctor",
      .operands = "",

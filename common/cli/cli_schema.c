@@ -10,21 +10,25 @@
 
 #include <string.h>
 
-wh_exit wh_cli_schema_load(wh_cli *c, const char *path, const char *format,
-                           wh_cli_schema *out)
+static wh_err load(const char *path, const char *format, wh_cli_schema *out,
+                   wh_errbuf *eb)
 {
-    wh_errbuf eb = {.code = WH_OK};
-
     *out = (wh_cli_schema){.schema = NULL};
     if (format != NULL) {
         (void)wh_payload_format_parse(format, &out->format);
     }
-    if (path == NULL) {
-        return format == NULL
-                   ? WH_EXIT_OK
-                   : wh_cli_usage(c, "--schema-format is of no use without --schema");
+    return path == NULL ? WH_OK : wh_payload_schema(path, &out->schema, eb);
+}
+
+wh_exit wh_cli_schema_load(wh_cli *c, const char *path, const char *format,
+                           wh_cli_schema *out)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    wh_err err = load(path, format, out, &eb);
+
+    if (path == NULL && format != NULL) {
+        return wh_cli_usage(c, "--schema-format is of no use without --schema");
     }
-    wh_err err = wh_payload_schema(path, &out->schema, &eb);
     return err == WH_OK ? WH_EXIT_OK : wh_cli_fail(c, err, &eb);
 }
 
@@ -103,24 +107,44 @@ static wh_exit check(wh_cli *c, const wh_cli_schema *s, const char *name, wh_buf
     return status;
 }
 
+/* why NULL: it is a good one. */
+static void print_schema(wh_cli *c, const char *path, const char *why, wh_buf *out)
+{
+    if (c->json) {
+        wh_buf_adds(out, "{\"schema\":");
+        wh_buf_add_json(out, path, strlen(path));
+        wh_buf_addf(out, ",\"valid\":%s", why == NULL ? "true" : "false");
+        if (why != NULL) {
+            add_member(out, "message", why);
+        }
+        wh_buf_adds(out, "}\n");
+    } else if (why == NULL) {
+        wh_cli_out_clean(out, path, strlen(path), true);
+        wh_buf_adds(out, ": a schema\n");
+    }
+}
+
+/* With --json a bad schema is a result as a bad payload is. */
+static wh_exit load_first(wh_cli *c, const char *path, wh_cli_schema *s, wh_buf *out)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    wh_err err = load(path, wh_cli_args_text(&c->args, "schema-format"), s, &eb);
+
+    if (err != WH_OK && (err == WH_ENOMEM || !c->json)) {
+        return wh_cli_fail(c, err, &eb);
+    }
+    if (err != WH_OK || c->args.n_operands == 1) {
+        print_schema(c, path, err == WH_OK ? NULL : eb.text, out);
+    }
+    return err == WH_OK ? WH_EXIT_OK : wh_err_exit(err);
+}
+
 wh_exit wh_cli_schema_run(wh_cli *c)
 {
     wh_cli_schema s;
     wh_buf out = {0};
-    const char *path = wh_cli_args_operand(&c->args, 0);
-    wh_exit status =
-        wh_cli_schema_load(c, path, wh_cli_args_text(&c->args, "schema-format"), &s);
+    wh_exit status = load_first(c, wh_cli_args_operand(&c->args, 0), &s, &out);
 
-    if (status == WH_EXIT_OK && c->args.n_operands == 1) {
-        if (c->json) {
-            wh_buf_adds(&out, "{\"schema\":");
-            wh_buf_add_json(&out, path, strlen(path));
-            wh_buf_adds(&out, ",\"valid\":true}\n");
-        } else {
-            wh_cli_out_clean(&out, path, strlen(path), true);
-            wh_buf_adds(&out, ": a schema\n");
-        }
-    }
     /* All are told; a payload that can't be read at all ends it. */
     for (size_t i = 1; i < c->args.n_operands && s.schema != NULL; i++) {
         wh_exit one = check(c, &s, wh_cli_args_operand(&c->args, i), &out);

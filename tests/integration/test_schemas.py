@@ -182,6 +182,13 @@ class CommandLine(SchemaTest):
         self.assertIn("a schema", self.wherry("schema", "check", schema).stdout)
         self.assertEqual(json.loads(self.wherry("schema", "check", schema, "--json").stdout),
                          {"schema": schema, "valid": True})
+        for wrong, status in ((self.write("wrong.json", {"type": 5}), EX_CONFIG),
+                              ("/nowhere/x.json", EX_IO)):
+            for words in ((wrong,), (wrong, good)):
+                done = self.wherry("schema", "check", *words, "--json", status=status)
+                told = json.loads(done.stdout)
+                self.assertEqual((told["schema"], told["valid"], done.stderr), (wrong, False, ""))
+                self.assertIn(wrong, told["message"])
         self.assertEqual(self.wherry("schema", "check", schema, good, "-", stdin='{"age":20}').stdout,
                          f"{good}: valid\n-: valid\n")
         done = self.wherry("schema", "check", schema, bad, good, status=EX_DATA)
