@@ -40,6 +40,9 @@ static const wh_cli_command commands[] = {
      .operands = "",
      .summary = "List partitions with their figures",
      .examples = "wherry queue list\nwherry queue list --json\n",
+     .details =
+         "One with values that are not Wherry's is \"damaged\", and its figures are "
+         "null in JSON.\n(The \"damaged\" of queue stats counts jobs that were.)\n",
      .run = wh_cli_queue_list},
     {.noun = "queue",
      .verb = "stats",
@@ -135,6 +138,9 @@ static const wh_cli_command commands[] = {
      .max_operands = 1,
      .summary = "List limits, with the state of circuit breakers",
      .examples = "wherry limit list eu:default\nwherry limit list --json\n",
+     .details =
+         "In JSON \"value\" has times in ms and sizes in bytes; \"set\" is what limit "
+         "set takes.\n",
      .run = wh_cli_limit_list},
     {.noun = "limit",
      .verb = "remove",

@@ -205,7 +205,7 @@ wh_exit wh_cli_limit_remove(wh_cli *c)
 static const wh_cli_column columns[] = {
     {"SETTING", "setting", false}, {"VALUE", NULL, false}, {NULL, "value", false},
     {NULL, "partition", false},    {"STATE", NULL, false}, {NULL, "state", false},
-    {NULL, "state_ms", false},
+    {NULL, "state_ms", false},     {NULL, "set", false},
 };
 
 void wh_cli_limit_show_state(const char *value, wh_buf *out)
@@ -259,6 +259,9 @@ static void add_row(wh_cli_table *t, const wh_cli_partition *p, const char *name
         wh_cli_table_raw(t, wh_buf_str(&ms), "");
         wh_buf_fini(&ms);
     }
+    wh_buf_clear(&human);
+    wh_buf_addf(&human, "%s=%s", name, wh_buf_str(&shown));
+    wh_cli_table_text(t, wh_buf_str(&human));
     wh_cli_table_row(t);
     wh_buf_fini(&shown);
     wh_buf_fini(&human);

@@ -69,7 +69,11 @@ static void stats_json(wh_buf *out, const wh_cli_partition *p, const sample *s)
     for (size_t i = 0; i < s->n; i++) {
         wh_buf_addc(out, ',');
         wh_buf_add_json(out, s->names[i], strlen(s->names[i]));
-        wh_buf_addf(out, ":%" PRId64, s->values[i]);
+        if (strcmp(s->names[i], "paused") == 0) {
+            wh_buf_adds(out, s->values[i] != 0 ? ":true" : ":false");
+        } else {
+            wh_buf_addf(out, ":%" PRId64, s->values[i]);
+        }
     }
 }
 

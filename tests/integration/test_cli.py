@@ -268,7 +268,9 @@ class Operators(CliCase):
         self.assertEqual([r["partition"] for r in rows], ["any:default", "eu:default"])
         self.wherry("queue", "pause", "eu:default")
         self.assertIn("paused", self.wherry("queue", "list").out.splitlines()[2])
-        self.assertEqual(self.wherry("queue", "stats", "eu:default", "--json").json()["paused"], 1)
+        for words in (("list",), ("stats", "eu:default")):
+            shown = self.wherry("queue", *words, "--region", "eu", "--json").json()
+            self.assertIs(shown["paused"], True)
         self.wherry("queue", "resume", "eu:default")
         self.assertRegex(self.wherry("queue", "stats", "eu:default").out, r"paused +no")
         self.wherry("queue", "set", "eu:default", "keep=2h", "keep-count=5", "payload-max=2KiB")

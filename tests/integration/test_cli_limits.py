@@ -32,6 +32,21 @@ class Limits(CliCase):
         self.wherry("limit", "remove", "active:org/*")
         self.assertIn("any:default has no limits", self.wherry("limit", "list").err)
 
+    def test_what_the_list_gives_can_be_set(self):
+        self.enqueue("mail")
+        words = ["rate:org/acme=100/90s/20", "rate:queue=3/1d/1", "active:org/*=5", "jobs:queue=7",
+                 "bytes:queue=1000", "bytes:org/*=1536KiB", "memory:queue=80%", "priority:queue=3",
+                 "breaker:type/mail=50%/20/30s/1500ms/3", "adaptive:type/mail=0.5/100/5",
+                 "pause:org/acme=1"]
+        self.wherry("limit", "set", *words)
+        before = self.limits()
+        self.assertEqual(len(before), len(words))
+        listed = [r["set"] for r in self.wherry("limit", "list", "--json").lines()]
+        self.wherry("limit", "remove", *before)
+        self.assertEqual(self.limits(), {})
+        self.wherry("limit", "set", *listed)
+        self.assertEqual(self.limits(), before)
+
     def test_all_or_nothing(self):
         """A word that is wrong keeps the others from being sent."""
         self.enqueue("mail")
