@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { CHOICES_MAX = 32 };
+
 /* ---- looking up ---- */
 
 const wh_cli_command *wh_cli_args_find_noun(const wh_cli_set *set, const char *noun)
@@ -94,6 +96,39 @@ static bool is_choice(const char *choices, const char *word, size_t len)
     return false;
 }
 
+/* The nearest of "a|b|c", or NULL. */
+static const char *nearest_choice(const char *choices, const char *word, char *copy,
+                                  size_t size)
+{
+    const char *names[CHOICES_MAX];
+    size_t n = 0;
+
+    (void)snprintf(copy, size, "%s", choices);
+    for (char *p = copy; p != NULL && n < CHOICES_MAX; n++) {
+        names[n] = p;
+        p = strchr(p, '|');
+        if (p != NULL) {
+            *p++ = '\0';
+        }
+    }
+    return n == 0 ? NULL : wh_conf_suggest(word, names, n);
+}
+
+static wh_err refuse_choice(const wh_cli_flag *f, const char *word, size_t len,
+                            wh_errbuf *eb)
+{
+    char shown[64];
+    char copy[256];
+
+    (void)snprintf(shown, sizeof shown, "%.*s", (int)(len < 60 ? len : 60), word);
+    const char *best = nearest_choice(f->choices, shown, copy, sizeof copy);
+    return wh_err_set(eb, WH_EINVAL, "--%s: \"%s\" is none of %s%s%s%s%s", f->name,
+                      shown, f->choices,
+                      f->kind == WH_CLI_CHOICES ? " (several: a,b)" : "",
+                      best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
+                      best == NULL ? "" : "\"?");
+}
+
 static wh_err check_choices(const wh_cli_flag *f, const char *text, wh_errbuf *eb)
 {
     const char *stop = f->kind == WH_CLI_CHOICES ? "," : "";
@@ -102,9 +137,7 @@ static wh_err check_choices(const wh_cli_flag *f, const char *text, wh_errbuf *e
         size_t n = strcspn(p, stop);
 
         if (!is_choice(f->choices, p, n)) {
-            return wh_err_set(eb, WH_EINVAL, "--%s: \"%.*s\" is none of %s%s", f->name,
-                              (int)(n < 60 ? n : 60), p, f->choices,
-                              stop[0] != '\0' ? " (several: a,b)" : "");
+            return refuse_choice(f, p, n, eb);
         }
         if (p[n] == '\0') {
             return WH_OK;

@@ -7,6 +7,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/conf.h"
 #include "common/cli/cli_batch.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_table.h"
@@ -63,6 +64,9 @@ wh_exit wh_cli_cron_read(wh_cli *c, const char *name, wh_cli_cron *out)
         if (have != NULL && strcmp(have, name) == 0) {
             return take_row(c, list, i, out);
         }
+        if (have != NULL && wh_conf_suggest(name, &have, 1) != NULL) {
+            (void)snprintf(out->near, sizeof out->near, "%s", have);
+        }
     }
     return WH_EXIT_OK;
 }
@@ -90,6 +94,8 @@ static wh_exit find_in(wh_cli *c, const char *name, const wh_cli_partitions *all
         } else if (status == WH_EXIT_OK && found.text != NULL) {
             *out = found;
             continue;
+        } else if (found.near[0] != '\0') {
+            memcpy(out->near, found.near, sizeof out->near);
         }
         wh_cli_cron_fini(&found);
     }
@@ -116,8 +122,13 @@ wh_exit wh_cli_cron_find(wh_cli *c, const char *name, const char *operand,
         status = find_in(c, name, &all, out);
     }
     if (status == WH_EXIT_OK && out->text == NULL) {
-        wh_cli_error(c, "there is no schedule \"%s\" in %s (see wherry cron list)",
-                     name, all.n == 1 ? all.list[0].name : "any of the partitions");
+        const char *near = out->near[0] == '\0' ? NULL : out->near;
+
+        wh_cli_error(c,
+                     "there is no schedule \"%s\" in %s%s%s%s (see wherry cron list)",
+                     name, all.n == 1 ? all.list[0].name : "any of the partitions",
+                     near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+                     near == NULL ? "" : "\"?");
         status = WH_EXIT_NOTFOUND;
     }
     wh_cli_partition_list_fini(&all);

@@ -23,7 +23,8 @@ wh_exit wh_cli_cron_next(wh_cli *c);
 typedef struct wh_cli_cron {
     wh_cli_partition where;
     char name[WH_JOB_NAME_MAX + 1];
-    char *text; /* owned */
+    char near[WH_JOB_NAME_MAX + 1]; /* where there is none: what may be meant, or "" */
+    char *text;                     /* owned */
     wh_schedule schedule;
     wh_err err; /* of reading the text; then schedule is empty */
     wh_errbuf why;

@@ -58,6 +58,16 @@ static bool is_blank(const char *s, size_t n)
     return true;
 }
 
+/* Bytes of a byte order mark, as some editors put before the first line. */
+static size_t mark_of(const char *s, size_t n)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    return n >= sizeof mark - 1 && memcmp(s, mark, sizeof mark - 1) == 0
+               ? sizeof mark - 1
+               : 0;
+}
+
 /* Drops the line before, whose end is at r->scanned. */
 static void consume(wh_cli_jsonl_reader *r, size_t n)
 {
@@ -95,14 +105,15 @@ wh_err wh_cli_jsonl_next(wh_cli_jsonl_reader *r, const char **line, size_t *n,
         if (used == 0) {
             return WH_OK;
         }
+        size_t mark = r->line == 0 ? mark_of(start, used) : 0;
         r->line++;
-        if (is_blank(start, used)) {
+        if (is_blank(start + mark, used - mark)) {
             consume(r, used);
             continue;
         }
         r->scanned = used;
-        *line = start;
-        *n = end == NULL ? used : used - 1;
+        *line = start + mark;
+        *n = (end == NULL ? used : used - 1) - mark;
         return WH_OK;
     }
 }
@@ -149,6 +160,36 @@ static const struct field {
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };
 
+/* The words of the flags: "delay" for delay_ms, "max-attempts"; or a part of the name. */
+static const char *meant(const char *name)
+{
+    enum { PART_MIN = 4, WORD_MAX = 60 };
+    char word[WORD_MAX + 4];
+    size_t n = strlen(name);
+
+    if (n > WORD_MAX) {
+        return NULL;
+    }
+    memcpy(word, name, n + 1);
+    for (char *dash = strchr(word, '-'); dash != NULL; dash = strchr(dash, '-')) {
+        *dash = '_';
+    }
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        size_t rest = strlen(fields[i].name) - n;
+
+        if (strncmp(fields[i].name, word, n) == 0 &&
+            (rest == 0 || strcmp(fields[i].name + n, "_ms") == 0)) {
+            return fields[i].name;
+        }
+    }
+    for (size_t i = 0; i < N_FIELDS && n >= PART_MIN; i++) {
+        if (strstr(fields[i].name, word) != NULL) {
+            return fields[i].name;
+        }
+    }
+    return NULL;
+}
+
 static const struct field *find_field(const char *name)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {
@@ -166,7 +207,8 @@ static wh_err unknown_field(const char *name, wh_errbuf *eb)
     for (size_t i = 0; i < N_FIELDS; i++) {
         names[i] = fields[i].name;
     }
-    const char *nearest = wh_conf_suggest(name, names, N_FIELDS);
+    const char *nearest = meant(name);
+    nearest = nearest == NULL ? wh_conf_suggest(name, names, N_FIELDS) : nearest;
     if (nearest != NULL) {
         return wh_err_set(eb, WH_EINVAL,
                           "there is no field \"%.60s\"; did you mean \"%s\"?", name,
@@ -369,7 +411,9 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
             eb, WH_EINVAL,
             "a string holds \\u0000; write the payload as payload_base64");
     }
-    if (object == NULL) {
+    /* Another value alone is a syntax error to the parser, which would take arrays. */
+    bool is_object = n > 0 && line[strspn(line, " \t\r")] == '{';
+    if (object == NULL && is_object) {
         return wh_err_set(eb, WH_EINVAL, "no JSON object: %s", fault.text);
     }
     if (!json_is_object(object)) {

@@ -112,6 +112,12 @@ class Cron(CliCase):
         self.assertIn("there is no schedule", self.wherry("cron", "list").err)
         for verb in ("show", "pause", "resume", "remove", "run"):
             self.assertIn('no schedule "s"', self.wherry("cron", verb, "s", status=3).err)
+        self.wherry("cron", "set", "nightly", "0 3 * * *", "report")
+        self.wherry("cron", "set", "weekly", "0 3 * * 1", "report", "--region", "eu")
+        for name, near in (("nighly", "nightly"), ("wekly", "weekly")):
+            done = self.wherry("cron", "pause", name, status=3)
+            self.assertIn(f'no schedule "{name}" in any of the partitions; did you mean "{near}"?',
+                          done.err)
 
     def test_run_now(self):
         self.wherry("cron", "set", "s", "@hourly", "report", "body", "--org", "acme", "--priority",

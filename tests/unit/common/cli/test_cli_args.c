@@ -157,6 +157,8 @@ static void test_refusals(void **state)
     refused("wherry job list --rate 5/m", "no number");
     refused("wherry job list --kind blue", "none of red|green");
     refused("wherry job list --kind red,green", "none of");
+    refused("wherry job list --kinds red,gren",
+            "none of red|green (several: a,b); did you mean \"green\"?");
     refused("wherry job list --kinds red,", "\"\" is none of");
     refused("wherry job list --org a:b", "is no name");
     refused("wherry job list --kind red -l 2", "--limit and --kind exclude each other");

@@ -16,7 +16,7 @@
 
 static void test_lines(void **state)
 {
-    static const char text[] = "one\n\n \t\r\ntwo\0x\nlast";
+    static const char text[] = "\xef\xbb\xbfone\n\n \t\r\ntwo\0x\nlast";
     static const struct {
         const char *line;
         size_t n;
@@ -181,12 +181,45 @@ static void test_refusals(void **state)
     }
 }
 
+static void test_words_of_flags(void **state)
+{
+    static const struct {
+        const char *line, *said;
+    } cases[] = {{"{\"delay\":1}", "did you mean \"delay_ms\"?"},
+                 {"{\"prio\":1}", "did you mean \"priority\"?"},
+                 {"{\"max-attempts\":1}", "did you mean \"max_attempts\"?"},
+                 {"{\"key-ttl\":1}", "did you mean \"key_ttl_ms\"?"},
+                 {"{\"retry-for\":1}", "did you mean \"retry_for_ms\"?"},
+                 {"{\"attempts\":1}", "did you mean \"max_attempts\"?"},
+                 {"{\"timeuot_ms\":1}", "did you mean \"timeout_ms\"?"},
+                 {"{\"xyz\":1}", "there is no field \"xyz\""},
+                 {"7", "write {\"type\": ..."},
+                 {" [1]", "write {\"type\": ..."},
+                 {"oops", "write {\"type\": ..."}};
+    wh_cli_jsonl_job j;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wh_errbuf eb = {.code = WH_OK};
+
+        assert_int_equal(parse(cases[i].line, &j, &eb), WH_EINVAL);
+        if (strstr(eb.text, cases[i].said) == NULL) {
+            fail_msg("%s: %s", cases[i].line, eb.text);
+        }
+        wh_cli_jsonl_job_fini(&j);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),  cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_job),    cmocka_unit_test(test_conflict),
-        cmocka_unit_test(test_base64), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_job),
+        cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_words_of_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
