@@ -93,11 +93,19 @@ wh_exit wh_cli_usage(wh_cli *c, const char *fmt, ...)
     return WH_EXIT_USAGE;
 }
 
+const char *wh_cli_reason(wh_err err, const wh_errbuf *eb)
+{
+    if (eb == NULL || eb->text[0] == '\0') {
+        return wh_err_text(err);
+    }
+    return strncmp(eb->text, "READONLY", 8) == 0
+               ? "this Redis is a read-only replica" WH_CLI_REPLICA_HINT
+               : eb->text;
+}
+
 wh_exit wh_cli_fail(wh_cli *c, wh_err err, const wh_errbuf *eb)
 {
-    const char *text = eb == NULL || eb->text[0] == '\0' ? wh_err_text(err) : eb->text;
-
-    wh_cli_error(c, "%s", text);
+    wh_cli_error(c, "%s", wh_cli_reason(err, eb));
     return wh_err_exit(err);
 }
 

@@ -31,6 +31,8 @@ typedef struct wh_cli {
     wh_session *session;
 } wh_cli;
 
+#define WH_CLI_REPLICA_HINT "; give --redis the address of its primary"
+
 /* All of main(). */
 int wh_cli_main(int argc, char **argv);
 
@@ -41,6 +43,8 @@ void wh_cli_warn(wh_cli *c, const char *fmt, ...) WH_PRINTF(2, 3);
 void wh_cli_error(wh_cli *c, const char *fmt, ...) WH_PRINTF(2, 3);
 /* An error of the command line; says where help is. Returns WH_EXIT_USAGE. */
 wh_exit wh_cli_usage(wh_cli *c, const char *fmt, ...) WH_PRINTF(2, 3);
+/* What eb says of err; in other words where Redis' own are of little help. */
+const char *wh_cli_reason(wh_err err, const wh_errbuf *eb);
 /* Prints what eb says of err and returns its exit status. */
 wh_exit wh_cli_fail(wh_cli *c, wh_err err, const wh_errbuf *eb);
 /* The same for out of memory. */

@@ -67,6 +67,10 @@ wh_err wh_cli_redis_try_open(wh_cli *c, bool raw, wh_errbuf *eb)
     if (err == WH_OK) {
         return WH_OK;
     }
+    if (strstr(why.text, "read-only replica") != NULL) {
+        return wh_err_set(eb, WH_EBUSY, "%s" WH_CLI_REPLICA_HINT,
+                          short_reason(why.text));
+    }
     if (err == WH_ECONN || err == WH_ETIMEOUT) {
         return wh_err_set(eb, WH_ECONN, "can't reach Redis at %s",
                           short_reason(why.text));
@@ -136,8 +140,7 @@ wh_exit wh_cli_redis_ask(wh_cli *c, const char *function, const wh_cli_partition
 wh_exit wh_cli_redis_fail(wh_cli *c, const wh_cli_partition *p, wh_err err,
                           const wh_errbuf *eb)
 {
-    wh_cli_error(c, "%s: %s", p->name,
-                 eb->text[0] == '\0' ? wh_err_text(err) : eb->text);
+    wh_cli_error(c, "%s: %s", p->name, wh_cli_reason(err, eb));
     return wh_err_exit(err);
 }
 

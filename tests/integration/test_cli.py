@@ -313,6 +313,15 @@ class Operators(CliCase):
         self.assertTrue(self.wherry("functions", "load", "--json").json()["loaded_now"])
         self.assertEqual(self.wherry("functions", "status", "--json").json()["state"], "same")
 
+    def test_a_replica_is_told_from_a_redis_that_is_away(self):
+        replica = Redis("--replicaof", "127.0.0.1", "1")
+        self.addCleanup(replica.stop)
+        for words in (("functions", "load"), ("queue", "list"), ("job", "enqueue", "t")):
+            done = self.wherry(*words, status=75, env={"REDIS_URL": "unix://" + replica.path})
+            self.assertIn("is a read-only replica; give --redis the address of its primary",
+                          done.err)
+            self.assertNotIn("can't reach", done.err)
+
     def test_foreign_function_of_that_name(self):
         self.addCleanup(self.wherry, "functions", "load")
         self.addCleanup(self.redis.call, "FUNCTION", "FLUSH")
