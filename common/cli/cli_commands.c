@@ -22,7 +22,7 @@ static const wh_cli_flag globals[] = {
     {.name = "quiet",
      .letter = 'q',
      .kind = WH_CLI_SWITCH,
-     .help = "no notes, no progress"},
+     .help = "no notes, no summary of a bulk load, no progress"},
     SWITCH("no-color", "no colours"),
     {.name = "help", .letter = 'h', .kind = WH_CLI_SWITCH, .help = "show help"},
     {.name = "version",

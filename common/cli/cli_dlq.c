@@ -188,6 +188,12 @@ static void hint(wh_cli *c, const wh_cli_partition *chosen)
     wh_cli_partition_list_fini(&all);
 }
 
+static bool is_narrowed(const wh_cli *c)
+{
+    return wh_cli_args_has(&c->args, "org") || wh_cli_args_has(&c->args, "type") ||
+           wh_cli_args_has(&c->args, "category") || wh_cli_args_has(&c->args, "cursor");
+}
+
 wh_exit wh_cli_dlq_list(wh_cli *c)
 {
     wh_cli_partition p;
@@ -206,7 +212,8 @@ wh_exit wh_cli_dlq_list(wh_cli *c)
     }
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
     status = list(c, &p, &t);
-    (void)snprintf(empty, sizeof empty, "no such dead job in %s", p.name);
+    (void)snprintf(empty, sizeof empty, "no %sdead job in %s",
+                   is_narrowed(c) ? "such " : "", p.name);
     bool is_empty = t.total == 0;
     wh_exit printed = wh_cli_table_finish(&t, status == WH_EXIT_OK ? empty : NULL);
     if (status == WH_EXIT_OK && printed == WH_EXIT_OK && is_empty) {
@@ -285,12 +292,21 @@ wh_exit wh_cli_dlq_show(wh_cli *c)
     const char *text = wh_cli_args_operand(&c->args, 0);
     wh_cli_partition where;
     wh_job_record rec;
+    uint8_t id[WH_UUID_BYTES];
     uint64_t ms = 0;
     uint64_t seq = 0;
-    wh_exit status = wh_cli_redis_open(c);
+    bool is_id = wh_rng_uuid_parse(text, strlen(text), id);
 
+    if (!is_id && !parse_entry(text, &ms, &seq)) {
+        return wh_cli_usage(
+            c,
+            "\"%.60s\" is neither an entry, like 1700000000000-0, nor a "
+            "job id of 36 characters",
+            text);
+    }
+    wh_exit status = wh_cli_redis_open(c);
     wh_job_record_init(&rec);
-    if (status == WH_EXIT_OK && parse_entry(text, &ms, &seq)) {
+    if (status == WH_EXIT_OK && !is_id) {
         status = find_entry(c, text, &rec);
     } else if (status == WH_EXIT_OK) {
         status = wh_cli_find_job(c, text, &where, &rec);

@@ -193,7 +193,7 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
                     "{\"created\":%" PRId64 ",\"existing\":%" PRId64
                     ",\"partition\":\"%s\",\"took_ms\":%" PRId64 "}\n",
                     b->created, b->existing, b->where.name, took_ms);
-    } else {
+    } else if (!b->cli->quiet) {
         wh_buf_addf(&out, "%" PRId64 " job%s enqueued in %s", b->created,
                     b->created == 1 ? "" : "s", b->where.name);
         if (b->existing > 0) {
@@ -241,8 +241,14 @@ static wh_exit enqueue_count(wh_cli_batch *b, const request *r, int64_t count)
         }
     }
     wh_cli_progress_end(&progress);
-    return status == WH_EXIT_OK && stop_asked && b->sent < count ? WH_EXIT_TEMPFAIL
-                                                                 : status;
+    if (status == WH_EXIT_OK && b->sent == count) {
+        return WH_EXIT_OK;
+    }
+    if (count > 1) {
+        wh_cli_error(b->cli, "stopped; %" PRId64 " of %" PRId64 " jobs are enqueued",
+                     b->sent, count);
+    }
+    return status == WH_EXIT_OK ? WH_EXIT_TEMPFAIL : status;
 }
 
 /* Adds one line's job. */

@@ -60,14 +60,20 @@ static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
         if (read(wh_cli_args_operand(a, from + i), &(*list)[i], &eb) != WH_OK) {
             return wh_cli_usage(c, "%s", eb.text);
         }
+        for (size_t k = 0; k < i && i < SETTINGS_MAX; k++) {
+            if (strcmp((*list)[k].name, (*list)[i].name) == 0) {
+                return wh_cli_usage(c, "%s is there twice", (*list)[i].name);
+            }
+        }
     }
     return WH_EXIT_OK;
 }
 
 /* A removal of what is not set changes nothing: a hint, not an error. */
-static void note_unset(wh_cli *c, const wh_cli_partition *p, const char *name,
+static void note_unset(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *setting,
                        const wh_reply *flat)
 {
+    const char *name = setting->name;
     size_t n = wh_reply_count(flat) / 2;
     const char **names = wh_calloc(n + 1, sizeof *names);
     size_t used = 0;
@@ -83,6 +89,7 @@ static void note_unset(wh_cli *c, const wh_cli_partition *p, const char *name,
             names[used++] = set;
         }
     }
+    setting->was_unset = true;
     const char *nearest = used == 0 ? NULL : wh_conf_suggest(name, names, used);
     wh_cli_note(c, "%s: %s was not set%s%s%s", p->name, name,
                 nearest == NULL ? "" : "; did you mean ",
@@ -90,8 +97,8 @@ static void note_unset(wh_cli *c, const wh_cli_partition *p, const char *name,
     wh_free(names);
 }
 
-static void note_all_unset(wh_cli *c, const wh_cli_partition *p,
-                           const wh_cli_setting *list, size_t n)
+static void note_all_unset(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *list,
+                           size_t n)
 {
     const wh_reply *flat = NULL;
     wh_errbuf eb = {.code = WH_OK};
@@ -100,13 +107,13 @@ static void note_all_unset(wh_cli *c, const wh_cli_partition *p,
     wh_call_init(&call, "wh1_limits", true, p->key);
     if (wh_cli_redis_try(c, &call, &flat, &eb) == WH_OK) {
         for (size_t i = 0; i < n; i++) {
-            note_unset(c, p, list[i].name, flat);
+            note_unset(c, p, &list[i], flat);
         }
     }
 }
 
-wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p,
-                           const wh_cli_setting *list, size_t n)
+wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *list,
+                           size_t n)
 {
     wh_errbuf eb = {.code = WH_OK};
     wh_call call;
@@ -135,8 +142,10 @@ static wh_exit tell(wh_cli *c, const wh_cli_partition *p, const wh_cli_setting *
         wh_buf shown = {0};
 
         wh_cli_setting_show(list[i].name, list[i].value, &shown);
-        wh_cli_note(c, removed ? "%s: no %s any more%s%s" : "%s: %s%s%s", p->name,
-                    list[i].name, removed ? "" : "=", wh_buf_str(&shown));
+        if (!list[i].was_unset) {
+            wh_cli_note(c, removed ? "%s: no %s any more%s%s" : "%s: %s%s%s", p->name,
+                        list[i].name, removed ? "" : "=", wh_buf_str(&shown));
+        }
         wh_buf_adds(&more, i == 0 ? "" : ",");
         wh_buf_add_json(&more, list[i].name, strlen(list[i].name));
         wh_buf_addc(&more, ':');

@@ -13,9 +13,10 @@ wh_exit wh_cli_limit_set(wh_cli *c);
 wh_exit wh_cli_limit_list(wh_cli *c);
 wh_exit wh_cli_limit_remove(wh_cli *c);
 
-/* One call of wh1_limit with all of them. */
-wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p,
-                           const wh_cli_setting *list, size_t n);
+/* One call of wh1_limit with all of them. Removals of what is not set are told, and
+ * marked in the list. */
+wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *list,
+                           size_t n);
 /* The value behind a name in a reply of wh1_limits, or NULL. */
 const char *wh_cli_limit_value(const wh_reply *flat, const char *name);
 /* The value of a breaker's state, "open 4000", for people. */

@@ -145,6 +145,15 @@ wh_exit wh_cli_org_list(wh_cli *c)
     return status == WH_EXIT_OK ? printed : status;
 }
 
+/* Redis checks it too; here it can be shown. */
+static bool is_weight(const char *text)
+{
+    char *end = NULL;
+    double w = strtod(text, &end);
+
+    return end != text && *end == '\0' && w >= 0.001 && w <= 1000;
+}
+
 wh_exit wh_cli_org_weight(wh_cli *c)
 {
     wh_cli_partition p;
@@ -159,6 +168,11 @@ wh_exit wh_cli_org_weight(wh_cli *c)
                             "\"%.70s\" is no org; a name has 1 to %d characters of A-Z "
                             "a-z 0-9 _ . -",
                             org, WH_JOB_NAME_MAX);
+    }
+    if (!is_weight(weight)) {
+        return wh_cli_usage(
+            c, "\"%.60s\" is no weight; write a number from 0.001 to 1000, like 2.5",
+            weight);
     }
     status = wh_cli_redis_open(c);
     if (status == WH_EXIT_OK) {

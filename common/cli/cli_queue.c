@@ -161,7 +161,7 @@ static wh_exit ask_paused(wh_cli *c, const wh_cli_partition *p,
 }
 
 static wh_exit send_switch(wh_cli *c, const switching *w, const wh_cli_partition *p,
-                           const wh_cli_setting *part)
+                           wh_cli_setting *part)
 {
     wh_call call;
 
@@ -201,7 +201,7 @@ static wh_exit change(wh_cli *c, const switching *w, bool may_be_new)
 {
     wh_cli_partition p;
     wh_cli_setting part;
-    const wh_cli_setting *of = part_of(c, w, &part) ? &part : NULL;
+    wh_cli_setting *of = part_of(c, w, &part) ? &part : NULL;
     bool known = false;
     wh_exit status = open_any(c, wh_cli_args_operand(&c->args, 0), &p, &known);
 
@@ -337,6 +337,20 @@ static wh_exit add_setting(wh_cli *c, wh_call *call, const char *word)
                         nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
 }
 
+/* Was the name of operand i given by one before it? The last would win silently. */
+static bool is_twice(const wh_cli_args *a, size_t i)
+{
+    const char *word = wh_cli_args_operand(a, i);
+    size_t n = strcspn(word, "=") + 1;
+
+    for (size_t k = 0; k < i; k++) {
+        if (strncmp(wh_cli_args_operand(a, k), word, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 wh_exit wh_cli_queue_set(wh_cli *c)
 {
     const wh_cli_args *a = &c->args;
@@ -358,9 +372,11 @@ wh_exit wh_cli_queue_set(wh_cli *c)
          i++) {
         const char *word = wh_cli_args_operand(a, i);
 
-        status = strchr(word, '=') != NULL
-                     ? add_setting(c, &call, word)
-                     : wh_cli_usage(c, "\"%.60s\" is no NAME=VALUE", word);
+        status = strchr(word, '=') == NULL
+                     ? wh_cli_usage(c, "\"%.60s\" is no NAME=VALUE", word)
+                 : is_twice(a, i) ? wh_cli_usage(c, "%.*s is there twice",
+                                                 (int)strcspn(word, "="), word)
+                                  : add_setting(c, &call, word);
     }
     if (status != WH_EXIT_OK) {
         wh_call_fini(&call);

@@ -15,6 +15,7 @@ enum { WH_CLI_SETTING_NAME_MAX = 200, WH_CLI_SETTING_VALUE_MAX = 100 };
 typedef struct wh_cli_setting {
     char name[WH_CLI_SETTING_NAME_MAX + 1];
     char value[WH_CLI_SETTING_VALUE_MAX + 1]; /* as the protocol has it; "": removed */
+    bool was_unset;                           /* a removal found nothing */
 } wh_cli_setting;
 
 /* "SETTING=VALUE". WH_EINVAL; eb says what would be right. */

@@ -5,10 +5,12 @@
  */
 #include "common/cli/cli_worker.h"
 
+#include "common/base/clock.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
 #include "common/cli/cli_table.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +32,21 @@ static void names_text(const json_t *array, wh_buf *text)
         const char *name = json_string_value(json_array_get(array, i));
 
         wh_buf_addf(text, "%s%s", i == 0 ? "" : ",", name == NULL ? "?" : name);
+    }
+}
+
+/* "started_at=2026-11-21T…" of started_at_ms. */
+static void integer_text(const char *name, int64_t value, wh_buf *text)
+{
+    static const char suffix[] = "_at_ms";
+    size_t n = strlen(name);
+    char iso[32];
+
+    if (n > sizeof suffix - 1 && strcmp(name + n - (sizeof suffix - 1), suffix) == 0) {
+        wh_buf_addf(text, "%.*s=%s", (int)(n - strlen("_ms")), name,
+                    wh_clock_iso(value, iso, sizeof iso));
+    } else {
+        wh_buf_addf(text, "%s=%" PRId64, name, value);
     }
 }
 
@@ -55,8 +72,7 @@ static void info_text(const char *json, size_t n, wh_buf *text, wh_buf *raw)
         if (json_is_string(value)) {
             wh_buf_addf(text, "%s=%s", name, json_string_value(value));
         } else if (json_is_integer(value)) {
-            wh_buf_addf(text, "%s=%" JSON_INTEGER_FORMAT, name,
-                        json_integer_value(value));
+            integer_text(name, json_integer_value(value), text);
         } else if (json_is_boolean(value)) {
             wh_buf_addf(text, "%s=%s", name, json_is_true(value) ? "yes" : "no");
         } else if (json_is_array(value)) {

@@ -165,11 +165,14 @@ static void after_load(operation *op, wh_err err, wh_errbuf *eb)
     op->load_eb = *eb;
     op->step = STEP_CONFIRM;
     if (err == WH_EPERM) {
-        (void)wh_err_set(
-            &op->load_eb, err,
-            "the function library is missing or old, and this Redis user may "
-            "not load it: %s",
-            eb->text);
+        bool is_needed = op->status.revision < op->status.own_revision;
+
+        (void)wh_err_set(&op->load_eb, err, "%s: %s",
+                         is_needed
+                             ? "the function library is missing or old, and this "
+                               "Redis user may not load it"
+                             : "this Redis user may not load the function library",
+                         eb->text);
     }
     if (err == WH_EUNCERTAIN || err == WH_ECANCELED || err == WH_ETIMEOUT) {
         finish(op, err, eb);

@@ -7,9 +7,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
-from cli_case import DEADLINE_S, P, ROOT, SERVER, WHERRY, CliCase, Redis, main
+from cli_case import DEADLINE_S, P, ROOT, SERVER, WHERRY, CliCase, Redis, main, wait_for
 
 UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
 UUID_FORM = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -39,6 +40,9 @@ class Usage(CliCase):
                 (("job", "enqueue", "t", "--key-ttl", "1h"), "without key"),
                 (("queue", "set", "kep=1h"), 'did you mean "keep"'),
                 (("queue", "set", "keep=1"), "like 24h"),
+                (("queue", "set", "keep=1h", "keep=2h"), "keep is there twice"),
+                (("org", "weight", "acme", "2,5"), '"2,5" is no weight'),
+                (("org", "weight", "acme", "0"), "from 0.001 to 1000"),
                 (("queue", "set", "payload-max=65MiB"), "at least 1, at most 64MiB"),
                 (("queue", "set", "keep=9999d"), "at least 0s, at most 3650d"),
                 (("queue", "set", "keep-count=1000001"), "at least 0, at most 1000000"),
@@ -80,6 +84,12 @@ class Usage(CliCase):
             self.assertEqual(done.out, self.wherry("help", *command.split()).out)
         self.assertIn("Exit status", self.wherry("-h").out)
         self.assertRegex(self.wherry("version").out, r"^wherry \d+\.\d+\.\d+\n$")
+
+    def test_help_of_a_script_does_not_run_it(self):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, "scripts", "coverage"), "--help"],
+                              env={"PATH": ""}, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("scripts/coverage -L unit", done.stdout)
 
     def test_completion(self):
         for shell in ("bash", "zsh", "fish"):
@@ -206,6 +216,18 @@ class Jobs(CliCase):
                          .json()["created"], 777)
         self.assertEqual(len(self.wherry("job", "list", "--all", "--json").lines()), 2011)
 
+    def test_interrupted(self):
+        process = subprocess.Popen([WHERRY, "job", "enqueue", "t", "--count", "1000000", "-q"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env(),
+                                   text=True)
+        wait_for("a batch", lambda: self.redis.call("HLEN", P + ":jobs") >= 500)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual((process.returncode, out), (75, ""))
+        there = self.redis.call("HLEN", P + ":jobs")
+        self.assertIn(f"stopped; {there} of 1000000 jobs are enqueued", err)
+        self.assertEqual(self.wherry("job", "enqueue", "t", "--count", "2", "-q").out, "")
+
     def test_list_pages(self):
         ids = {self.enqueue("t", "--delay", "1h") for _ in range(3)}
         ids |= {self.enqueue("t") for _ in range(4)}
@@ -303,42 +325,12 @@ class Operators(CliCase):
         row = self.wherry("worker", "list", "--json").lines()[0]
         self.assertEqual((row["worker"], row["state"], row["info"]["pid"]), ("w1", "live", 12))
         self.assertIn("host=h7 pid=12 types=a,b", self.wherry("worker", "list").out)
+        self.redis.heartbeat("w1", info='{"slots": 4, "started_at_ms": 1795358502581}')
+        self.assertIn("slots=4 started_at=2026-11-22T14:41:42.581Z",
+                      self.wherry("worker", "list").out)
         self.wherry("worker", "quiet", "w1")
         self.assertIn(b"quiet", self.redis.heartbeat("w1", "renew"))
         self.wherry("worker", "quiet", "nobody", status=3)
-
-    def test_functions(self):
-        self.redis.call("FUNCTION", "FLUSH")
-        self.wherry("functions", "status", status=3)
-        self.assertTrue(self.wherry("functions", "load", "--json").json()["loaded_now"])
-        self.assertEqual(self.wherry("functions", "status", "--json").json()["state"], "same")
-
-    def test_a_replica_is_told_from_a_redis_that_is_away(self):
-        replica = Redis("--replicaof", "127.0.0.1", "1")
-        self.addCleanup(replica.stop)
-        for words in (("functions", "load"), ("queue", "list"), ("job", "enqueue", "t")):
-            done = self.wherry(*words, status=75, env={"REDIS_URL": "unix://" + replica.path})
-            self.assertIn("is a read-only replica; give --redis the address of its primary",
-                          done.err)
-            self.assertNotIn("can't reach", done.err)
-
-    def test_foreign_function_of_that_name(self):
-        self.addCleanup(self.wherry, "functions", "load")
-        self.addCleanup(self.redis.call, "FUNCTION", "FLUSH")
-        for body in ("return 'x'", "return {}", "return {1, 1, '\\27]0;x\\7'}", "error('boom')",
-                     "return {2, 5, 'ab'}", "return redis.error_reply('BAD x')"):
-            self.redis.call("FUNCTION", "FLUSH")
-            self.redis.call("FUNCTION", "LOAD", "#!lua name=theirs\nredis.register_function{"
-                            "function_name='wh1_version', flags={'no-writes'}, "
-                            "callback=function() %s end}" % body)
-            for verb in ("status", "load"):
-                done = self.wherry("functions", verb, "--json", status=69)
-                self.assertIn("somebody else's", done.err)
-                self.assertNotIn("\033", done.err)
-                self.assertEqual(done.out, "")
-            library = [c for c in self.wherry("doctor", "--json", status=1).json()["checks"]
-                       if c["check"] in ("library", "redis")]
-            self.assertIn("fail", [c["state"] for c in library], body)
 
     def test_one_damaged_partition_does_not_hide_the_others(self):
         for region in ("eu", "us", "any"):

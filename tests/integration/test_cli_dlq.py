@@ -14,7 +14,11 @@ class Dlq(CliCase):
         return self.redis.call("XLEN", P + ":dlq")
 
     def test_list_and_show(self):
-        self.assertIn("no such dead job", self.wherry("dlq", "list").err)
+        self.assertIn("no dead job in any:default", self.wherry("dlq", "list").err)
+        self.assertIn("no such dead job in any:default",
+                      self.wherry("dlq", "list", "--org", "acme").err)
+        self.assertIn("neither an entry, like 1700000000000-0, nor a job id",
+                      self.wherry("dlq", "show", "foo", status=2).err)
         ids = self.kill_jobs(3, "--org", "acme")
         self.kill_jobs(2, category="invalid", message="bad \u20ac")
         rows = self.wherry("dlq", "list", "--json").lines()

@@ -159,6 +159,13 @@ class Limits(CliCase):
         done = self.wherry("limit", "remove", "active:org/acmf")
         self.assertIn("active:org/acmf was not set; did you mean active:org/acme?", done.err)
         self.assertNotIn("was not set", self.wherry("limit", "remove", "active:org/acme").err)
+        done = self.wherry("limit", "remove", "active:org/nope", "active:org/*")
+        self.assertIn("active:org/nope was not set", done.err)
+        self.assertNotIn("no active:org/nope any more", done.err)
+        self.assertIn("no active:org/* any more", done.err)
+        for words in (("limit", "set", "active:group=1", "active:group=2"),
+                      ("limit", "remove", "active:group", "active:group")):
+            self.assertIn("active:group is there twice", self.wherry(*words, status=2).err)
         done = self.wherry("queue", "resume", "--org", "globex")
         self.assertIn("pause:org/globex was not set", done.err)
 
