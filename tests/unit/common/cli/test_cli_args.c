@@ -143,7 +143,7 @@ static void test_refusals(void **state)
     refused("wherry jop list", "did you mean \"job\"");
     refused("wherry job lst", "did you mean \"job list\"");
     refused("wherry list", "did you mean \"job list\", \"other list\"?");
-    refused("wherry shwo", "did you mean \"job show\"?");
+    refused("wherry sho", "did you mean \"job show\"?");
     refused("wherry xyzzy", "there is no command \"xyzzy\"");
     refused("wherry job help", "job has list and show");
     refused("wherry other gone", "other has list");
