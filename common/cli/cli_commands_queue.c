@@ -3,6 +3,7 @@
  * Commands on a partition: its state, its limits, its orgs.
  */
 #include "common/cli/cli_commands_internal.h"
+#include "common/cli/cli_forget.h"
 #include "common/cli/cli_limit.h"
 #include "common/cli/cli_org.h"
 #include "common/cli/cli_queue.h"
@@ -94,6 +95,21 @@ static const wh_cli_command commands[] = {
          "org's jobs\nof one priority runs first, the one that was enqueued first "
          "(arrival) or that expires first (deadline).\n",
      .run = wh_cli_queue_set},
+    {.noun = "queue",
+     .verb = "forget",
+     .operands = "PARTITION",
+     .min_operands = 1,
+     .max_operands = 1,
+     .summary = "Take an empty partition off the lists, such as a mistyped one",
+     .examples = "wherry queue forget eu:dflt\n",
+     .details =
+         "Refused (exit status 4) while it has jobs, also kept ones, dead ones, "
+         "workers or "
+         "schedules.\nIts settings and counters stay in Redis, and whoever names it "
+         "again "
+         "brings it back:\na worker that starts, a job, a scheduler that is configured "
+         "with it. Schedulers that run\ngo on to look after it until they end.\n",
+     .run = wh_cli_forget_run},
     {.noun = "limit",
      .verb = "set",
      .operands = "[PARTITION] SETTING=VALUE...",

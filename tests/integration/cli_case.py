@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -103,6 +104,40 @@ class Redis:
         fields = [more.get(k, "") for k in ("delay", "category", "message", "context", "result")]
         fields[0] = fields[0] or 0
         self.call("FCALL", "wh1_cycle", 1, partition, worker, 0, 0, token, outcome, *fields)
+
+
+class Proxy(threading.Thread):
+    """For one connection to Redis: when a request holds the word, it is passed on if what is
+    called then says so, else the connection ends."""
+
+    def __init__(self, path, redis, word, called):
+        super().__init__(daemon=True)
+        self.redis, self.word, self.called = redis, word, called
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(path)
+        self.server.listen(1)
+        self.server.settimeout(DEADLINE_S)
+        self.start()
+
+    def run(self):
+        with self.server, self.server.accept()[0] as client, \
+                socket.socket(socket.AF_UNIX) as server:
+            server.connect(self.redis)
+            answers = threading.Thread(target=self.pump, args=(server, client), daemon=True)
+            answers.start()
+            self.pump(client, server, self.word)
+            server.shutdown(socket.SHUT_RDWR)
+            answers.join(DEADLINE_S)
+
+    def pump(self, source, to, word=None):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data or (word and word in data and not self.called()):
+                    return
+                to.sendall(data)
+        except OSError:
+            return
 
 
 class Run:

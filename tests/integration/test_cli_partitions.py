@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which partitions `wherry` looks at: mistyped ones, new ones, damaged ones, none at all."""
 import json
+import os
 
-from cli_case import CliCase, main
+from cli_case import DEADLINE_S, CliCase, Proxy, main
 
 UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
 EU = "wh:{eu:default}"
@@ -92,6 +93,61 @@ class Unknown(CliCase):
             self.assertNotIn("new partition", self.wherry(*words, "--region", "eu").err)
         self.assertEqual(len(self.wherry("queue", "list", "--json").lines()), 4)
         self.assertNotIn("new", self.wherry("job", "enqueue", "t", "--queue", "reports").err)
+
+    def listed(self):
+        return [r["partition"] for r in self.wherry("queue", "list", "--json").lines()]
+
+    def test_an_empty_one_is_forgotten(self):
+        self.enqueue("t")
+        self.wherry("queue", "set", "eu:defxult", "keep=1h")
+        self.assertEqual(self.listed(), ["any:default", "eu:defxult"])
+        self.wherry("queue", "forget", status=2)
+        self.wherry("queue", "forget", "eu:defxult", "--region", "us", status=2)
+        self.wherry("queue", "forget", "eu:nope", status=3)
+        done = self.wherry("queue", "forget", "eu:defxult", "--json")
+        self.assertEqual(done.json(), {"partition": "eu:defxult", "result": "forgotten"})
+        self.assertEqual(self.listed(), ["any:default"])
+        self.wherry("queue", "stats", "eu:defxult", status=3)
+        self.wherry("queue", "forget", "eu:defxult", status=3)
+
+    def test_one_that_holds_anything_is_not(self):
+        def worker():
+            self.wherry("queue", "set", "eu:default", "keep=1h")
+            self.redis.heartbeat("w1", partition=EU)
+
+        def kept():
+            job = self.enqueue("t", "--region", "eu")
+            self.wherry("job", "cancel", job)
+        for make, said in ((lambda: self.enqueue("t", "--region", "eu"), "1 pending"),
+                           (lambda: self.enqueue("t", "--region", "eu", "--delay", "1h"),
+                            "1 scheduled"),
+                           (worker, "workers"), (kept, "1 kept"),
+                           (lambda: self.wherry("cron", "set", "s", "@hourly", "t", "--region", "eu"),
+                            "schedules")):
+            self.redis.call("FLUSHALL")
+            make()
+            with self.subTest(said=said):
+                done = self.wherry("queue", "forget", "eu:default", status=4)
+                self.assertIn(f"eu:default is not empty: {said}", done.err)
+                self.assertEqual(self.listed(), ["eu:default"])
+        self.redis.call("FLUSHALL")
+        self.kill_jobs(1)
+        for worker in self.redis.call("ZRANGE", "wh:{any:default}:workers", 0, -1):
+            self.redis.heartbeat(worker.decode(), "bye")
+        self.assertIn("any:default is not empty: 1 dead",
+                      self.wherry("queue", "forget", "any:default", status=4).err)
+
+    def test_what_came_in_while_it_was_forgotten_brings_it_back(self):
+        """A job that comes between the look and the removal: it is seen by the look behind that."""
+        self.wherry("queue", "set", "eu:default", "keep=1h")
+        path = os.path.join(self.home, "proxy.sock")
+        proxy = Proxy(path, self.redis.path, b"wh1_unregister",
+                      lambda: self.redis.call("FCALL", "wh1_enqueue", 1, EU, "t", ""))
+        done = self.wherry("queue", "forget", "eu:default", status=4,
+                           env={"REDIS_URL": "unix://" + path})
+        proxy.join(DEADLINE_S)
+        self.assertIn("eu:default is not empty: 1 pending", done.err)
+        self.assertEqual(self.listed(), ["eu:default"])
 
     def test_one_flag_narrows(self):
         for where in ("eu:a", "eu:b", "us:a"):

@@ -269,10 +269,19 @@ static void registry(void **state)
     redisReply *r = wh_lc_cmd("FCALL_RO wh1_partitions " REGISTRY);
     assert_int_equal(r->elements, 3);
     freeReplyObject(r);
+    assert_int_equal(
+        wh_lc_count("FCALL wh1_unregister " REGISTRY " wh:{eu:b} wh:{x:y}"), 1);
+    assert_int_equal(wh_lc_count("FCALL wh1_unregister " REGISTRY " wh:{eu:b}"), 0);
+    assert_int_equal(wh_lc_count("ZCARD wh:{registry}"), 2);
+    assert_int_equal(wh_lc_count("FCALL wh1_register " REGISTRY " wh:{eu:b}"), 1);
     static const char *const bad[] = {"FCALL wh1_register " REGISTRY,
                                       "FCALL wh1_register " REGISTRY " wh:{eu:a} eu:a",
                                       "FCALL wh1_register " REGISTRY " wh:{registry}",
                                       "FCALL wh1_register 1 wh:{eu:q} wh:{eu:q}",
+                                      "FCALL wh1_unregister " REGISTRY,
+                                      "FCALL wh1_unregister " REGISTRY
+                                      " wh:{eu:a} eu:a",
+                                      "FCALL wh1_unregister 1 wh:{eu:a} wh:{eu:a}",
                                       "FCALL wh1_register 0 wh:{eu:q}",
                                       "FCALL wh1_partitions 1 wh:{eu:q}",
                                       "FCALL wh1_stats 1 wh:{registry}"};
@@ -289,6 +298,9 @@ static void registry(void **state)
     assert_int_equal(wh_lc_count("ZCARD wh:{registry}"), 3);
     freeReplyObject(wh_lc_cmd("SET wh:{registry} x"));
     r = wh_lc_cmd("FCALL wh1_register " REGISTRY " wh:{eu:a}");
+    assert_int_equal(strncmp(r->str, "WHBADDATA ", 10), 0);
+    freeReplyObject(r);
+    r = wh_lc_cmd("FCALL wh1_unregister " REGISTRY " wh:{eu:a}");
     assert_int_equal(strncmp(r->str, "WHBADDATA ", 10), 0);
     freeReplyObject(r);
 }
