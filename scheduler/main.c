@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wherry-scheduler: options, signals, the loop. TERM or INT ends it at once (it holds
- * nothing); HUP reloads the log level and the schedules.
+ * nothing); HUP reloads the log level and the schedules. USR1, USR2 and TSTP mean nothing
+ * here, and must not end or stop it: who sends them takes it for a worker.
  */
 #include "common/base/conf.h"
 #include "common/base/conf_report.h"
@@ -42,14 +43,8 @@ static wh_err load(program *p, wh_conf **out, wh_errbuf *eb)
     return wh_conf_load(&wh_options_scheduler, &src, out, eb);
 }
 
-static void on_signal(void *arg, int signo)
+static void reload(program *p)
 {
-    program *p = arg;
-    if (signo != SIGHUP) {
-        WH_LOG(INFO, "scheduler.stopping", WH_F_INT("signal", signo));
-        wh_loop_stop(p->loop);
-        return;
-    }
     wh_conf *fresh = NULL;
     wh_errbuf eb = {0};
     if (load(p, &fresh, &eb)) {
@@ -68,6 +63,25 @@ static void on_signal(void *arg, int signo)
            WH_F_STR("file", wh_conf_file(fresh) ? wh_conf_file(fresh) : ""));
     wh_conf_warn(fresh);
     wh_conf_free(fresh); /* the rest stays p->conf */
+}
+
+static void on_signal(void *arg, int signo)
+{
+    program *p = arg;
+    switch (signo) {
+    case SIGHUP:
+        reload(p);
+        break;
+    case SIGUSR1:
+    case SIGUSR2:
+    case SIGTSTP:
+        WH_LOG(INFO, "scheduler.signal_ignored", WH_F_INT("signal", signo));
+        break;
+    default:
+        WH_LOG(INFO, "scheduler.stopping", WH_F_INT("signal", signo));
+        wh_loop_stop(p->loop);
+        break;
+    }
 }
 
 /* --help and its like: prints and returns true. */
@@ -115,7 +129,7 @@ static wh_err check(const wh_scheduler_config *c, wh_errbuf *eb)
 static wh_err run(program *p, wh_errbuf *eb)
 {
     wh_err err = wh_loop_new(&p->loop);
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP};
     for (size_t i = 0; !err && i < sizeof signals / sizeof signals[0]; i++)
         err = wh_loop_on_signal(p->loop, signals[i], on_signal, p);
     if (!err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wherry-worker: options, signals, the loop. TERM or INT drains, the second one gives
- * back at once; HUP reloads; TSTP stops claiming; USR1 logs the state. Any fault of the
- * configuration, handlers included, ends with status 78 before Redis is touched.
+ * back at once; HUP reloads; TSTP stops claiming; USR1 logs the state; USR2 means nothing.
+ * Any fault of the configuration, handlers included, ends with status 78 before Redis is
+ * touched.
  */
 #include "common/base/clock.h"
 #include "common/base/conf_report.h"
@@ -84,6 +85,9 @@ static void on_signal(void *arg, int signo)
     case SIGTSTP:
         wh_worker_quiet(p->worker);
         break;
+    case SIGUSR2: /* must not end it */
+        WH_LOG(INFO, "worker.signal_ignored", WH_F_INT("signal", signo));
+        break;
     default:
         WH_LOG(INFO, "worker.signal", WH_F_INT("signal", signo));
         wh_worker_stop(p->worker);
@@ -109,7 +113,7 @@ static void log_config(const wh_conf *conf, const wh_options *o)
 
 static wh_err set_up(program *p, wh_errbuf *eb)
 {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTSTP};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP};
     wh_err err = wh_loop_new(&p->loop);
 
     for (size_t i = 0; err == WH_OK && i < sizeof signals / sizeof signals[0]; i++) {

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The machine fails, not Redis and not the handlers: few descriptors, no place for logs."""
+"""The machine fails, not Redis and not the handlers: few descriptors, no place for logs,
+signals that mean nothing.
+"""
 import os
+import signal
 
-from fleet import FaultTest, exec_handler, main, native_handler
+from fleet import FaultTest, exec_handler, main, native_handler, wait_for
 
 
 class Surroundings(FaultTest):
@@ -48,6 +51,22 @@ class Surroundings(FaultTest):
                                          ready=False, stderr=writer)
         os.close(writer)
         self.goes_on(worker)
+
+    def test_signals_that_mean_nothing(self):
+        """Not one of them ends or stops a program."""
+        scheduler = self.fleet.start_scheduler()
+        wait_for(lambda: self.fleet.is_ready(scheduler), "the scheduler to be ready")
+        worker = self.fleet.start_worker("w", {"*": native_handler()})
+        for number, signo in enumerate((signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP), 1):
+            scheduler.send(signo)
+            told = scheduler.wait_event("scheduler.signal_ignored", number)
+            self.assertEqual(told["signal"], signo)
+        worker.send(signal.SIGUSR2)
+        self.assertEqual(worker.wait_event("worker.signal_ignored")["signal"], signal.SIGUSR2)
+        self.assertEqual(scheduler.http("/readyz")[0], 200)
+        self.goes_on(worker)
+        scheduler.send(signal.SIGTERM)
+        self.assertEqual(scheduler.wait(), 0)
 
     def goes_on(self, worker):
         jobs = self.fleet.enqueue(2000, "work")
