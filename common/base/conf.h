@@ -62,9 +62,10 @@ typedef struct wh_opt {
     const char *name;
     wh_opt_type type;
     size_t offset;
-    const char *dflt;    /* as text; NULL = none */
-    double min, max;     /* both 0: unbounded; for STRING the length */
-    const char *choices; /* ENUM */
+    const char *dflt;         /* as text; NULL = none */
+    char *(*find_dflt)(void); /* what this machine has instead, owned; may be NULL */
+    double min, max;          /* both 0: unbounded; for STRING the length */
+    const char *choices;      /* ENUM */
     unsigned flags;
     const char *env;  /* a second environment name: "REDIS_URL", or NULL */
     char letter;      /* short flag or 0 */

@@ -381,10 +381,11 @@ void wh_conf_value_clear(const wh_opt *o, void *base)
 wh_err wh_conf_value_defaults(const wh_opt *opts, size_t n, void *base, wh_buf *why)
 {
     for (size_t i = 0; i < n; i++) {
-        if (opts[i].dflt == NULL) {
-            continue;
-        }
-        wh_err err = wh_conf_value_set(&opts[i], base, opts[i].dflt, why);
+        char *found = opts[i].find_dflt != NULL ? opts[i].find_dflt() : NULL;
+        const char *text = found != NULL ? found : opts[i].dflt;
+        wh_err err =
+            text == NULL ? WH_OK : wh_conf_value_set(&opts[i], base, text, why);
+        wh_free(found);
         if (err != WH_OK) {
             return err;
         }

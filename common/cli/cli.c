@@ -8,9 +8,9 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/cli/cli_commands.h"
-#include "common/cli/cli_dev.h"
 #include "common/cli/cli_help.h"
 #include "common/cli/cli_out.h"
+#include "common/io/redis_dev.h"
 #include "common/job/job.h"
 #include "generated/version.h"
 
@@ -172,11 +172,11 @@ static wh_exit settle_url(wh_cli *c)
         c->url_from = c->url == NULL ? NULL : names[i];
     }
     if (c->url == NULL) {
-        c->own_url = wh_cli_dev_url();
+        c->own_url = wh_redis_dev_url();
         c->url = c->own_url;
     }
     if (c->url == NULL) {
-        c->url = "redis://127.0.0.1:6379";
+        c->url = WH_REDIS_DEFAULT_URL;
     }
     return settle_password(c);
 }

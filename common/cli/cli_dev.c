@@ -11,6 +11,7 @@
 #include "common/cli/cli_redis.h"
 #include "common/cli/cli_sibling.h"
 #include "common/io/child.h"
+#include "common/io/redis_dev.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +22,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_NAME "redis.sock"
 enum {
     START_MS = 15000,
     STOP_SCHEDULER_MS = 5000,
@@ -38,34 +38,6 @@ typedef struct dev {
 } dev;
 
 /* ---- where ---- */
-
-/* $XDG_DATA_HOME/wherry, or ~/.local/share/wherry; NULL: neither is known. */
-static char *default_dir(void)
-{
-    const char *data = getenv("XDG_DATA_HOME");
-    const char *home = getenv("HOME");
-
-    if (data != NULL && data[0] == '/') {
-        return wh_asprintf("%s/wherry", data);
-    }
-    return home != NULL && home[0] == '/' ? wh_asprintf("%s/.local/share/wherry", home)
-                                          : NULL;
-}
-
-char *wh_cli_dev_url(void)
-{
-    char *dir = default_dir();
-    char *path = dir == NULL ? NULL : wh_asprintf("%s/" SOCKET_NAME, dir);
-    char *url = NULL;
-    struct stat st;
-
-    if (path != NULL && stat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        url = wh_asprintf("unix://%s", path);
-    }
-    wh_free(path);
-    wh_free(dir);
-    return url;
-}
 
 /* mkdir -p, for us alone. *made: the first one that was not there, as its end in path. */
 static int make_dirs(char *path, char **made)
@@ -120,7 +92,7 @@ static wh_exit settle_dir(dev *d)
     if (given != NULL && given[0] == '\0') {
         return wh_cli_usage(d->cli, "--dir: the name of a folder is missing");
     }
-    d->dir = given != NULL ? wh_strdup(given) : default_dir();
+    d->dir = given != NULL ? wh_strdup(given) : wh_redis_dev_dir();
     if (d->dir == NULL || d->dir[0] == '\0') {
         return wh_cli_usage(d->cli,
                             "neither XDG_DATA_HOME nor HOME is set; give --dir D");
@@ -130,7 +102,7 @@ static wh_exit settle_dir(dev *d)
         wh_cli_error(d->cli, "can't make the folder %s: %s", d->dir, strerror(errno));
         return WH_EXIT_IO;
     }
-    if (strlen(full) + sizeof "/" SOCKET_NAME >
+    if (strlen(full) + sizeof "/" WH_REDIS_DEV_SOCKET >
             sizeof((struct sockaddr_un *)0)->sun_path ||
         strpbrk(full, "?%#") != NULL) {
         remove_dirs(d->dir, made);
@@ -141,7 +113,7 @@ static wh_exit settle_dir(dev *d)
     }
     wh_free(d->dir);
     d->dir = wh_strdup(full);
-    d->url = wh_asprintf("unix://%s/" SOCKET_NAME, full);
+    d->url = wh_asprintf("unix://%s/" WH_REDIS_DEV_SOCKET, full);
     return d->dir == NULL || d->url == NULL ? wh_cli_no_memory(d->cli) : WH_EXIT_OK;
 }
 
@@ -226,17 +198,28 @@ static bool is_answering(dev *d)
 
 static wh_exit start_redis(dev *d)
 {
-    const char *const argv[] = {d->server,    "--port",
-                                "0",          "--unixsocket",
-                                SOCKET_NAME,  "--unixsocketperm",
-                                "700",        "--dir",
-                                ".",          "--appendonly",
-                                "yes",        "--appendfsync",
-                                "everysec",   "--save",
-                                "",           "--logfile",
-                                "redis.log",  "--maxmemory-policy",
-                                "noeviction", "--daemonize",
-                                "no",         NULL};
+    const char *const argv[] = {d->server,
+                                "--port",
+                                "0",
+                                "--unixsocket",
+                                WH_REDIS_DEV_SOCKET,
+                                "--unixsocketperm",
+                                "700",
+                                "--dir",
+                                ".",
+                                "--appendonly",
+                                "yes",
+                                "--appendfsync",
+                                "everysec",
+                                "--save",
+                                "",
+                                "--logfile",
+                                "redis.log",
+                                "--maxmemory-policy",
+                                "noeviction",
+                                "--daemonize",
+                                "no",
+                                NULL};
     int64_t deadline_ms = wh_clock_mono_ms() + START_MS;
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = spawn(d, argv, d->dir, &d->redis, &eb);
@@ -334,8 +317,12 @@ static wh_exit announce(dev *d)
         wh_buf_addf(&out, "REDIS_URL=%s\n", d->url);
     }
     status = wh_cli_out_print(c, &out);
-    if (!wh_cli_args_has(&c->args, "dir")) {
-        wh_cli_note(c, "wherry finds it by itself; other programs need REDIS_URL");
+    if (wh_cli_args_has(&c->args, "dir")) {
+        wh_cli_note(c, "for wherry, workers and other programs: export REDIS_URL=%s",
+                    d->url);
+    } else {
+        wh_cli_note(c, "wherry, wherry-worker and wherry-scheduler find it by "
+                       "themselves; other programs need REDIS_URL");
     }
     wh_cli_note(c, "data are in %s; Ctrl-C stops Redis%s", d->dir,
                 d->scheduler_path == NULL ? "" : " and the scheduler");

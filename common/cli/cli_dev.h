@@ -8,7 +8,5 @@
 #include "common/cli/cli.h"
 
 wh_exit wh_cli_dev_run(wh_cli *c);
-/* The address of `wherry dev` in its default place, owned; NULL: no socket is there. */
-char *wh_cli_dev_url(void);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "common/base/alloc.h"
 #include "common/io/conn_internal.h"
+#include "common/io/redis_dev.h"
 
 #include <string.h>
 
@@ -24,13 +25,15 @@ const wh_opt wh_redis_options_rows[WH_REDIS_OPTIONS_COUNT] = {
     {.name = "redis.url",
      .type = WH_OPT_STRING,
      .offset = AT(url),
-     .dflt = "redis://127.0.0.1:6379",
+     .dflt = WH_REDIS_DEFAULT_URL,
+     .find_dflt = wh_redis_dev_url,
      .env = "REDIS_URL",
      .unit = "url",
      .flags = WH_OPT_SECRET | WH_OPT_URL,
      .check = check_url,
      .help =
-         "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path"},
+         "redis://[user:password@]host[:port][/db], rediss://… for TLS, unix:///path. "
+         "Where `wherry dev` runs and nothing else is said: that one"},
     {.name = "redis.user",
      .type = WH_OPT_STRING,
      .offset = AT(user),

@@ -421,6 +421,11 @@ class Operators(CliCase):
         job = self.enqueue("t", env=bare)  # found without being told
         self.wherry("job", "show", job, env=bare)
         self.wherry("dev", env=bare, status=4)
+        worker = os.path.join(os.path.dirname(WHERRY), "wherry-worker")
+        if os.access(worker, os.X_OK):  # and by workers
+            told = subprocess.run([worker, "--print-config"], env=self.env(**bare), text=True,
+                                  stdout=subprocess.PIPE, check=True).stdout
+            self.assertIn(f'url: "unix://{path}"  # default', told)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=DEADLINE_S)
         self.assertEqual(process.returncode, 0, err)

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -127,13 +129,47 @@ static void test_exposed_key(void **state)
     (void)unlink(path);
 }
 
+static void expect_url(const char *const *env, const char *url)
+{
+    wh_conf *c = NULL;
+    wh_errbuf eb = {.text = ""};
+    assert_int_equal(load(env, &c, &eb), WH_OK);
+    const wh_redis_options *o = wh_conf_values(c);
+    assert_string_equal(o->url, url);
+    wh_conf_free(c);
+}
+
+/* Where nobody says where Redis is: that of `wherry dev`, if there is a socket. */
+static void test_default(void **state)
+{
+    (void)state;
+    char home[] = "/tmp/wherry-home-XXXXXX";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char dir[64], url[160];
+    assert_non_null(mkdtemp(home));
+    (void)snprintf(dir, sizeof dir, "%s/wherry", home);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/redis.sock", dir);
+    (void)snprintf(url, sizeof url, "unix://%s", address.sun_path);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(setenv("XDG_DATA_HOME", home, 1), 0);
+    expect_url(ENV(NULL), "redis://127.0.0.1:6379");
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    expect_url(ENV(NULL), url);
+    expect_url(ENV("REDIS_URL=redis://h"), "redis://h");
+    assert_int_equal(unsetenv("XDG_DATA_HOME"), 0);
+    (void)close(fd);
+    (void)unlink(address.sun_path);
+    (void)rmdir(dir);
+    (void)rmdir(home);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conn),
-        cmocka_unit_test(test_url_refused),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_exposed_key),
+        cmocka_unit_test(test_conn),    cmocka_unit_test(test_url_refused),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_exposed_key),
+        cmocka_unit_test(test_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
