@@ -89,7 +89,17 @@ static wh_exit open_session(wh_cli *c, bool raw)
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = wh_cli_redis_try_open(c, raw, &eb);
 
-    return err == WH_OK ? WH_EXIT_OK : wh_cli_fail(c, err, &eb);
+    if (err == WH_OK) {
+        return WH_EXIT_OK;
+    }
+    wh_exit status = wh_cli_fail(c, err, &eb);
+    if (strstr(eb.text, ": Connection refused") != NULL ||
+        strstr(eb.text, ": No such file or directory") != NULL) {
+        wh_cli_note(c,
+                    "Say where Redis is: --redis URL or REDIS_URL. One to play with: "
+                    "wherry dev");
+    }
+    return status;
 }
 
 wh_exit wh_cli_redis_open(wh_cli *c)

@@ -116,12 +116,16 @@ class Usage(CliCase):
         self.assertLess(time.monotonic() - start, 15)
         self.assertRegex(done.err, r"can't reach Redis at redis://.*: Connection refused")
         self.assertNotIn("secret", done.err)
+        gone = self.wherry("--redis", f"unix://{self.home}/none", "queue", "list", status=69)
+        for told in (done.err, gone.err):
+            self.assertIn("One to play with: wherry dev", told)
         self.wherry("--redis", "nonsense://x", "queue", "list", status=2)
         with socket.socket() as silent:  # accepts, and never answers
             silent.bind(("127.0.0.1", 0))
             silent.listen()
             url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
-            self.wherry("--redis", url, "queue", "list", status=69)
+            done = self.wherry("--redis", url, "queue", "list", status=69)
+            self.assertNotIn("wherry dev", done.err)
 
     def test_password_from_environment(self):
         self.redis.call("CONFIG", "SET", "requirepass", "s3cret")
