@@ -81,6 +81,20 @@ static wh_err refuse_address(wh_errbuf *eb, wh_err code, const char *text)
                       text);
 }
 
+/* Both programs have the option under this name. */
+static wh_err refuse_listen(wh_errbuf *eb, int sys, const char *text)
+{
+    wh_err err = wh_err_sys(eb, sys, "can't listen on %s", text);
+
+    if (sys == EADDRINUSE && eb != NULL) {
+        (void)wh_err_set(
+            eb, err, "%s; --metrics-listen 127.0.0.1:0 picks a free port, \"\" none",
+            eb->text);
+        eb->sys = sys;
+    }
+    return err;
+}
+
 wh_err wh_http_listen_check(const char *text, wh_errbuf *eb)
 {
     char host[HOST_SIZE];
@@ -122,7 +136,7 @@ wh_err wh_http_listen_open(const char *text, int *out, int *port_out, wh_errbuf 
     int sys = errno;
     freeaddrinfo(list);
     if (fd < 0) {
-        return wh_err_sys(eb, sys, "can't listen on %s", text);
+        return refuse_listen(eb, sys, text);
     }
     if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0) {
         sys = errno;

@@ -307,7 +307,7 @@ class Example(unittest.TestCase):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            self.refused(EX_IOERR, "in use", "--metrics-listen",
+            self.refused(EX_IOERR, "in use; --metrics-listen 127.0.0.1:0 picks a free port", "--metrics-listen",
                          f"127.0.0.1:{taken.getsockname()[1]}",
                          "--redis-url", f"unix://{self.folder}/none")
         done = run(os.path.join(BIN, "wherry"), "--redis", f"unix://{self.folder}/none",
