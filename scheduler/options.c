@@ -165,7 +165,9 @@ static const wh_opt_section sections[] = {
      .n_opts = sizeof schedule_opts / sizeof schedule_opts[0],
      .help =
          "cron schedules by name; set at the start and on SIGHUP, removed when they "
-         "are no longer here"},
+         "are no longer here",
+     .example =
+         "nightly: {expression: \"0 3 * * *\", partition: any:default, type: report}"},
 };
 
 static const wh_opt_group groups[] = {

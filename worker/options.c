@@ -100,6 +100,7 @@ static const wh_opt opts[] = {
      .max = 1000,
      .flags = WH_OPT_RELOAD,
      .letter = 's',
+     .aka = "concurrency|workers|threads|processes|parallelism",
      .help = "jobs that run at once. Child processes of a handler keep the number of "
              "the start"},
     {.name = "claim_ahead",
@@ -178,6 +179,7 @@ static const wh_opt handler_opts[] = {
      .type = WH_OPT_STRING,
      .offset = IN(run),
      .unit = "kind:what",
+     .aka = "command|cmd|exec",
      .check = check_run,
      .help =
          "native:FILE.so, exec:COMMAND (long-lived) or command:COMMAND (one per job)"},
@@ -280,7 +282,8 @@ static const wh_opt_section sections[] = {
      .opts = queue_opts,
      .n_opts = sizeof queue_opts / sizeof queue_opts[0],
      .check_name = check_name,
-     .help = "queues to serve, in order; default: the queue \"default\""},
+     .help = "queues to serve, in order; default: the queue \"default\"",
+     .example = "mail: 5, default: 1"},
     {.name = "handlers",
      .flag = "handler",
      .offset = AT(handlers),
@@ -288,7 +291,8 @@ static const wh_opt_section sections[] = {
      .opts = handler_opts,
      .n_opts = sizeof handler_opts / sizeof handler_opts[0],
      .check_name = check_type,
-     .help = "job type -> what runs it; \"*\": all other types"},
+     .help = "job type -> what runs it; \"*\": all other types",
+     .example = "mail.send: \"command:/srv/mail\""},
 };
 
 const wh_opt_table wh_options_table = {

@@ -71,6 +71,7 @@ typedef struct wh_opt {
     char letter;      /* short flag or 0 */
     const char *unit; /* for help: "duration", "url", "path" … */
     const char *help;
+    const char *aka; /* what others call it: "a|b", for "did you mean"; or NULL */
     wh_opt_check_fn *check; /* STRING, each item of a LIST; NULL: anything goes */
 } wh_opt;
 
@@ -94,6 +95,7 @@ typedef struct wh_opt_section {
     const wh_opt *opts;
     size_t n_opts;
     const char *help;
+    const char *example;         /* an item as it may stand in the file: "a: 1" */
     wh_opt_check_fn *check_name; /* NULL: any name */
 } wh_opt_section;
 

@@ -257,6 +257,15 @@ static wh_err refuse_unknown(struct walk *w, const struct flag *f)
         err = no_memory(w->eb);
     } else {
         const char *best = wh_conf_suggest_in(word.data, &names);
+        const char *name =
+            best != NULL || !f->is_long
+                ? NULL
+                : wh_conf_suggest_aka(word.data + 2, w->c->opts, w->c->n_opts);
+        if (name != NULL) {
+            wh_buf_clear(&names);
+            collect(&names, name);
+            best = wh_buf_ok(&names) ? names.data : NULL;
+        }
         if (f->is_long && best != NULL) {
             (void)wh_err_set(w->eb, err, "unknown option %s; did you mean \"%s\"?",
                              quoted.data, best);

@@ -178,6 +178,7 @@ static wh_err refuse_unknown(struct reader *r, const struct scope *s,
         err = no_memory(r);
     } else {
         const char *best = wh_conf_suggest_in(key->name, &names);
+        best = best != NULL ? best : wh_conf_suggest_aka(key->name, s->opts, s->n_opts);
         (void)REFUSE(r, key->mark, NULL, "unknown option %s; %s%s%s%s",
                      wh_buf_str(&r->why), best != NULL ? "did you mean \"" : "see ",
                      best != NULL ? s->path : r->c->t->program,
@@ -370,7 +371,9 @@ static wh_err read_section(struct reader *r, size_t section, const struct key *k
         return err;
     }
     if (type_of(r) != YAML_MAPPING_START_EVENT) {
-        return REFUSE(r, mark_of(r), key->name, "a mapping of names is expected");
+        return REFUSE(r, mark_of(r), key->name,
+                      "a mapping of names is expected; write {%s}",
+                      r->c->t->sections[section].example);
     }
     size_t open = r->ev.depth;
     err = next(r);

@@ -151,6 +151,8 @@ void wh_conf_args_env(const char *name, wh_buf *out);
 
 /* As wh_conf_suggest, among names that each end in a NUL. */
 const char *wh_conf_suggest_in(const char *word, const wh_buf *names);
+/* The name of the option that others call like this ('-' is '_'), or NULL. */
+const char *wh_conf_suggest_aka(const char *word, const wh_opt *opts, size_t n);
 
 /* ---- conf_report.c ---- */
 

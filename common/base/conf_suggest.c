@@ -80,3 +80,28 @@ const char *wh_conf_suggest_in(const char *word, const wh_buf *names)
     }
     return best;
 }
+
+/* The first n bytes of b? */
+static bool is_word(const char *word, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (word[i] != b[i] && (word[i] != '-' || b[i] != '_')) {
+            return false;
+        }
+    }
+    return word[n] == '\0';
+}
+
+const char *wh_conf_suggest_aka(const char *word, const wh_opt *opts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (const char *p = opts[i].aka; p != NULL && *p != '\0';) {
+            size_t len = strcspn(p, "|");
+            if (is_word(word, p, len)) {
+                return opts[i].name;
+            }
+            p += len + strspn(p + len, "|");
+        }
+    }
+    return NULL;
+}

@@ -53,7 +53,8 @@ static const wh_opt_section sections[] = {
      .item_size = sizeof(struct item),
      .opts = item_opts,
      .n_opts = 2,
-     .help = ""},
+     .help = "",
+     .example = "a: 1"},
 };
 #define AT(m) offsetof(struct values, m)
 static const wh_opt opts[] = {

@@ -45,6 +45,11 @@ static void test_refused(void **state)
         {{"--redis-passwort-file", "x"},
          "unknown option \"--redis-passwort-file\"; did you mean "
          "\"--redis-password-file\"?"},
+        {{"--concurrency=5"},
+         "unknown option \"--concurrency\"; did you mean \"--slots\"?"},
+        {{"--max-threads", "5"},
+         "unknown option \"--max-threads\"; did you mean \"--slots\"?"},
+        {{"--max"}, "unknown option \"--max\"; see wherry-demo --help"},
         {{"--halp"}, "unknown option \"--halp\"; did you mean \"--help\"?"},
         {{"--quxxxx"}, "unknown option \"--quxxxx\"; see wherry-demo --help"},
         {{"-x"}, "unknown option \"-x\"; see wherry-demo --help"},

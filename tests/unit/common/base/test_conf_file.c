@@ -85,7 +85,12 @@ static void test_values(void **state)
         {"tags: [a, [b]]\n", "1:11: tags: one value per item is expected"},
         {"tags: 'a,,b'\n", "1:7: tags: an item is empty"},
         {"redis: 5\n", "1:8: redis: a mapping of options is expected"},
-        {"queues: [a]\n", "1:9: queues: a mapping of names is expected"},
+        {"queues: [a]\n",
+         "1:9: queues: a mapping of names is expected; write {mail: 5}"},
+        {"handlers: [a]\n",
+         "1:11: handlers: a mapping of names is expected; write {hash: /bin/hash}"},
+        {"concurrency: 5\n",
+         "1:1: unknown option \"concurrency\"; did you mean \"slots\"?"},
         {"queues: {a: [1]}\n", "1:13: queues.a: a mapping of options is expected"},
         {"queues: {a: x}\n", "1:13: queues.a.weight: \"x\" is no whole number; write "
                              "digits, e.g. 5"},
