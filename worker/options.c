@@ -226,11 +226,12 @@ static const wh_opt handler_opts[] = {
     {.name = "retry",
      .type = WH_OPT_STRING,
      .offset = IN(retry),
+     .dflt = "0s,1m,5m,15m,1h",
      .flags = WH_OPT_RELOAD,
      .check = check_retry,
      .help =
-         "0s,1m,5m,15m,1h (default), fixed:30s, exp:1s:1h[:2], or none: one attempt, "
-         "whatever the job asks for"},
+         "steps, fixed:30s, exp:1s:1h[:2], or none: one attempt, whatever the job asks "
+         "for"},
     {.name = "max_attempts",
      .type = WH_OPT_INT,
      .offset = IN(max_attempts),
@@ -283,6 +284,7 @@ static const wh_opt_section sections[] = {
      .n_opts = sizeof queue_opts / sizeof queue_opts[0],
      .check_name = check_name,
      .help = "queues to serve, in order; default: the queue \"default\"",
+     .dflt = "default",
      .example = "mail: 5, default: 1"},
     {.name = "handlers",
      .flag = "handler",

@@ -48,7 +48,7 @@ int64_t wh_options_heartbeat_ms(const wh_options *o);
 wh_err wh_options_executor(const wh_options *o, char *out, size_t size) WH_MUSTCHECK;
 
 size_t wh_options_queue_count(const wh_options *o);
-/* The i-th queue; "default" when none is configured. */
+/* The i-th queue; there is one at least, "default" when none is configured. */
 wh_options_queue wh_options_queue_at(const wh_options *o, size_t i);
 
 #endif

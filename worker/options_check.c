@@ -11,16 +11,14 @@
 
 size_t wh_options_queue_count(const wh_options *o)
 {
-    return o->queues.count > 0 ? o->queues.count : 1;
+    return o->queues.count;
 }
 
 wh_options_queue wh_options_queue_at(const wh_options *o, size_t i)
 {
-    static char fallback[] = "default";
     const wh_options_queue *q = o->queues.items;
 
-    return o->queues.count > 0 ? q[i]
-                               : (wh_options_queue){.name = fallback, .weight = 1};
+    return q[i];
 }
 
 int64_t wh_options_heartbeat_ms(const wh_options *o)

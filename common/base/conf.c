@@ -231,6 +231,21 @@ static wh_err load_file(wh_conf *c, const wh_conf_source *src, const wh_conf_arg
     return wh_conf_file_load(c, path, eb);
 }
 
+/* A section that has no item, for nobody gave one or a source said {}. */
+static wh_err fill_sections(wh_conf *c, wh_errbuf *eb)
+{
+    wh_buf why = {0};
+    wh_err err = WH_OK;
+    for (size_t i = 0; i < c->t->n_sections && err == WH_OK; i++) {
+        const char *dflt = c->t->sections[i].dflt;
+        if (dflt != NULL && wh_conf_items_of(c, i)->count == 0) {
+            err = wh_conf_items_add_text(c, i, dflt, c->sections[i].from, &why);
+        }
+    }
+    wh_buf_fini(&why);
+    return err == WH_OK ? WH_OK : no_memory(eb); /* nothing else is wrong with them */
+}
+
 /* Every source, also when one before is refused. */
 static wh_err load_values(wh_conf *c, const wh_conf_source *src,
                           const wh_conf_args *args, wh_errbuf *eb)
@@ -244,6 +259,9 @@ static wh_err load_values(wh_conf *c, const wh_conf_source *src,
     }
     if (err == WH_OK) {
         err = wh_conf_args_apply(c, args, eb);
+    }
+    if (err == WH_OK) {
+        err = fill_sections(c, eb);
     }
     c->is_cut = c->is_cut || err != WH_OK;
     if (report != NULL && err == WH_ENOMEM) {

@@ -95,7 +95,8 @@ typedef struct wh_opt_section {
     const wh_opt *opts;
     size_t n_opts;
     const char *help;
-    const char *example;         /* an item as it may stand in the file: "a: 1" */
+    const char *dflt;    /* NAME[=VALUE] of the item there is without any; or NULL */
+    const char *example; /* an item as it may stand in the file: "a: 1" */
     wh_opt_check_fn *check_name; /* NULL: any name */
 } wh_opt_section;
 

@@ -111,6 +111,15 @@ static struct view view_top(const wh_conf *c)
         .c = c, .opts = c->opts, .n = c->n_opts, .from = c->from, .base = c->values};
 }
 
+static void add_section_source(const wh_conf *c, size_t section, wh_buf *out)
+{
+    const wh_opt_section *s = &c->t->sections[section];
+    const wh_conf_spot spot = {.from = &c->sections[section].from,
+                               .flag = s->flag != NULL ? s->flag : s->name,
+                               .env = s->name};
+    wh_conf_spot_add(c, &spot, out);
+}
+
 static void print_yaml(const wh_conf *c, wh_buf *out)
 {
     struct view v = view_top(c);
@@ -118,7 +127,12 @@ static void print_yaml(const wh_conf *c, wh_buf *out)
     add_level(&v, "", 0, 0, out);
     for (size_t i = 0; i < c->t->n_sections; i++) {
         size_t n = wh_conf_items_of(c, i)->count;
-        wh_buf_addf(out, "%s:%s\n", c->t->sections[i].name, n == 0 ? " {}" : "");
+        wh_buf_adds(out, c->t->sections[i].name);
+        wh_buf_adds(out, n == 0 ? ": {}  # " : ":");
+        if (n == 0) {
+            add_section_source(c, i, out);
+        }
+        wh_buf_addc(out, '\n');
         for (size_t j = 0; j < n; j++) {
             struct view item = view_item(c, i, j);
             indent(out, 1);
@@ -187,12 +201,30 @@ static void add_sourced(const struct view *v, const char *section, wh_buf *out)
     wh_buf_fini(&text);
 }
 
+/* A section without items, so that its name is there: "handlers": {"value": {}, … */
+static void add_empty(const wh_conf *c, size_t section, wh_buf *out)
+{
+    const char *name = c->t->sections[section].name;
+    wh_buf text = {0};
+    add_section_source(c, section, &text);
+    wh_buf_adds(out, out->len > 1 ? ",\n " : "");
+    wh_buf_add_json(out, name, strlen(name));
+    wh_buf_adds(out, ": {\"value\": {}, \"source\": ");
+    wh_buf_add_json(out, wh_buf_str(&text), text.len);
+    wh_buf_addc(out, '}');
+    out->failed = out->failed || !wh_buf_ok(&text);
+    wh_buf_fini(&text);
+}
+
 static void print_sourced(const wh_conf *c, wh_buf *out)
 {
     struct view v = view_top(c);
     wh_buf_addc(out, '{');
     add_sourced(&v, NULL, out);
     for (size_t i = 0; i < c->t->n_sections; i++) {
+        if (wh_conf_items_of(c, i)->count == 0) {
+            add_empty(c, i, out);
+        }
         for (size_t j = 0; j < wh_conf_items_of(c, i)->count; j++) {
             struct view item = view_item(c, i, j);
             add_sourced(&item, c->t->sections[i].name, out);

@@ -56,12 +56,39 @@ static void test_defaults(void **state)
     assert_string_equal(o->metrics_listen, "127.0.0.1:9394");
     assert_int_equal(wh_options_queue_count(o), 1);
     assert_string_equal(wh_options_queue_at(o, 0).name, "default");
+    assert_true(wh_options_queue_at(o, 0).weight > 0.9);
     char name[WH_JOB_NAME_MAX + 1];
     wh_options_name(o, name);
     assert_true(wh_job_name_ok(name, strlen(name)));
     char program[4096];
     assert_int_equal(wh_options_executor(o, program, sizeof program), WH_OK);
     assert_string_equal(strrchr(program, '/'), "/wherry-executor");
+    wh_conf_free(c);
+}
+
+/* --print-config tells the retries that are in force where nobody sets them. */
+static void test_default_retry(void **state)
+{
+    (void)state;
+    wh_conf *c = NULL;
+    wh_errbuf eb = {0};
+    wh_retry_policy from_text, built_in;
+
+    assert_int_equal(
+        load(&c, &eb, (const char *const[]){"--handler", "a=command:true", NULL}),
+        WH_OK);
+    const wh_options *o = wh_conf_values(c);
+    const wh_handler_config *h = o->handlers.items;
+    wh_retry_default(&built_in);
+    wh_retry_default(&from_text);
+    from_text.n_steps = 0;
+    assert_non_null(h->retry);
+    assert_int_equal(wh_retry_parse(h->retry, &from_text, &eb), WH_OK);
+    assert_int_equal(from_text.kind, built_in.kind);
+    assert_int_equal(from_text.n_steps, built_in.n_steps);
+    for (int i = 0; i < built_in.n_steps; i++) {
+        assert_true(from_text.steps_ms[i] == built_in.steps_ms[i]);
+    }
     wh_conf_free(c);
 }
 
@@ -179,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_default_retry),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_refused_in_file),

@@ -171,6 +171,7 @@ static const wh_opt_section demo_sections[] = {
      .n_opts = 1,
      .check_name = demo_check,
      .help = "A queue to serve",
+     .dflt = "main=3",
      .example = "mail: 5"},
     {.name = "handlers",
      .offset = offsetof(demo, handlers),

@@ -43,7 +43,7 @@ static void test_defaults(void **state)
     assert_true(d->color);
     assert_int_equal(d->log_level, 1);
     assert_int_equal(d->tags.count, 2);
-    assert_int_equal(d->queues.count, 0);
+    assert_int_equal(d->queues.count, 1); /* the section's default */
     assert_int_equal(wh_conf_action_of(c), WH_CONF_RUN);
     assert_null(wh_conf_file(c));
     wh_conf_free(c);

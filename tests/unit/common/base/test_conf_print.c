@@ -57,6 +57,31 @@ static void test_yaml(void **state)
     wh_conf_free(c);
 }
 
+/* What applies where a section is empty stands there too. */
+static void test_empty_sections(void **state)
+{
+    (void)state;
+    wh_buf b = {0};
+    wh_conf *c = demo_ok("slots: 2\nqueues: {}\n", NULL, NULL);
+    char want[320];
+    wh_conf_print(c, &b);
+    (void)snprintf(want, sizeof want,
+                   "queues:\n  \"main\":\n    weight: 3  # %s:2:1\n"
+                   "handlers: {}  # default\n",
+                   wh_conf_file(c));
+    assert_non_null(strstr(wh_buf_str(&b), want));
+    wh_buf_clear(&b);
+    wh_conf_free(c);
+    c = demo_ok(NULL, NULL, LIST("--print-config", "--json"));
+    wh_conf_print(c, &b);
+    static const char tail[] =
+        ",\n \"queues.main.weight\": {\"value\": 3, \"source\": \"default\"}"
+        ",\n \"handlers\": {\"value\": {}, \"source\": \"default\"}}\n";
+    assert_string_equal(wh_buf_str(&b) + b.len - strlen(tail), tail);
+    wh_buf_fini(&b);
+    wh_conf_free(c);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -187,9 +212,10 @@ static void test_markdown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_yaml),    cmocka_unit_test(test_json),
-        cmocka_unit_test(test_sources), cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_help),    cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_yaml),     cmocka_unit_test(test_empty_sections),
+        cmocka_unit_test(test_json),     cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_urls),     cmocka_unit_test(test_help),
+        cmocka_unit_test(test_markdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
