@@ -235,7 +235,7 @@ void wh_conf_help(const wh_opt_table *t, wh_buf *out)
         add_sentence(&right, s->help);
         wh_buf_adds(&right, " Repeatable. [");
         wh_conf_args_env(s->name, &right);
-        wh_buf_addc(&right, ']');
+        wh_buf_adds(&right, ", split at commas]");
         flush(out, &left, &right, column);
     }
     add_own(out, &left, &right, column);

@@ -328,7 +328,7 @@ class Example(unittest.TestCase):
 
 
 class SchedulerExample(unittest.TestCase):
-    """scheduler.yaml has every option of a schedule."""
+    """scheduler.yaml has every option of the scheduler and of a schedule."""
 
     def test_is_accepted_and_full(self):
         program = os.path.join(BIN, "wherry-scheduler")
@@ -342,11 +342,12 @@ class SchedulerExample(unittest.TestCase):
                 done = run(program, "-c", file.name, "--check-config")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
             printed = options(run(program, "-c", file.name, "--print-config").stdout)
-        for path in [p for p in printed if p.startswith(("schedule", "max_active"))]:
+        for path in [p for p in printed if not p.startswith(("redis.", "log."))]:
             value, source = printed[path]
             self.assertIsNotNone(value, f"the example does not have {path}")
             self.assertNotEqual(source, "default", f"the example does not have {path}")
         self.assertIn("schedules.nightly-report.misfire_max", printed)
+        self.assertIn("cron.interval", printed)
 
     def test_all_mistakes(self):
         program = os.path.join(BIN, "wherry-scheduler")

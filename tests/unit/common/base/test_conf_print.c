@@ -179,7 +179,8 @@ static void test_help(void **state)
                                  "Default: 10. [WHERRY_SLOTS]\n"));
     assert_non_null(strstr(text, "[WHERRY_REDIS_URL, REDIS_URL]\n"));
     assert_non_null(strstr(text, "      --queue NAME[=VALUE]      A queue to serve. "
-                                 "Repeatable. [WHERRY_QUEUES]\n"));
+                                 "Repeatable. [WHERRY_QUEUES,\n"));
+    assert_non_null(strstr(text, "                                split at commas]\n"));
     assert_non_null(strstr(text, "  -c, --config PATH "));
     assert_non_null(strstr(text, "--no-color"));
     assert_null(strstr(text, "WHERRY_ONCE"));
