@@ -135,6 +135,38 @@ wh_exit wh_cli_cron_find(wh_cli *c, const char *name, const char *operand,
     return status;
 }
 
+/* ---- counting ---- */
+
+void wh_cli_cron_count(wh_cli *c, const wh_cli_partition *p, wh_cli_cron_tally *t)
+{
+    const wh_reply *list = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_cron_list", true, p->key);
+    if (wh_cli_redis_try(c, &call, &list, &eb) != WH_OK) {
+        return;
+    }
+    int64_t now_ms = wh_reply_int(wh_reply_at(list, 0), 0);
+    for (size_t i = 1; i + FIELDS <= wh_reply_count(list); i += FIELDS) {
+        int64_t next_ms = wh_reply_int(wh_reply_at(list, i + 2), -1);
+
+        t->active += next_ms >= 0;
+        if (next_ms < 0 || now_ms - next_ms <= LATE_MS) {
+            continue;
+        }
+        t->late++;
+        if (now_ms - next_ms > t->late_ms) {
+            wh_slice name = wh_reply_str(wh_reply_at(list, i));
+
+            t->late_ms = now_ms - next_ms;
+            (void)snprintf(t->latest, sizeof t->latest, "%s",
+                           name.p == NULL ? "" : name.p);
+            (void)snprintf(t->where, sizeof t->where, "%s", p->name);
+        }
+    }
+}
+
 /* ---- list ---- */
 
 static const wh_cli_column columns[] = {

@@ -32,6 +32,16 @@ typedef struct wh_cli_cron {
     int64_t now_ms;  /* Redis' clock */
 } wh_cli_cron;
 
+/* What schedules there are that fire, and how late they are. */
+typedef struct wh_cli_cron_tally {
+    size_t active, late;
+    int64_t late_ms;                     /* of the latest one */
+    char latest[WH_JOB_NAME_MAX + 1];    /* its name, */
+    char where[2 * WH_JOB_NAME_MAX + 2]; /* and its partition's */
+} wh_cli_cron_tally;
+
+/* Adds those of p; says nothing where they can't be read. */
+void wh_cli_cron_count(wh_cli *c, const wh_cli_partition *p, wh_cli_cron_tally *t);
 /* Finds one by name in the partition named, or in all. WH_EXIT_NOTFOUND has been said. */
 wh_exit wh_cli_cron_find(wh_cli *c, const char *name, const char *operand,
                          wh_cli_cron *out);

@@ -9,6 +9,7 @@
 #include "common/cli/cli_cron.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_payload.h"
+#include "common/cli/cli_scheduler.h"
 #include "common/cli/cli_schema.h"
 #include "common/cli/cli_table.h"
 #include "common/schedule/firing.h"
@@ -145,6 +146,11 @@ static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
     if (status == WH_EXIT_OK) {
         wh_cli_partition_founded(c, &old.where);
         status = tell(c, &old, name, zone, next_ms, word);
+    }
+    if (status == WH_EXIT_OK && next_ms > 0 && wh_cli_scheduler_is_missing(c)) {
+        wh_cli_warn(c,
+                    "no wherry-scheduler is connected: schedules fire only while one "
+                    "runs");
     }
     wh_cli_cron_fini(&old);
     return status;

@@ -10,6 +10,7 @@
 #include "common/cli/cli_functions.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_partition.h"
+#include "common/cli/cli_scheduler.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -355,6 +356,18 @@ static void check_partition(doctor *d, const wh_cli_partition *p)
     }
 }
 
+static void check_scheduler(doctor *d, const wh_cli_partitions *all)
+{
+    wh_buf text = {0};
+    const char *advice = NULL;
+
+    wh_cli_scheduler_look(d->cli, all, &text, &advice);
+    find(d, advice == NULL ? MARK_OK : MARK_WARN, "scheduler", wh_buf_str(&text),
+         advice);
+    d->out.failed = d->out.failed || !wh_buf_ok(&text);
+    wh_buf_fini(&text);
+}
+
 static void check_partitions(doctor *d)
 {
     wh_cli_partitions all = {.list = NULL};
@@ -367,6 +380,7 @@ static void check_partitions(doctor *d)
     for (size_t i = 0; i < all.n && i < PARTITIONS_MAX; i++) {
         check_partition(d, &all.list[i]);
     }
+    check_scheduler(d, &all);
     wh_cli_partition_list_fini(&all);
 }
 

@@ -51,6 +51,26 @@ class Cron(CliCase):
         self.assertRegex(rows["odd"], r" late .*unknown zone")
         self.assertNotIn("unknown", rows["s"])
 
+    def test_nobody_keeps_time(self):
+        """cron set and doctor say that no scheduler is there, doctor also how late a schedule is."""
+        def doctor():
+            checks = self.wherry("doctor", "--json").json()["checks"]
+            return next(c for c in checks if c["check"] == "scheduler")
+        self.assertIn("no wherry-scheduler is connected", self.wherry("cron", "set", "s", "@daily", "t").err)
+        self.assertNotIn("connected", self.wherry("cron", "set", "p", "@daily", "t", "--paused").err)
+        self.assertEqual((doctor()["state"], doctor()["text"]), ("warn", "none is connected; 1 schedule"))
+        self.assertIn("start wherry-scheduler", doctor()["advice"])
+        self.redis.call("CLIENT", "SETNAME", "wherry-scheduler:test")
+        self.addCleanup(self.redis.call, "CLIENT", "SETNAME", "")
+        self.assertNotIn("connected", self.wherry("cron", "set", "s", "@hourly", "t").err)
+        self.assertEqual((doctor()["state"], doctor()["text"]), ("ok", "connected; 1 schedule"))
+        self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "s", '{"expression":"@hourly","type":"u"}', 1000)
+        self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "later", '{"expression":"@hourly","type":"t"}', 2000)
+        found = doctor()
+        self.assertEqual(found["state"], "warn")
+        self.assertRegex(found["text"], "^connected; schedule s of any:default is .* late, and 1 more$")
+        self.assertIn("log", found["advice"])
+
     def test_refusals(self):
         for words, why in (
                 (("a b", "@daily", "t"), "is no name of a schedule"),
