@@ -63,7 +63,7 @@ args.register('wh1_enqueue', function(KEYS, ARGV)
     local settings = enqueue.settings(k)
     local head = head_of(ARGV, found, settings)
     if #ARGV[2] > settings.payload_max then
-        args.fail('WHTOOBIG the payload is over the limit of this partition (payload_max)')
+        enqueue.refuse_size(#ARGV[2], settings)
     end
     -- Making an id writes; the other keys are looked at before that.
     if not found.ID and not place.is_sound(place.make(k, head.org, head.level, head.options)) then

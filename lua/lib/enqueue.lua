@@ -293,6 +293,11 @@ local function change_old(k, now, jobs, settings)
     end
 end
 
+function enqueue.refuse_size(bytes, settings)
+    args.fail('WHTOOBIG the payload has ' .. bytes .. ' bytes, this partition takes ' .. settings.payload_max ..
+        ' (payload_max; wherry queue set payload-max=SIZE)')
+end
+
 -- Jobs from the triples (id, head, payload) of a call, from argv[from] on.
 function enqueue.triples(argv, from, settings)
     local jobs, n = {}, (#argv - from + 1) / 3
@@ -306,7 +311,7 @@ function enqueue.triples(argv, from, settings)
         local at = from + 3 * (i - 1)
         local raw, head, payload = argv[at], argv[at + 1], argv[at + 2]
         if #payload > settings.payload_max then
-            args.fail('WHTOOBIG a payload is over the limit of this partition (payload_max)')
+            enqueue.refuse_size(#payload, settings)
         end
         local h = head_at_level(head, settings.limits)
         jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload }

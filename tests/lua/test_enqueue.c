@@ -119,10 +119,13 @@ static void empty_payload_and_limits(void **state)
     wh_lc_ok("wh1_enqueue", "mail %s ID %s", "", wh_lc_id(1));
     wh_lc_field(1, "payload", NULL);
     wh_lc_ok("wh1_enqueue", "mail %b", big, (size_t)262144);
-    wh_lc_error("WHTOOBIG", "wh1_enqueue", "mail %b", big, (size_t)262145);
+    wh_lc_error("WHTOOBIG the payload has 262145 bytes, this partition takes 262144 "
+                "(payload_max; wherry queue set",
+                "wh1_enqueue", "mail %b", big, (size_t)262145);
     wh_lc_ok("wh1_configure", "payload_max 10");
     wh_lc_ok("wh1_enqueue", "mail 1234567890");
-    wh_lc_error("WHTOOBIG", "wh1_enqueue", "mail 12345678901");
+    wh_lc_error("WHTOOBIG the payload has 11 bytes, this partition takes 10",
+                "wh1_enqueue", "mail 12345678901");
     free(big);
     wh_lc_audit();
 }

@@ -145,8 +145,9 @@ static void refuses_bad_payloads(void **state)
 
     (void)state;
     assert_non_null(big);
-    wh_lc_error("WHTOOBIG", "wh1_enqueue_batch", "%b %b ok %b %b %b", WH_LC_RAW(1),
-                BYTES(HEAD), WH_LC_RAW(2), BYTES(HEAD), big, (size_t)262145);
+    wh_lc_error("WHTOOBIG the payload has 262145 bytes, this partition takes 262144",
+                "wh1_enqueue_batch", "%b %b ok %b %b %b", WH_LC_RAW(1), BYTES(HEAD),
+                WH_LC_RAW(2), BYTES(HEAD), big, (size_t)262145);
     free(big);
 }
 
