@@ -65,9 +65,14 @@ static void set_state(beat *b, beat_state to)
     WH_ASSERT(legal[b->state][to]);
     b->p->registered = to == BEAT_HELD;
     if (b->state != to) {
+        bool was_there = b->state == BEAT_HELD || to == BEAT_HELD;
+
         b->state = to;
-        WH_LOG(INFO, events[to], WH_F_STR("queue", b->p->queue),
-               WH_F_STR("region", b->p->region), WH_F_STR("incarnation", b->p->worker));
+        if (was_there) { /* who never registered does not leave */
+            WH_LOG(INFO, events[to], WH_F_STR("queue", b->p->queue),
+                   WH_F_STR("region", b->p->region),
+                   WH_F_STR("incarnation", b->p->worker));
+        }
         b->h->o.on_change(b->h->o.arg);
     }
 }

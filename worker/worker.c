@@ -263,7 +263,7 @@ static void on_ready(void *arg, bool ready, const char *why)
         WH_LOG_LIMITED(WARN, 12, "store.not_ready", WH_F_STR("why", why));
         return;
     }
-    WH_LOG(INFO, "store.ready", WH_F_INT("partitions", w->partitions.n));
+    WH_LOG_LIMITED(INFO, 12, "store.ready", WH_F_INT("partitions", w->partitions.n));
     announce(w);
     wh_fetch_reconnected(w->fetch);
     wh_heartbeat_connected(w->heartbeat);

@@ -20,7 +20,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-enum { MAX_OUT_BYTES = 256 * 1024 * 1024, LOGS_PER_MINUTE = 6 };
+enum { MAX_OUT_BYTES = 256 * 1024 * 1024, LOGS_PER_MINUTE = 6, FLAPS_TOLD = 3 };
 
 static const char *const state_names[] = {"idle",  "connecting", "handshake",
                                           "ready", "waiting",    "closed"};
@@ -66,9 +66,10 @@ void wh_conn_fail(wh_conn *c, wh_err code, const char *fmt, ...)
     c->error_code = code;
     c->was_ready = c->state == WH_CONN_READY;
     if (c->was_ready && wh_clock_mono_ms() - c->ready_since_ms >= c->o.backoff_max_ms) {
-        c->attempts = 0; /* it was stable; flapping keeps its back-off */
+        c->attempts = c->flaps = 0; /* it was stable; flapping keeps its back-off */
     }
     c->attempts++;
+    c->flaps += c->was_ready;
     c->ending = true;
     c->begin_due = false;
     wh_timer_stop(c->phase);
@@ -206,6 +207,15 @@ static void begin_attempt(wh_conn *c)
     wh_conn_link_start(c);
 }
 
+static void tell_ready(const wh_conn *c)
+{
+    char where[160];
+
+    wh_endpoint_print(&c->o.endpoint, where, sizeof where);
+    WH_LOG(INFO, "redis.ready", WH_F_STR("redis", where),
+           WH_F_STR("connection", c->o.use));
+}
+
 static void on_phase(void *arg)
 {
     wh_conn *c = arg;
@@ -224,8 +234,11 @@ static void on_phase(void *arg)
     case WH_CONN_HANDSHAKE:
         wh_conn_link_expired(c);
         break;
+    case WH_CONN_READY: /* it flapped, and lasts now */
+        c->flaps = 0;
+        tell_ready(c);
+        break;
     case WH_CONN_IDLE:
-    case WH_CONN_READY:
     case WH_CONN_CLOSED:
         break;
     }
@@ -253,17 +266,15 @@ void wh_conn_connected(wh_conn *c)
 
 void wh_conn_established(wh_conn *c)
 {
-    char where[160];
-
     wh_timer_stop(c->phase);
     wh_conn_set_state(c, WH_CONN_READY);
     c->ready_since_ms = wh_clock_mono_ms();
     c->error_code = WH_OK;
     c->error[0] = '\0';
-    if (!c->o.once) {
-        wh_endpoint_print(&c->o.endpoint, where, sizeof where);
-        WH_LOG(INFO, "redis.ready", WH_F_STR("redis", where),
-               WH_F_STR("connection", c->o.use));
+    if (!c->o.once && c->flaps < FLAPS_TOLD) {
+        tell_ready(c);
+    } else if (!c->o.once) {
+        wh_timer_start(c->phase, c->o.backoff_max_ms);
     }
     if (c->o.on_state != NULL) {
         c->o.on_state(c->o.arg, true, NULL);

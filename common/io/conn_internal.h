@@ -78,6 +78,7 @@ struct wh_conn {
     bool was_ready; /* of the link being ended */
     bool freed;
     unsigned attempts;  /* failures since the last stable connection */
+    unsigned flaps;     /* of those: of connections that had become ready */
     int64_t expired_ms; /* the link ends because requests with a deadline up to this
                            one got no answer; 0: for another reason */
     int64_t ready_since_ms;

@@ -145,7 +145,7 @@ static void on_reply(void *arg, wh_err err, const struct redisReply *reply)
     }
     deliver(n, err, &eb, err == WH_OK ? wh_call_view(reply) : NULL);
     if (err == WH_EBUSY && strncmp(eb.text, "READONLY", 8) == 0 && !s->closing) {
-        wh_conn_reset(s->conn, "this server became a read-only replica");
+        wh_conn_reset(s->conn, "this server is a read-only replica");
     }
     wh_store_settle(s);
 }

@@ -6,6 +6,7 @@ Under load, for longer than a lease; afterwards all goes on by itself, nothing i
 and nothing is finished twice.
 """
 import os
+import signal
 import time
 
 from fleet import SHORT_LEASE, Client, FaultTest, RedisError, main, native_handler, wait_for
@@ -94,6 +95,24 @@ class RedisRefuses(FaultTest):
         self.stay(4)
         self.fleet.redis("REPLICAOF", "NO", "ONE")
         self.end()
+
+    def test_replica_from_the_start(self):
+        """Nobody is told for ever that it was reached, nor that a worker left that never was there."""
+        self.fleet.redis("REPLICAOF", "127.0.0.1", 1)
+        scheduler = self.fleet.start_scheduler()
+        worker = self.fleet.start_worker("w", {"*": native_handler()}, ready=False)
+
+        def connections():
+            told = self.fleet.redis("INFO", "stats").decode()
+            return int(told.split("total_connections_received:")[1].split()[0])
+        wait_for(lambda: connections() >= 24, "programs to have tried often")
+        for program in (scheduler, worker):
+            self.assertIn("this server is a read-only replica", program.events("redis.waiting")[0]["why"])
+            told = [(e["connection"], e.get("name")) for e in program.events("redis.ready")]
+            self.assertLessEqual(len(told), 6, told)
+            program.send(signal.SIGTERM)
+            self.assertIn(program.wait(), (0, 69))
+        self.assertEqual(worker.events("worker.left"), [])
 
     def test_password_changed(self):
         """Connections are closed and new ones refused; with the old password all is well."""

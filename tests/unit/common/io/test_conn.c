@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests on a connection: order and uniqueness of callbacks, deadlines, and links
  * that break under them. */
+#include "common/base/log.h"
 #include "common/io/conn.h"
 #include "tests/support/conn_case.h"
 #include "tests/support/loop_wait.h"
@@ -182,6 +183,46 @@ static void reset_calls_back_later(void **state)
     assert_string_equal(f->why, "READONLY");
     WH_WAIT_FOR(f->loop, f->ups == 2);
     assert_int_equal(f->answers[1].calls, 0);
+}
+
+static int n_ready_told;
+
+static void count_ready(void *arg, wh_log_level level, const char *line, size_t len)
+{
+    (void)arg;
+    (void)level;
+    (void)len;
+    n_ready_told += strstr(line, "redis.ready") != NULL;
+}
+
+/* A server that is taken and left again and again (a replica) is told of three times, and
+ * once more when it is kept. */
+static void flapping_is_not_told_for_ever(void **state)
+{
+    static const wh_fake_step script[] = {
+        {WH_FAKE_HELLO, NULL, 0}, {WH_FAKE_STALL, NULL, 0}, {WH_FAKE_HELLO, NULL, 0},
+        {WH_FAKE_STALL, NULL, 0}, {WH_FAKE_HELLO, NULL, 0}, {WH_FAKE_STALL, NULL, 0},
+        {WH_FAKE_HELLO, NULL, 0}, {WH_FAKE_STALL, NULL, 0}, {WH_FAKE_HELLO, NULL, 0},
+        {WH_FAKE_STALL, NULL, 0}, {WH_FAKE_HELLO, NULL, 0}, {WH_FAKE_END, NULL, 0}};
+    wh_conn_case *f = *state;
+    wh_conn_options o = wh_conn_case_options(NULL);
+
+    o.backoff_max_ms = 1000;
+    n_ready_told = 0;
+    wh_log_configure(WH_LOG_LEVEL_INFO, WH_LOG_FORMAT_TEXT);
+    wh_log_set_sink(count_ready, NULL);
+    wh_conn_case_begin_with(f, script, &o);
+    for (int i = 1; i <= 6; i++) {
+        WH_WAIT_FOR(f->loop, f->ups == i);
+        assert_int_equal(n_ready_told, i < 3 ? i : 3);
+        if (i < 6) {
+            wh_conn_reset(f->conn, "READONLY");
+        }
+    }
+    WH_WAIT_FOR(f->loop, n_ready_told == 4);
+    assert_int_equal(f->ups, 6);
+    wh_log_set_sink(NULL, NULL);
+    wh_log_configure(WH_LOG_LEVEL_ERROR, WH_LOG_FORMAT_TEXT);
 }
 
 static void free_cancels_once(void **state)
@@ -367,6 +408,7 @@ int main(void)
         TEST(deadline_of_answered_requests_is_forgotten),
         TEST(garbage_ends_it),
         TEST(reset_calls_back_later),
+        TEST(flapping_is_not_told_for_ever),
         TEST(free_cancels_once),
         TEST(forgotten_replies_are_skipped),
         TEST(free_inside_a_callback),
