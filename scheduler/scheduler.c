@@ -249,7 +249,8 @@ static void on_http(void *arg, const wh_http_request *rq, wh_http_response *rs)
     } else if (strcmp(rq->path, "/readyz") == 0) {
         bool ready = wh_store_is_ready(s->store);
         rs->status = ready ? 200 : 503;
-        wh_buf_addf(&rs->body, "%s\n", ready ? "ok" : wh_store_error(s->store));
+        const char *why = ready ? "ok" : wh_store_error(s->store);
+        wh_buf_addf(&rs->body, "%s\n", *why ? why : "connecting");
     } else {
         rs->status = 404;
         wh_buf_adds(&rs->body, "not found; there are /metrics, /livez, /readyz\n");

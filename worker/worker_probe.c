@@ -50,7 +50,9 @@ void wh_worker_why_not_ready(const wh_worker *w, wh_buf *why)
         }
     }
     if (!wh_store_is_ready(w->store)) {
-        wh_buf_addf(why, "redis: %s\n", wh_store_error(w->store));
+        const char *text = wh_store_error(w->store);
+
+        wh_buf_addf(why, "redis: %s\n", text[0] != '\0' ? text : "connecting");
     } else if (!wh_heartbeat_is_registered(w->heartbeat)) {
         wh_buf_adds(why, "not registered in every partition\n");
     }

@@ -106,7 +106,9 @@ static wh_err not_open(wh_session *s, wh_err code, wh_errbuf *eb)
     const char *why = wh_store_error(s->store);
 
     return wh_err_set(eb, code, "%s: %s", s->endpoint,
-                      why[0] != '\0' ? why : wh_err_text(code));
+                      why[0] != '\0'                            ? why
+                      : code == WH_ECONN || code == WH_ETIMEOUT ? "no answer in time"
+                                                                : wh_err_text(code));
 }
 
 static wh_err wait_open(wh_session *s, int64_t deadline_ms, bool patient, wh_errbuf *eb)

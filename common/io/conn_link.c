@@ -93,7 +93,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     if ((what & BEV_EVENT_CONNECTED) != 0) {
         wh_conn_connected(c);
     } else if ((what & BEV_EVENT_EOF) != 0) {
-        wh_conn_fail(c, WH_ECONN, "Redis closed the connection");
+        wh_conn_fail(c, WH_ECONN, "Redis closed the connection%s",
+                     c->state == WH_CONN_CONNECTING ? WH_CONN_NO_TLS : "");
     } else if (c->link.ssl != NULL) {
         wh_conn_tls_explain(c->link.ssl, bufferevent_get_openssl_error(bev), why,
                             sizeof why);
@@ -311,10 +312,11 @@ void wh_conn_link_expired(wh_conn *c)
     if (c->link.watch != NULL) {
         address_failed(c, ETIMEDOUT);
     } else if (c->link.bev != NULL) {
-        wh_conn_fail(c, WH_ETIMEOUT, "Redis did not answer %s within %lld ms",
-                     c->state == WH_CONN_CONNECTING ? "the TLS handshake"
-                                                    : "the first commands",
-                     (long long)c->o.connect_timeout_ms);
+        bool is_tls = c->state == WH_CONN_CONNECTING;
+
+        wh_conn_fail(c, WH_ETIMEOUT, "Redis did not answer %s within %lld ms%s",
+                     is_tls ? "the TLS handshake" : "the first commands",
+                     (long long)c->o.connect_timeout_ms, is_tls ? WH_CONN_NO_TLS : "");
     } else {
         wh_conn_fail(c, WH_ETIMEOUT, "can't resolve %.64s within %lld ms",
                      c->o.endpoint.host, (long long)c->o.connect_timeout_ms);

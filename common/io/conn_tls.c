@@ -127,7 +127,11 @@ void wh_conn_tls_explain(struct ssl_st *ssl, unsigned long error, char *out,
         (void)snprintf(out, size, "the certificate of Redis is refused: %s",
                        X509_verify_cert_error_string(verdict));
     } else {
-        (void)snprintf(out, size, "TLS: %s",
-                       reason != NULL ? reason : "the peer broke off the handshake");
+        bool is_plain =
+            reason == NULL || strstr(reason, "wrong version number") != NULL;
+
+        (void)snprintf(out, size, "TLS: %s%s",
+                       reason != NULL ? reason : "the peer broke off the handshake",
+                       is_plain ? WH_CONN_NO_TLS : "");
     }
 }

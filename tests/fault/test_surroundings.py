@@ -5,6 +5,7 @@ signals that mean nothing.
 """
 import os
 import signal
+import socket
 
 from fleet import FaultTest, exec_handler, main, native_handler, wait_for
 
@@ -67,6 +68,18 @@ class Surroundings(FaultTest):
         self.goes_on(worker)
         scheduler.send(signal.SIGTERM)
         self.assertEqual(scheduler.wait(), 0)
+
+    def test_redis_is_silent(self):
+        """Before the first attempt is over, readyz has a reason too."""
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            self.fleet.url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+            worker = self.fleet.start_worker("w", {"*": native_handler()}, ready=False)
+            for program in (worker, self.fleet.start_scheduler()):
+                status, why = program.http("/readyz")
+                self.assertEqual(status, 503)
+                self.assertRegex(why, r"^(redis: )?(connecting|Redis did not answer .*)\n")
 
     def goes_on(self, worker):
         jobs = self.fleet.enqueue(2000, "work")

@@ -126,6 +126,7 @@ class Usage(CliCase):
             url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
             done = self.wherry("--redis", url, "queue", "list", status=69)
             self.assertNotIn("wherry dev", done.err)
+            self.assertRegex(done.err, "did not answer|no answer in time")
 
     def test_password_from_environment(self):
         self.redis.call("CONFIG", "SET", "requirepass", "s3cret")

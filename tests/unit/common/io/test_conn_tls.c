@@ -222,6 +222,7 @@ static void expired_is_refused(void **state)
     connect_once(f, "localhost", file(f, "old.crt"));
     assert_int_equal(f->ups, 0);
     assert_non_null(strstr(wh_conn_error(f->conn), "expired"));
+    assert_null(strstr(wh_conn_error(f->conn), "speak TLS"));
 }
 
 static void rotated_ca_is_picked_up(void **state)
@@ -267,6 +268,8 @@ static void plain_server_is_refused(void **state)
         200; /* Redis waits for the end of what it takes for a line */
     connect_once(f, "localhost", file(f, "good.crt"));
     assert_int_equal(f->ups, 0);
+    assert_non_null(strstr(wh_conn_error(f->conn), "; does it speak TLS? If not, the "
+                                                   "address begins with redis://"));
 }
 
 static void bad_files_are_refused_early(void **state)
