@@ -170,8 +170,12 @@ static wh_err create_executor(wh_handler *h, const wh_registry_setup *o, wh_errb
     setup.config = &h->config;
     wh_err err = h->kind->create(&setup, &h->executor, &inner);
     if (err != WH_OK) {
+        /* What check_dir says too, it says alike, so that it is told once. */
+        bool is_dir = strncmp(inner.text, "dir: ", 5) == 0;
+
         h->executor = NULL;
-        return wh_err_set(eb, err, "handlers.%s.run: %s", h->config.name,
+        return wh_err_set(eb, err, "handlers.%s.%s%s", h->config.name,
+                          is_dir ? "" : "run: ",
                           inner.text[0] != '\0' ? inner.text : wh_err_text(err));
     }
     return WH_OK;

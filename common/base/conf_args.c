@@ -384,7 +384,9 @@ static wh_err apply_option(wh_conf *c, const wh_conf_args *args, size_t n, wh_bu
     const wh_opt *o = arg->opt;
     bool again = was_given(args, n, o);
     if (again && o->type != WH_OPT_LIST) {
-        wh_buf_adds(why, "given twice");
+        wh_buf_adds(why, c->from[o - c->opts].is_secret_file == arg->is_secret_file
+                             ? "given twice"
+                             : "with -file and without exclude each other");
         return wh_buf_ok(why) ? WH_EINVAL : WH_ENOMEM;
     }
     c->from[o - c->opts] = (wh_conf_from){.kind = WH_CONF_FROM_FLAG,

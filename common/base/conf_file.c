@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define OTHER_FORM "; with and without _file exclude each other"
 enum { FILE_MAX = 1 << 20, DEPTH_MAX = 8 };
 
 struct reader {
@@ -262,8 +263,9 @@ static wh_err read_option(struct reader *r, const struct scope *s, const wh_opt 
                       "only the command line can set this");
     }
     if (from->kind == WH_CONF_FROM_FILE) {
-        return REFUSE(r, key->mark, path_of(r, s, key), "already given in line %zu",
-                      from->line);
+        const char *other = from->is_secret_file != is_file ? OTHER_FORM : "";
+        return REFUSE(r, key->mark, path_of(r, s, key), "already given in line %zu%s",
+                      from->line, other);
     }
     *from = from_file(key->mark);
     from->is_secret_file = is_file;

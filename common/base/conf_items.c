@@ -175,5 +175,10 @@ wh_err wh_conf_items_add_text(wh_conf *c, size_t at, const char *text,
         return refuse(why, "a name takes no value here");
     }
     opts[0] = from;
-    return wh_conf_value_set(&s->opts[0], item, equals + 1, why);
+    err = wh_conf_value_set(&s->opts[0], item, equals + 1, why);
+    if (err != WH_OK) { /* or a later check would say that the value is missing */
+        item_fini(s, item);
+        wh_conf_items_of(c, at)->count--;
+    }
+    return err;
 }

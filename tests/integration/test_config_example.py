@@ -180,6 +180,12 @@ class Example(unittest.TestCase):
         done = run(WORKER, "--check-config", "--handler", "x=exec:/nowhere/x")
         self.assertIn("wherry-worker: --handler: handlers.x.run: /nowhere/x", done.stderr)
         self.assertEqual(done.returncode, EX_CONFIG)
+        once = [(("--handler", "x=./greet.sh"), None),
+                (("-c", self.write("bad.yaml", "handlers: {x: {run: 'command:/bin/cat', dir: /nowhere}}\n")), None),
+                ((), {"WHERRY_HANDLERS": "x=./greet.sh"})]
+        for flags, env in once:
+            told = run(WORKER, "--check-config", *flags, env=env).stderr
+            self.assertEqual(told.count("\n"), 1, told)
 
     def test_overridden_values_are_checked(self):
         file = self.write("bad.yaml", "redis: {url: 'http://x'}\n")
@@ -250,7 +256,7 @@ class Example(unittest.TestCase):
             self.assertEqual([re.match(r"\d+:\d+: [\w.]+", line)[0] for line in told],
                              ["1:8: slots", "5:6: handlers.a.run", "7:16: handlers.c.timeout",
                               "8:6: handlers.d", "3:12: heartbeat", "6:36: handlers.b.dir",
-                              "6:12: handlers.b.run", "7:3: handlers.c.run", "7:27: handlers.c.schema"])
+                              "7:3: handlers.c.run", "7:27: handlers.c.schema"])
         file = self.write("bad.yaml", "lease: 1\nheartbeat: 9s\nhandlers: {a: 'exec:/nowhere/a'}\n")
         status, verdict = self.wherry("check", file) # no word on the half of a lease not known
         self.assertEqual([e["option"] for e in verdict["errors"]], ["lease", "handlers.a.run"])

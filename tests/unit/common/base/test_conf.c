@@ -186,7 +186,8 @@ static void test_secret_file(void **state)
     demo_refused("redis:\n  password_file: /nonexistent\n", NULL, NULL,
                  "2:18: redis.password_file: /nonexistent: No such file or directory");
     demo_refused("redis: {password: a, password_file: b}", NULL, NULL,
-                 "1:22: redis.password_file: already given in line 1");
+                 "1:22: redis.password_file: already given in line 1; with and without "
+                 "_file exclude each other");
 }
 
 static void check_frozen(const char *a, const char *b, const char *want)

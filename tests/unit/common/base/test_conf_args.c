@@ -61,6 +61,8 @@ static void test_refused(void **state)
         {{"--queue", "a="}, "--queue: \"\" is no whole number; write digits, e.g. 5"},
         {{"--queue", "=5"}, "--queue: a name must not be empty"},
         {{"--config=a", "-cb"}, "--config: given twice"},
+        {{"--redis-password=x", "--redis-password-file=/dev/null"},
+         "--redis-password-file: with -file and without exclude each other"},
         {{"--tags=a,b,c", "--tags=d,e"}, "--tags: it has 5 items; 0 to 4 is allowed"},
         {{"--json"}, "--json: goes with --check-config or --print-config"},
         {{"--check-config", "--json=x"},

@@ -40,6 +40,9 @@ static void test_names(void **state)
         {"redis: {url: a}\nredis: {timeout: 1s}\n", "2:1: redis: given twice"},
         {"redis:\n  url: a\n  url: b\n", "3:3: redis.url: already given in line 2"},
         {"queues: {a: 1, a: 2}\n", "1:16: queues: \"a\" is given twice"},
+        {"redis:\n  password: x\n  password_file: /dev/null\n",
+         "3:3: redis.password_file: already given in line 2; with and without "
+         "_file exclude each other"},
         {"queues: {a: 1}\nqueues: {b: 1}\n", "2:1: queues: already given in line 1"},
         {"once: true\n", "1:1: once: only the command line can set this"},
         {"? [a]\n: 1\n", "1:3: the name of an option is expected here"},
