@@ -1,8 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What `cmake --install` puts where. Programs and handlers install themselves in
-# layers.cmake; here are the library, its headers, wherry.pc and the CMake package.
-# tests/install builds consumers against the result.
+# layers.cmake; here are the completions, the systemd units, the library, its headers,
+# wherry.pc and the CMake package. tests/install builds consumers against the result.
+if(TARGET wherry AND NOT CMAKE_CROSSCOMPILING) # it prints them itself
+    set(wh_completions "${WH_GENERATED}/completions")
+    file(MAKE_DIRECTORY "${wh_completions}")
+    foreach(shell bash zsh fish)
+        add_custom_command(TARGET wherry POST_BUILD
+            COMMAND wherry completion ${shell} > "${wh_completions}/${shell}" VERBATIM)
+    endforeach()
+    install(FILES "${wh_completions}/bash" RENAME wherry COMPONENT programs
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
+    install(FILES "${wh_completions}/zsh" RENAME _wherry COMPONENT programs
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
+    install(FILES "${wh_completions}/fish" RENAME wherry.fish COMPONENT programs
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
+endif()
+
+# The units name the folder of the programs, which is known when they are installed.
+foreach(unit wherry-worker wherry-scheduler)
+    if(TARGET ${unit})
+        install(CODE "
+            set(WH_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+            configure_file(\"${CMAKE_SOURCE_DIR}/cmake/${unit}.service.in\"
+                \"${WH_GENERATED}/${unit}.service\" @ONLY)
+            file(INSTALL \"${WH_GENERATED}/${unit}.service\"
+                DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")"
+            COMPONENT programs)
+    endif()
+endforeach()
+
 if(NOT TARGET wherry_shared)
     return()
 endif()

@@ -4,7 +4,8 @@
 
 A consumer that takes the address of every public function is built by pkg-config
 and by find_package, shared and static, and run. The headers compile alone as C11
-and as C++11, and the installed programs tell their version.
+and as C++11, the installed programs tell their version, and completions and
+systemd units are there.
 """
 import os
 import shutil
@@ -103,6 +104,23 @@ def programs_run(prefix, version):
         raise SystemExit("wherry-executor was not installed")
 
 
+def beside_the_programs(prefix, programs):
+    """programs: where they were installed to, which the units name."""
+    share = os.path.join(prefix, "share")
+    for path in ("bash-completion/completions/wherry", "zsh/site-functions/_wherry",
+                 "fish/vendor_completions.d/wherry.fish"):
+        with open(os.path.join(share, path), encoding="utf-8") as file:
+            if "enqueue" not in file.read():
+                raise SystemExit(f"{path} does not complete")
+    run("bash", "-n", os.path.join(share, "bash-completion/completions/wherry"))
+    for name in ("wherry-worker", "wherry-scheduler"):
+        with open(os.path.join(prefix, "lib/systemd/system", f"{name}.service"), encoding="utf-8") as file:
+            text = file.read()
+        if f"\nExecStart={programs}/{name}" not in text or "@" in text:
+            raise SystemExit(f"{name}.service does not start {programs}/{name}:\n{text}")
+        print(f"{name}.service")
+
+
 def main():
     names = api()
     with open(os.path.join(ROOT, "CMakeLists.txt"), encoding="utf-8") as file:
@@ -121,6 +139,7 @@ def main():
         by_find_package(work, moved, version)
         headers_alone(work, moved)
         programs_run(moved, version)
+        beside_the_programs(moved, os.path.join(prefix, "bin"))
 
 
 if __name__ == "__main__":
