@@ -63,13 +63,51 @@ static bool is_taken(const wh_recur *r, const wh_recur_entry *e)
     return true;
 }
 
+/* When the declared one fires first, -1: it can't be set now. What was due before the change
+ * is not lost; *was_ms: the fire time that Redis has by then. */
+static int64_t first_of(wh_recur *r, wh_recur_entry *e, const wh_schedule *s,
+                        const wh_zone *zone, int64_t *was_ms)
+{
+    bool fire_old = false;
+    const wh_firing_change c = {.old = e && !e->is_bad ? &e->schedule : NULL,
+                                .old_next_ms = e ? e->next_ms : -1,
+                                .now_ms = wh_recur_now(r)};
+    int64_t next_ms = wh_firing_changed(&c, s, zone, &fire_old);
+    if (!fire_old)
+        return next_ms;
+    if (e->is_refused) { /* for as long as it is, nothing would ever change */
+        WH_LOG(WARN, "cron.missed", WH_F_STR("partition", r->s.key),
+               WH_F_STR("schedule", e->name), WH_F_INT("fire_time_ms", e->next_ms),
+               WH_F_STR("hint", "its jobs were refused until its definition changed"));
+        return next_ms;
+    }
+    if (wh_recur_fire_one(r, e)) {
+        r->reconcile = true;
+        return -1;
+    }
+    *was_ms = e->after_ms; /* where it does not come to that: stale, and once more */
+    return next_ms;
+}
+
+static void send_set(wh_recur *r, const wh_declared_item *item, const wh_recur_entry *e,
+                     int64_t next_ms, int64_t was_ms)
+{
+    wh_call call;
+    wh_call_init(&call, "wh1_cron_set", false, r->s.key);
+    wh_call_args(&call, item->name);
+    wh_call_args(&call, item->text);
+    wh_call_argi(&call, next_ms);
+    wh_call_arg(&call, e ? e->text : "", e ? e->text_n : 0);
+    wh_call_argi(&call, was_ms);
+    change(r, &call, e ? "changed" : "created", item->name);
+}
+
 static void set_declared(wh_recur *r, const wh_declared_item *item)
 {
-    const wh_recur_entry *e = wh_recur_find(r, item->name);
+    wh_recur_entry *e = wh_recur_find(r, item->name);
     const wh_zone *zone = NULL;
     wh_schedule s;
     wh_errbuf eb = {0};
-    wh_call call;
     if ((e && strcmp(e->text, item->text) == 0) || is_taken(r, e))
         return;
     wh_err err = wh_schedule_parse(item->text, strlen(item->text), &s, &eb);
@@ -81,13 +119,10 @@ static void set_declared(wh_recur *r, const wh_declared_item *item)
         r->reconcile = true;
     } else {
         bool idle = s.paused || is_held(r, e);
-        wh_call_init(&call, "wh1_cron_set", false, r->s.key);
-        wh_call_args(&call, item->name);
-        wh_call_args(&call, item->text);
-        wh_call_argi(&call, idle ? 0 : wh_firing_next(&s, zone, wh_recur_now(r)));
-        wh_call_args(&call, e ? e->text : "");
-        wh_call_argi(&call, e && e->next_ms > 0 ? e->next_ms : 0);
-        change(r, &call, e ? "changed" : "created", item->name);
+        int64_t was_ms = e && e->next_ms > 0 ? e->next_ms : 0;
+        int64_t next_ms = idle ? 0 : first_of(r, e, &s, zone, &was_ms);
+        if (next_ms >= 0)
+            send_set(r, item, e, next_ms, was_ms);
     }
     wh_schedule_fini(&s);
 }
@@ -107,7 +142,7 @@ void wh_recur_declared_reconcile(wh_recur *r)
             continue;
         wh_call_init(&call, "wh1_cron_remove", false, r->s.key);
         wh_call_args(&call, e->name);
-        wh_call_args(&call, e->text);
+        wh_call_arg(&call, e->text, e->text_n);
         change(r, &call, "removed", e->name);
     }
 }

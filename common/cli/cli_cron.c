@@ -35,6 +35,7 @@ static wh_exit take_row(wh_cli *c, const wh_reply *list, size_t i, wh_cli_cron *
     wh_slice text = wh_reply_str(wh_reply_at(list, i + 1));
 
     (void)snprintf(out->name, sizeof out->name, "%s", name.p == NULL ? "" : name.p);
+    out->text_n = text.n;
     out->text = wh_strndup(text.p == NULL ? "" : text.p, text.n);
     if (out->text == NULL) {
         return wh_cli_no_memory(c);

@@ -25,6 +25,7 @@ typedef struct wh_cli_cron {
     char name[WH_JOB_NAME_MAX + 1];
     char near[WH_JOB_NAME_MAX + 1]; /* where there is none: what may be meant, or "" */
     char *text;                     /* owned */
+    size_t text_n;
     wh_schedule schedule;
     wh_err err; /* of reading the text; then schedule is empty */
     wh_errbuf why;
@@ -42,6 +43,12 @@ typedef struct wh_cli_cron_tally {
 
 /* Adds those of p; says nothing where they can't be read. */
 void wh_cli_cron_count(wh_cli *c, const wh_cli_partition *p, wh_cli_cron_tally *t);
+
+/* Fires this one, which is due, as a scheduler would; false: it was not what it is here any
+ * more. *next_ms: when it fires next, 0: never. What can't be fired has been said, and is
+ * left out. */
+wh_exit wh_cli_cron_fire(wh_cli *c, const wh_cli_cron *s, int64_t *next_ms,
+                         bool *fired);
 /* Finds one by name in the partition named, or in all. WH_EXIT_NOTFOUND has been said. */
 wh_exit wh_cli_cron_find(wh_cli *c, const char *name, const char *operand,
                          wh_cli_cron *out);

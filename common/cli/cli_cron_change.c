@@ -128,6 +128,69 @@ wh_exit wh_cli_cron_resume(wh_cli *c)
     return status;
 }
 
+/* ---- fire ---- */
+
+static void put_arg(void *call, const void *p, size_t n)
+{
+    wh_call_arg(call, p, n);
+}
+
+static wh_err call_fire(wh_cli *c, const wh_cli_cron *s, const wh_firing *due,
+                        const wh_reply **reply, wh_errbuf *eb)
+{
+    const wh_firing_call args = {.partition = s->where.key,
+                                 .name = s->name,
+                                 .text = {s->text, s->text_n},
+                                 .expected_ms = s->next_ms,
+                                 .now_ms = s->now_ms};
+    wh_call call;
+
+    wh_call_init(&call, "wh1_cron_fire_batch", false, s->where.key);
+    wh_err err = wh_firing_write(&args, &s->schedule, due, put_arg, &call);
+    if (err != WH_OK) {
+        wh_call_fini(&call);
+        return wh_err_set(eb, err, "%s", wh_err_text(err));
+    }
+    return wh_cli_redis_try(c, &call, reply, eb);
+}
+
+/* Neither Redis nor the way there is at fault: it will be no better next time. */
+static bool is_refusal(wh_err err)
+{
+    return err == WH_EINVAL || err == WH_ETOOBIG || err == WH_ENOTFOUND;
+}
+
+wh_exit wh_cli_cron_fire(wh_cli *c, const wh_cli_cron *s, int64_t *next_ms, bool *fired)
+{
+    const wh_reply *reply = NULL;
+    const wh_zone *zone = NULL;
+    wh_zones zones = {0};
+    wh_errbuf eb = {.code = WH_OK};
+    wh_firing due;
+    char iso[WH_ZONE_ISO_SIZE];
+    wh_err err = wh_zones_get(&zones, s->schedule.zone, &zone, &eb);
+
+    if (err == WH_OK) {
+        wh_firing_due(&s->schedule, zone, s->next_ms, s->now_ms, &due);
+        err = call_fire(c, s, &due, &reply, &eb);
+    }
+    const char *at = wh_zone_iso(zone, s->next_ms, iso, sizeof iso);
+    *fired = err != WH_OK || wh_reply_int(wh_reply_at(reply, 0), 0) == 1;
+    wh_exit status = WH_EXIT_OK;
+    if (is_refusal(err)) {
+        wh_cli_warn(c, "%s: schedule %s was due at %s; that is lost: %s", s->where.name,
+                    s->name, at, eb.text);
+    } else if (err != WH_OK) {
+        status = wh_cli_redis_fail(c, &s->where, err, &eb);
+    } else if (*fired) {
+        *next_ms = due.next_ms;
+        wh_cli_note(c, "%s: schedule %s was due at %s, which was fired first",
+                    s->where.name, s->name, at);
+    }
+    wh_zones_clear(&zones);
+    return status;
+}
+
 /* ---- run ---- */
 
 static wh_exit print_id(wh_cli *c, const wh_cli_cron *s, const char *id)

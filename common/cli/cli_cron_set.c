@@ -41,38 +41,54 @@ static void read_flags(const wh_cli_args *a, wh_schedule *s)
     }
 }
 
-static wh_exit send(wh_cli *c, const wh_cli_cron *old, const char *name,
-                    const wh_schedule *s, int64_t next_ms, wh_slice *result)
+/* How often a schedule may change while it is set. */
+enum { TRIES = 20 };
+
+/* What is to be set: when it fires first, and the fire time that Redis has by then. */
+typedef struct setting {
+    const char *name;
+    const wh_schedule *schedule;
+    const wh_zone *zone;
+    int64_t next_ms, was_ms;
+    char result[16]; /* Redis' word */
+} setting;
+
+static wh_exit send(wh_cli *c, const wh_cli_cron *old, setting *set)
 {
     const wh_reply *reply = NULL;
     wh_buf text = {0};
     wh_errbuf eb = {.code = WH_OK};
     wh_call call;
 
-    wh_schedule_format(s, &text);
+    wh_schedule_format(set->schedule, &text);
     wh_call_init(&call, "wh1_cron_set", false, old->where.key);
-    wh_call_args(&call, name);
+    wh_call_args(&call, set->name);
     wh_call_arg(&call, wh_buf_str(&text), text.len);
-    wh_call_argi(&call, next_ms);
+    wh_call_argi(&call, set->next_ms);
+    wh_call_arg(&call, old->text == NULL ? "" : old->text, old->text_n);
+    wh_call_argi(&call, set->was_ms);
     if (!wh_buf_ok(&text)) {
         wh_call_fini(&call);
         return wh_cli_no_memory(c);
     }
     wh_err err = wh_cli_redis_try(c, &call, &reply, &eb);
     wh_buf_fini(&text);
-    *result = wh_reply_str(reply);
+    wh_slice word = wh_reply_str(reply);
+    (void)snprintf(set->result, sizeof set->result, "%s", word.p == NULL ? "" : word.p);
     return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, &old->where, err, &eb);
 }
 
-static wh_exit tell(wh_cli *c, const wh_cli_cron *old, const char *name,
-                    const wh_zone *zone, int64_t next_ms, const char *result)
+static wh_exit tell(wh_cli *c, const wh_cli_cron *old, const setting *set)
 {
+    const char *name = set->name;
+    const char *result = set->result;
+    int64_t next_ms = set->next_ms;
     char iso[WH_ZONE_ISO_SIZE];
     wh_buf more = {0};
 
     if (next_ms > 0) {
         wh_cli_note(c, "%s: schedule %s: %s; fires next at %s", old->where.name, name,
-                    result, wh_zone_iso(zone, next_ms, iso, sizeof iso));
+                    result, wh_zone_iso(set->zone, next_ms, iso, sizeof iso));
     } else {
         wh_cli_note(c, "%s: schedule %s: %s; paused", old->where.name, name, result);
     }
@@ -114,38 +130,64 @@ static wh_exit settle_pause(wh_cli *c, const wh_cli_cron *old, bool paused,
     return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, &old->where, err, &eb);
 }
 
-/* The schedule is sound; next_ms is counted from Redis' clock. */
+/* Looks, and changes what is there unless somebody was faster: then the word is "stale".
+ * Times are counted from Redis' clock. */
+static wh_exit try_set(wh_cli *c, wh_cli_cron *old, setting *set)
+{
+    const wh_schedule *s = set->schedule;
+    bool fire_old = false, fired = true;
+    wh_exit status = wh_cli_cron_read(c, set->name, old);
+
+    if (status != WH_EXIT_OK) {
+        return status;
+    }
+    const wh_firing_change change = {
+        .old = old->text != NULL && old->err == WH_OK ? &old->schedule : NULL,
+        .old_next_ms = old->text != NULL ? old->next_ms : -1,
+        .now_ms = old->now_ms};
+    set->next_ms = wh_firing_changed(&change, s, set->zone, &fire_old);
+    set->was_ms = change.old_next_ms > 0 ? change.old_next_ms : 0;
+    if (!s->paused && set->next_ms == 0) {
+        return wh_cli_usage(c, "\"%s\" never fires", s->expression);
+    }
+    if (fire_old) {
+        status = wh_cli_cron_fire(c, old, &set->was_ms, &fired);
+    }
+    if (status == WH_EXIT_OK && fired) {
+        status = send(c, old, set);
+    }
+    return status;
+}
+
+/* The schedule is sound. */
 static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
                      const wh_zone *zone)
 {
     wh_cli_cron old = {.text = NULL};
-    wh_slice result = {NULL, 0};
-    int64_t next_ms = 0;
+    setting set = {.name = name, .schedule = s, .zone = zone, .result = "stale"};
     wh_exit status = wh_cli_partition_default(c, &old.where);
 
     if (status == WH_EXIT_OK) {
         status = wh_cli_redis_open(c);
     }
-    if (status == WH_EXIT_OK) {
-        status = wh_cli_cron_read(c, name, &old);
-    }
-    if (status == WH_EXIT_OK) {
-        next_ms = s->paused ? 0 : wh_firing_next(s, zone, old.now_ms);
-        if (!s->paused && next_ms == 0) {
-            status = wh_cli_usage(c, "\"%s\" never fires", s->expression);
+    for (int i = 0; status == WH_EXIT_OK && i < TRIES; i++) {
+        wh_cli_cron_fini(&old);
+        status = try_set(c, &old, &set);
+        if (strcmp(set.result, "stale") != 0) {
+            break;
         }
     }
-    if (status == WH_EXIT_OK) {
-        status = send(c, &old, name, s, next_ms, &result);
+    if (status == WH_EXIT_OK && strcmp(set.result, "stale") == 0) {
+        wh_cli_error(c, "%s: schedule %s changes all the time; try again",
+                     old.where.name, name);
+        status = WH_EXIT_CONFLICT;
     }
-    char word[16] = "";
-    (void)snprintf(word, sizeof word, "%s", result.p == NULL ? "" : result.p);
-    if (status == WH_EXIT_OK && strcmp(word, "same") == 0) {
-        status = settle_pause(c, &old, s->paused, next_ms);
+    if (status == WH_EXIT_OK && strcmp(set.result, "same") == 0) {
+        status = settle_pause(c, &old, s->paused, set.next_ms);
     }
     if (status == WH_EXIT_OK) {
         wh_cli_partition_founded(c, &old.where);
-        status = tell(c, &old, name, zone, next_ms, word);
+        status = tell(c, &old, &set);
     }
     if (status == WH_EXIT_OK && next_ms > 0 && wh_cli_scheduler_is_missing(c)) {
         wh_cli_warn(c,

@@ -136,6 +136,10 @@ static wh_exit check_combination(wh_cli *c)
         (wh_cli_args_has(a, "id") || wh_cli_args_has(a, "key"))) {
         return wh_cli_usage(c, "--count makes several jobs: leave --id and --key out");
     }
+    int64_t expires_ms = wh_cli_args_number(a, "expires", 0);
+    if (expires_ms > 0 && expires_ms <= wh_cli_args_number(a, "delay", 0)) {
+        wh_cli_warn(c, "--expires ends before --delay does: it expires unstarted");
+    }
     return WH_EXIT_OK;
 }
 

@@ -317,15 +317,21 @@ static void add_running(const wh_reply *flat, wh_buf *out)
                 wh_clock_human(lost_ms, human, sizeof human));
 }
 
-/* Its time came, and what holds it holds whoever would bring it back too. */
-static void add_overdue(const wh_reply *flat, wh_buf *out)
+/* Its time came, and what holds it holds whoever would bring it back too. Its end comes. */
+static void add_ends(const wh_reply *flat, bool is_timed, wh_buf *out)
 {
-    int64_t ms = wh_cli_redis_field(flat, "overdue_ms", -1);
+    int64_t overdue_ms = wh_cli_redis_field(flat, "overdue_ms", -1);
+    int64_t ms = wh_cli_redis_field(flat, "expires_ms", -1);
     char human[24];
 
-    if (ms >= 0) {
+    if (overdue_ms >= 0 && !is_timed) {
         wh_buf_addf(out, "; its time came %s ago, and nobody brought it back yet",
-                    wh_clock_human(ms, human, sizeof human));
+                    wh_clock_human(overdue_ms, human, sizeof human));
+    }
+    if (ms >= 0) {
+        wh_buf_addf(out, "; it expires in %s%s",
+                    wh_clock_human(ms, human, sizeof human),
+                    ms < number_of(flat, "until_ms") ? ", before that" : "");
     }
 }
 
@@ -334,13 +340,11 @@ static void add_sentence(const explained *e, wh_buf *out)
     const char *status = text_of(e->flat, "status", "");
 
     if (e->reason != NULL) {
-        if (add_time(e->flat, e->reason, out)) {
-            return;
-        }
-        if (!add_workers(e, out)) {
+        bool is_timed = add_time(e->flat, e->reason, out);
+        if (!is_timed && !add_workers(e, out)) {
             add_limit(e->flat, e->reason, out);
         }
-        add_overdue(e->flat, out);
+        add_ends(e->flat, is_timed, out);
     } else if (strcmp(status, "in_progress") == 0) {
         add_running(e->flat, out);
     } else {
@@ -365,6 +369,7 @@ static const struct shown {
     {"lost_ms", "lost for", true, false},
     {"recoveries", "workers lost", false, false},
     {"overdue_ms", "overdue by", true, false},
+    {"expires_ms", "expires in", true, false},
     {"ahead_org", "before it", false, false},
     {"ahead_orgs", "orgs first", false, false},
     {"wait_ms", "estimated wait", true, false},

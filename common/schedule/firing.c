@@ -5,6 +5,10 @@
  */
 #include "common/schedule/firing.h"
 
+#include "common/job/codec.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 int64_t wh_firing_next(const wh_schedule *s, const wh_zone *zone, int64_t after_ms)
@@ -53,6 +57,19 @@ void wh_firing_due(const wh_schedule *s, const wh_zone *zone, int64_t expected_m
         out->n = 0;
     }
     out->next_ms = wh_firing_next(s, zone, now_ms);
+}
+
+int64_t wh_firing_changed(const wh_firing_change *c, const wh_schedule *s,
+                          const wh_zone *zone, bool *fire_old)
+{
+    bool is_due = c->old != NULL && c->old_next_ms > 0 && c->old_next_ms <= c->now_ms;
+    bool is_kept = is_due && !s->paused && wh_schedule_same_times(c->old, s);
+
+    *fire_old = is_due && !s->paused && !is_kept;
+    if (s->paused) {
+        return 0;
+    }
+    return is_kept ? c->old_next_ms : wh_firing_next(s, zone, c->now_ms);
 }
 
 /* ---- ids and jitter ---- */
@@ -116,4 +133,52 @@ wh_job_spec wh_firing_job(const wh_schedule *s, const wh_firing_of *f,
     job.delay_ms = delay > 0 ? delay : 0;
     job.id = id;
     return job;
+}
+
+/* ---- the call ---- */
+
+static void put_number(wh_firing_put *out, void *arg, int64_t n)
+{
+    char text[24];
+    int len = snprintf(text, sizeof text, "%" PRId64, n);
+
+    out(arg, text, (size_t)len);
+}
+
+static wh_err put_job(const wh_schedule *s, const wh_firing_of *f, wh_firing_put *out,
+                      void *arg)
+{
+    uint8_t id[WH_UUID_BYTES];
+    wh_buf head = {0};
+    const wh_job_spec spec = wh_firing_job(s, f, id);
+    wh_err err = wh_codec_pack_head(&spec, &head);
+
+    if (err == WH_OK && !wh_buf_ok(&head)) {
+        err = WH_ENOMEM;
+    }
+    if (err == WH_OK) {
+        out(arg, id, sizeof id);
+        out(arg, head.data, head.len);
+        out(arg, s->payload_len > 0 ? s->payload : "", s->payload_len);
+    }
+    wh_buf_fini(&head);
+    return err;
+}
+
+wh_err wh_firing_write(const wh_firing_call *c, const wh_schedule *s,
+                       const wh_firing *due, wh_firing_put *out, void *arg)
+{
+    wh_firing_of f = {.partition = c->partition, .name = c->name, .now_ms = c->now_ms};
+    wh_err err = WH_OK;
+
+    out(arg, c->name, strlen(c->name));
+    put_number(out, arg, c->expected_ms);
+    put_number(out, arg, due->next_ms);
+    out(arg, c->text.p, c->text.n);
+    put_number(out, arg, (int64_t)due->n);
+    for (size_t i = 0; i < due->n && err == WH_OK; i++) {
+        f.at_ms = due->at_ms[i];
+        err = put_job(s, &f, out, arg);
+    }
+    return err;
 }

@@ -25,6 +25,18 @@ void wh_firing_due(const wh_schedule *s, const wh_zone *zone, int64_t expected_m
 /* The first fire time after `after_ms`; 0: never again. */
 int64_t wh_firing_next(const wh_schedule *s, const wh_zone *zone, int64_t after_ms);
 
+/* A definition takes another one's place. */
+typedef struct wh_firing_change {
+    const wh_schedule *old; /* NULL: there was none that can be read */
+    int64_t old_next_ms;    /* -1: none */
+    int64_t now_ms;
+} wh_firing_change;
+/* When the new one fires first; 0: never, or it is paused. What was due before the change
+ * stays so where the times are the same; else *fire_old: it is to be fired as the old one
+ * says, before the change. */
+int64_t wh_firing_changed(const wh_firing_change *c, const wh_schedule *s,
+                          const wh_zone *zone, bool *fire_old);
+
 typedef struct wh_firing_of {
     const char *partition; /* key */
     const char *name;      /* of the schedule */
@@ -39,5 +51,17 @@ int64_t wh_firing_jitter(const wh_schedule *s, const wh_firing_of *f);
 /* The job; borrows from s and id. */
 wh_job_spec wh_firing_job(const wh_schedule *s, const wh_firing_of *f,
                           uint8_t id[WH_UUID_BYTES]);
+
+/* Takes the arguments of a call, one after the other. */
+typedef void wh_firing_put(void *arg, const void *p, size_t n);
+typedef struct wh_firing_call {
+    const char *partition, *name;
+    wh_slice text; /* the definition as it is stored */
+    int64_t expected_ms, now_ms;
+} wh_firing_call;
+/* One firing as wh1_cron_fire_batch takes it, with the job of each time in `due`. */
+wh_err wh_firing_write(const wh_firing_call *c, const wh_schedule *s,
+                       const wh_firing *due, wh_firing_put *out,
+                       void *arg) WH_MUSTCHECK;
 
 #endif

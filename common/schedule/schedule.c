@@ -64,6 +64,17 @@ bool wh_schedule_misfire_parse(const char *text, wh_schedule_misfire *out)
     return false;
 }
 
+static const char *zone_of(const wh_schedule *s)
+{
+    return s->zone != NULL ? s->zone : "UTC";
+}
+
+bool wh_schedule_same_times(const wh_schedule *a, const wh_schedule *b)
+{
+    return strcmp(a->expression, b->expression) == 0 &&
+           strcmp(zone_of(a), zone_of(b)) == 0;
+}
+
 /* ---- check ---- */
 
 static wh_err check_text(const wh_schedule *s, wh_errbuf *eb)

@@ -66,6 +66,9 @@ void wh_schedule_fini(wh_schedule *s);
 /* The job that it makes, which borrows from s; without an id and a delay. */
 wh_job_spec wh_schedule_job(const wh_schedule *s);
 
+/* Whether both have the same fire times, as far as their texts tell. */
+bool wh_schedule_same_times(const wh_schedule *a, const wh_schedule *b);
+
 const char *wh_schedule_misfire_name(wh_schedule_misfire m);
 bool wh_schedule_misfire_parse(const char *text, wh_schedule_misfire *out);
 

@@ -5,9 +5,10 @@
 --   wh1_cron_remove name [was] -> OK | stale
 --   wh1_cron_pause name -> OK · wh1_cron_resume name next_ms -> OK
 --   wh1_cron_fire name expected_ms next_ms (id head payload)… -> [1, created] | [0, next or -1]
+--   wh1_cron_fire_batch (name expected_ms next_ms was n (id head payload)…)… -> [1, created | 0 or 2, next or -1, …]
 --   wh1_cron_list -> [now_ms, name, definition, next_ms or -1, …]
 -- Errors WHBADARG WHTOOBIG WHNOTFOUND WHBADDATA OOM. O(log schedules + jobs); list O(schedules), in three commands.
-local cron = { definition = 65536, jobs = 100, schedules = 10000, latest = 9999999999999 }
+local cron = { definition = 65536, jobs = 100, schedules = 10000, latest = 9999999999999, firings = 100 }
 
 local function begin(KEYS, ARGV, n, usage)
     local k = keys.of(KEYS)
@@ -96,23 +97,118 @@ args.register('wh1_cron_resume', function(KEYS, ARGV)
     return redis.status_reply('OK')
 end, { 'allow-oom' })
 
+-- Which of the firings are right: fills f.due with the fire time there is, f.answer with 1, or 0 where that is not
+-- the expected one, or 2 where the caller saw another definition (f.was).
+local function judge(k, firings)
+    local names = {}
+    for i, f in ipairs(firings) do
+        names[i] = f.name
+    end
+    local due = redis.call('ZMSCORE', k.cronat, unpack(names))
+    local texts = redis.call('HMGET', k.cron, unpack(names))
+    for i, f in ipairs(firings) do
+        f.due = tonumber(due[i] or -1)
+        f.answer = f.due == f.expected and 1 or 0
+        if f.was and texts[i] ~= f.was then
+            f.answer = 2
+        end
+    end
+end
+
+-- The next fire times of those that are right.
+local function move_on(k, firings)
+    local add, rem, fired = { 'ZADD', k.cronat }, { 'ZREM', k.cronat }, 0
+    for _, f in ipairs(firings) do
+        if f.answer == 1 and f.at > 0 then
+            add[#add + 1], add[#add + 2] = f.at, f.name
+        elseif f.answer == 1 then
+            rem[#rem + 1] = f.name
+        end
+        fired = fired + (f.answer == 1 and 1 or 0)
+    end
+    for _, command in ipairs({ add, rem }) do
+        if #command > 2 then
+            redis.call(unpack(command))
+        end
+    end
+    event.count(k, 'cron_fired', fired)
+end
+
+-- Enqueues the jobs of those that are right, and sets when they fire next. Returns two numbers for each. Nobody is
+-- woken for the next fire times: they are later than the ones that the schedulers wait for.
+local function fire(k, firings, settings)
+    local jobs, out = {}, {}
+    for _, f in ipairs(firings) do
+        for i = 1, f.answer == 1 and #f.jobs or 0 do
+            jobs[#jobs + 1] = f.jobs[i]
+        end
+    end
+    if #jobs > 0 then
+        enqueue.run(k, clock.now(), jobs, settings, true)
+    end
+    move_on(k, firings)
+    for _, f in ipairs(firings) do
+        local n = f.answer == 1 and 0 or f.due
+        for i = 1, f.answer == 1 and #f.jobs or 0 do
+            n = n + (f.jobs[i].existing and 0 or 1)
+        end
+        out[#out + 1], out[#out + 2] = f.answer, n
+    end
+    return out
+end
+
+-- What schedulers of old call: one firing, whatever the definition is by now.
 args.register('wh1_cron_fire', function(KEYS, ARGV)
     local k, name = begin(KEYS, ARGV, 3, 'WHBADARG usage: name expected_ms next_ms (id head payload)...')
-    local expected, at = time_arg(ARGV[2]), time_arg(ARGV[3])
+    local one = { name = name, expected = time_arg(ARGV[2]), at = time_arg(ARGV[3]) }
     local settings = enqueue.settings(k)
-    local jobs = enqueue.triples(ARGV, 4, settings)
-    if #jobs > cron.jobs then
+    one.jobs = enqueue.triples(ARGV, 4, settings)
+    if #one.jobs > cron.jobs then
         args.fail('WHTOOBIG more than 100 jobs in one firing')
     end
     keys.guard(k)
-    local due = tonumber(redis.call('ZSCORE', k.cronat, name) or -1)
-    if due ~= expected then
-        return { 0, due }
+    judge(k, { one })
+    return fire(k, { one }, settings)
+end, {})
+
+-- The firing at ARGV[at], and where the one behind it begins. Its jobs are not looked at yet.
+local function firing_at(ARGV, at)
+    local usage = 'WHBADARG usage: (name expected_ms next_ms was n (id head payload)...)...'
+    local n = args.int(ARGV[at + 4], 0, cron.jobs, usage)
+    local f = {
+        name = args.name(ARGV[at], 'WHBADARG the schedule must be a name'), expected = time_arg(ARGV[at + 1]),
+        at = time_arg(ARGV[at + 2]), was = ARGV[at + 3], from = at + 5, to = at + 4 + 3 * n,
+    }
+    if f.to > #ARGV then
+        args.fail(usage)
     end
-    local created = #jobs > 0 and enqueue.run(k, clock.now(), jobs, settings, true) or 0
-    set_time(k, name, at)
-    event.count(k, 'cron_fired', 1)
-    return { 1, created }
+    return f, f.to + 1
+end
+
+args.register('wh1_cron_fire_batch', function(KEYS, ARGV)
+    local k, firings, seen, at = keys.of(KEYS), {}, {}, 1
+    while at <= #ARGV do
+        firings[#firings + 1], at = firing_at(ARGV, at)
+        local name = firings[#firings].name
+        if seen[name] then
+            args.fail('WHBADARG a schedule is there twice')
+        end
+        seen[name] = true
+    end
+    if #firings < 1 or #firings > cron.firings then
+        args.fail('WHBADARG give 1 to 100 firings')
+    end
+    local settings, count = enqueue.settings(k), 0
+    keys.guard(k)
+    judge(k, firings)
+    for _, f in ipairs(firings) do
+        f.jobs = f.answer == 1 and enqueue.triples(ARGV, f.from, settings, f.to) or {}
+        count = count + #f.jobs
+    end
+    if count > LIMIT.batch then
+        args.fail('WHTOOBIG more than 1000 jobs in one call')
+    end
+    return fire(k, firings, settings)
 end, {})
 
 args.register('wh1_cron_list', function(KEYS)

@@ -348,6 +348,9 @@ args.register('wh1_explain', function(KEYS, ARGV)
     if status == 'scheduled' or status == 'pending' then
         local c = { raw = raw, head = head, org = head[2], kind = head[1], group = o.g or '', m = m, due = due }
         local f = fleet.read(k, now, c.kind)
+        if o.xp and not meta.has_run(m) then
+            record.put(out, 'expires_ms', record.decimal(math.max(0, record.enqueued_at(rec) + o.xp - now)))
+        end
         if due then
             add_delayed(k, now, out, c, f)
         else

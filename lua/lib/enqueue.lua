@@ -298,9 +298,9 @@ function enqueue.refuse_size(bytes, settings)
         ' (payload_max; wherry queue set payload-max=SIZE)')
 end
 
--- Jobs from the triples (id, head, payload) of a call, from argv[from] on.
-function enqueue.triples(argv, from, settings)
-    local jobs, n = {}, (#argv - from + 1) / 3
+-- Jobs from the triples (id, head, payload) of a call, from argv[from] on, to argv[to] or the end.
+function enqueue.triples(argv, from, settings, to)
+    local jobs, n = {}, ((to or #argv) - from + 1) / 3
     if n % 1 ~= 0 then
         args.fail('WHBADARG jobs must be triples of id, head, payload')
     end

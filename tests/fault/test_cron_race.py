@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""An operator changes a schedule between a scheduler's list of them and its own change: the
-scheduler's link to Redis holds that call back until the operator's is done."""
+"""An operator changes a schedule between a scheduler's list of them and its own change, or its
+firing: the scheduler's link to Redis holds that call back until the operator's is done."""
 import os
 import socket
 import threading
+import time
 
 from fleet import main, wait_for
-from test_cron_schedulers import DeclaringTest
+from test_cron_schedulers import HOUR, DeclaringTest
 
 FAR = 9999999999999
 
@@ -144,6 +145,33 @@ class Races(DeclaringTest):
                     lambda: self.fleet.fcall("wh1_cron_remove", "a"))
         wait_for(lambda: self.names() and self.definition("a")["expression"] == "0 4 * * *",
                  "the declared one")
+
+    def test_a_firing(self):
+        """The fire time that both definitions have is the new one's, and so is the next one."""
+        due = int(time.time()) * 1000
+        self.set("a", "@yearly", due, payload="old")
+        self.set("b", "@yearly", due)
+
+        def operate():
+            self.set("a", "@daily", due, payload="new")
+        self.during("wh1_cron_fire_batch", lambda: self.start_scheduler("one"), operate)
+        wait_for(lambda: len(self.ids("a")) == 1 and len(self.ids("b")) == 1, "both to fire")
+        self.assertEqual(self.fleet.job(self.ids("a")[0])["payload"], "new")
+        wait_for(lambda: self.next_of("a") > due, "the next fire time")
+        self.assertLessEqual(self.next_of("a") - due, 24 * HOUR)
+        self.assertEqual(self.fired(), 2)
+
+    def test_a_firing_of_what_is_removed(self):
+        due = int(time.time()) * 1000
+        self.set("a", "@yearly", due)
+        self.set("b", "@yearly", due)
+        self.during("wh1_cron_fire_batch", lambda: self.start_scheduler("one"),
+                    lambda: self.fleet.fcall("wh1_cron_remove", "a"))
+        wait_for(lambda: self.fired() == 1, "the other one")
+        self.set("c", "@yearly", due)
+        wait_for(lambda: self.fired() == 2, "another one")
+        self.assertEqual([len(self.ids(n)) for n in "abc"], [0, 1, 1])
+        self.assertIsNone(self.next_of("a"))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ static const struct change changes[] = {
     {"wh1_limit", "active:org/acme 1"},
     {"wh1_cron_set", "nightly def 5"},
     {"wh1_cron_fire", "nightly 5 6"},
+    {"wh1_cron_fire_batch", "nightly 5 6 def 0"},
 };
 
 static const struct change reads[] = {

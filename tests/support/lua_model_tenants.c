@@ -370,42 +370,96 @@ static void cron_set(struct wh_lmr *run, unsigned i)
     freeReplyObject(r);
 }
 
-/* Several schedulers call with what they believe the next fire time is: one is right, once. */
-static void cron_fire(struct wh_lmr *run, unsigned i)
-{
-    struct wh_lm_cron *c = &run->m.cron[i];
-    long long expected = wh_lmr_chance(run, 80) ? c->at : run->m.now;
-    long long next =
-        wh_lmr_chance(run, 10) ? 0 : expected + 1 + wh_lmr_random(run, 300);
-    bool right = c->known && c->at > 0 && c->at == expected;
-    unsigned count = wh_lmr_random(run, 4);
+/* What a scheduler believes of one schedule, and what it makes of it. */
+struct firing {
+    unsigned i, count;
+    long long expected, next;
+    unsigned was; /* of a batch */
+    bool is_right;
     struct wh_lm_new specs[4];
-    struct wh_lc_args a = {0};
+};
+
+static void add_firing(struct wh_lmr *run, struct wh_lc_args *a, struct firing *f,
+                       bool in_batch)
+{
+    const struct wh_lm_cron *c = &run->m.cron[f->i];
+
+    f->expected = wh_lmr_chance(run, 80) ? c->at : run->m.now;
+    f->next = wh_lmr_chance(run, 10) ? 0 : f->expected + 1 + wh_lmr_random(run, 300);
+    f->count = wh_lmr_random(run, 4);
+    f->was = wh_lmr_chance(run, 80) ? c->text : wh_lmr_random(run, 3);
+    f->is_right = c->known && c->at > 0 && c->at == f->expected &&
+                  (!in_batch || c->text == f->was);
+    wh_lmr_note(run, "cron_fire c%u %lld %lld was %u with %u", f->i, f->expected,
+                f->next, f->was, f->count);
+    wh_lc_add_text(a, "c%u", f->i);
+    wh_lc_add_text(a, "%lld", f->expected);
+    wh_lc_add_text(a, "%lld", f->next);
+    if (in_batch) {
+        wh_lc_add_text(a, "%u", f->was);
+        wh_lc_add_text(a, "%u", f->count);
+    }
+    for (unsigned k = 0; k < f->count; k++) {
+        wh_lmr_random_job(run, &f->specs[k]);
+        wh_lmr_add_triple(a, &f->specs[k]);
+    }
+}
+
+/* Its two numbers, with the specs as the model's enqueue left them. */
+static void check_firing(struct wh_lmr *run, const struct firing *f, bool in_batch,
+                         const redisReply *word, const redisReply *number)
+{
+    struct wh_lm_cron *c = &run->m.cron[f->i];
+    bool is_stale = in_batch && (!c->known || c->text != f->was);
     unsigned created = 0;
 
-    wh_lmr_note(run, "cron_fire c%u %lld %lld with %u", i, expected, next, count);
-    wh_lc_add_text(&a, "c%u", i);
-    wh_lc_add_text(&a, "%lld", expected);
-    wh_lc_add_text(&a, "%lld", next);
-    for (unsigned k = 0; k < count; k++) {
-        wh_lmr_random_job(run, &specs[k]);
-        wh_lmr_add_triple(&a, &specs[k]);
+    for (unsigned k = 0; f->is_right && k < f->count; k++) {
+        created += f->specs[k].reply == WH_LM_CREATED;
     }
-    redisReply *r = wh_lmr_call(run, "wh1_cron_fire", &a, true);
-    const char *error = right ? wh_lm_enqueue(&run->m, specs, count, true) : NULL;
+    assert_int_equal(word->integer, f->is_right ? 1 : is_stale ? 2 : 0);
+    assert_int_equal(number->integer, f->is_right ? created : c->at > 0 ? c->at : -1);
+    c->at = f->is_right ? f->next : c->at;
+    run->m.stat[WH_LM_FIRED] += f->is_right;
+}
+
+/* Several schedulers call with what they believe the next fire times are: one is right, once.
+ * The jobs of all that are right are enqueued together. */
+static void cron_fire(struct wh_lmr *run, unsigned first)
+{
+    struct firing firings[WH_LM_CRONS];
+    struct wh_lm_new specs[4 * WH_LM_CRONS];
+    bool in_batch = wh_lmr_chance(run, 70);
+    unsigned n = in_batch ? 1 + wh_lmr_random(run, WH_LM_CRONS) : 1, count = 0;
+    struct wh_lc_args a = {0};
+
+    for (unsigned i = 0; i < n; i++) {
+        struct firing *f = &firings[i];
+        f->i = (first + i) % WH_LM_CRONS;
+        add_firing(run, &a, f, in_batch);
+        if (f->is_right) {
+            memcpy(&specs[count], f->specs, f->count * sizeof specs[0]);
+            count += f->count;
+        }
+    }
+    redisReply *r =
+        wh_lmr_call(run, in_batch ? "wh1_cron_fire_batch" : "wh1_cron_fire", &a, true);
+    const char *error = count > 0 ? wh_lm_enqueue(&run->m, specs, count, true) : NULL;
     if (error != NULL) {
         wh_lmr_is_error(r, error);
         freeReplyObject(r);
         return;
     }
     wh_lmr_is_array(r);
-    for (unsigned k = 0; right && k < count; k++) {
-        created += specs[k].reply == WH_LM_CREATED;
+    assert_int_equal(r->elements, 2 * n);
+    count = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct firing *f = &firings[i];
+        if (f->is_right) {
+            memcpy(f->specs, &specs[count], f->count * sizeof specs[0]);
+            count += f->count;
+        }
+        check_firing(run, f, in_batch, r->element[2 * i], r->element[2 * i + 1]);
     }
-    assert_int_equal(r->element[0]->integer, right);
-    assert_int_equal(r->element[1]->integer, right ? created : c->at > 0 ? c->at : -1);
-    c->at = right ? next : c->at;
-    run->m.stat[WH_LM_FIRED] += right;
     freeReplyObject(r);
 }
 
