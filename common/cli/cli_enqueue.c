@@ -138,7 +138,8 @@ static wh_exit check_combination(wh_cli *c)
     }
     int64_t expires_ms = wh_cli_args_number(a, "expires", 0);
     if (expires_ms > 0 && expires_ms <= wh_cli_args_number(a, "delay", 0)) {
-        wh_cli_warn(c, "--expires ends before --delay does: it expires unstarted");
+        wh_cli_warn(c, "--expires ends before --delay does, or with it: the job "
+                       "expires unstarted");
     }
     return WH_EXIT_OK;
 }

@@ -7,6 +7,7 @@ The tests that need a certain time load the library's test build, whose clock th
 import json
 import os
 import random
+import re
 import signal
 import time
 import unittest
@@ -118,6 +119,9 @@ class Kills(CronTest):
         wait_for(lambda: first.metric("wherry_scheduler_chores_total") > calls, "it to go on")
         stats = self.fleet.stats()
         self.assertEqual((stats["cron_fired"], stats["enqueued"]), (1000, 1000))
+        calls = self.fleet.redis("INFO", "commandstats").decode()
+        calls = re.search(r"cmdstat_fcall:calls=(\d+)", calls)
+        self.assertLess(int(calls[1]), 1000 + 200)  # the sets, and few to fire them
 
 
 class Misfires(CronTest):

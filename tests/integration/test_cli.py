@@ -180,6 +180,9 @@ class Jobs(CliCase):
                 "traceparent": TRACE, "status": "pending", "payload": '{"to": 1}'}.items():
             self.assertEqual(shown[field], value, field)
         self.assertEqual(shown["expires_at_ms"] - shown["enqueued_at_ms"], 3600000)
+        for expires, told in (("2s", True), ("5s", True), ("6s", False)):
+            done = self.wherry("job", "enqueue", "mail", "--expires", expires, "--delay", "5s")
+            self.assertEqual("expires unstarted" in done.err, told)
         text = self.wherry("job", "show", job).out
         self.assertRegex(text, r"(?m)^status +pending$")
         self.assertIn('  {"to": 1}\n', text)

@@ -180,6 +180,18 @@ class Cron(CliCase):
         self.assertIn('(set "default"), which leaves it alone from now on', done.err)
         self.assertNotIn("declared", self.wherry("cron", "set", "s", "@weekly", "t").err)
 
+    def test_next_to_a_firing(self):
+        """It fires between the look and the change: the change is made by what is there then."""
+        self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "s",
+                        '{"expression":"@yearly","type":"old"}', 1)
+        done = self.wherry("cron", "set", "s", "@hourly", "new").err
+        self.assertIn("schedule s was due at 1970-01-01T00:00:00.001+00:00, which was fired first",
+                      done)
+        self.assertEqual(self.listed()["s"]["next_ms"] % 3600000, 0)
+        self.assertEqual([r["type"] for r in self.wherry("job", "list", "any:default",
+                                                         "--json").lines()], ["old"])
+        self.assertNotIn("was due", self.wherry("cron", "set", "s", "@weekly", "new").err)
+
     def test_next(self):
         rows = self.wherry("cron", "next", "*/15 * * * *", "-n", "3", "--json",
                            env={"REDIS_URL": None}).lines()

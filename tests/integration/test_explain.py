@@ -117,6 +117,16 @@ class Workers(Told):
         self.assertRegex(said["sentence"], r"^waits because no live worker serves eu:default; "
                                            r"its time came \S+ ago, and nobody brought it back yet$")
 
+    def test_its_deadline(self):
+        job = self.one("mail", "EXPIRES", "500000", "DELAY", "900000")
+        self.assertRegex(self.explain(job)["sentence"],
+                         r"^waits because it is delayed \(runs in \S+( \S+)?\); it expires in "
+                         r"\S+( \S+)?, before that$")
+        self.assertIn("expires in", self.wherry("job", "explain", job))
+        said = self.explain(self.one("mail", "EXPIRES", "500000"))
+        self.assertRegex(said["sentence"], r"serves eu:default; it expires in \S+( \S+)?$")
+        self.assertTrue(0 < said["expires_ms"] <= 500000)
+
     def test_quiet(self):
         worker = self.worker("w", ["mail"])
         worker.send(signal.SIGTSTP)

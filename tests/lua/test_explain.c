@@ -35,6 +35,22 @@ static void ready_and_delayed(void **state)
     wh_le_is(2, "until_ms", "0");
 }
 
+static void one_that_expires(void **state)
+{
+    (void)state;
+    wh_le_says("w", "{}");
+    wh_ll_put(1, "mail", "EXPIRES 9000");
+    wh_ll_put(2, "mail", "EXPIRES 2000 DELAY 5000");
+    wh_ll_put(3, "mail", "");
+    wh_lc_advance(500);
+    wh_le_is(1, "expires_ms", "8500");
+    wh_le_is(2, "expires_ms", "1500");
+    wh_le_is(2, "until_ms", "4500");
+    wh_le_is(3, "expires_ms", "");
+    wh_lc_claim("w", 1, "1");
+    wh_le_is(1, "expires_ms", ""); /* it started */
+}
+
 static void jobs_that_do_not_wait(void **state)
 {
     (void)state;
@@ -390,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(ready_and_delayed),
+        WH_LC_TEST(one_that_expires),
         WH_LC_TEST(jobs_that_do_not_wait),
         WH_LC_TEST(whose_worker_is_lost),
         WH_LC_TEST(every_setting_is_named),

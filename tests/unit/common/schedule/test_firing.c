@@ -230,6 +230,40 @@ static void test_job(void **state)
     assert_int_equal(j.timeout_ms, 5);
 }
 
+/* A change: what was due before it is fired in any case but a pause. */
+static void test_a_change(void **state)
+{
+    wh_schedule old = make("0 3 * * *", WH_SCHEDULE_ONCE, 0);
+    wh_schedule same = make("0 3 * * *", WH_SCHEDULE_ALL, 0);
+    wh_schedule other = make("0 4 * * *", WH_SCHEDULE_ONCE, 0);
+    int64_t due = T0 + 3 * HOUR;
+    wh_firing_change c = {&old, due, due};
+    bool fire_old = false;
+
+    (void)state;
+    same.zone = "UTC"; /* as without one */
+    assert_int_equal(wh_firing_changed(&c, &same, NULL, &fire_old), due);
+    assert_false(fire_old);
+    assert_int_equal(wh_firing_changed(&c, &other, NULL, &fire_old), T0 + 4 * HOUR);
+    assert_true(fire_old);
+    same.zone = "Asia/Kolkata"; /* the rules here are UTC's all the same */
+    assert_int_equal(wh_firing_changed(&c, &same, NULL, &fire_old), due + DAY);
+    assert_true(fire_old);
+    other.paused = true;
+    assert_int_equal(wh_firing_changed(&c, &other, NULL, &fire_old), 0);
+    assert_false(fire_old);
+    other.paused = false;
+    c.now_ms = due - 1; /* not yet */
+    assert_int_equal(wh_firing_changed(&c, &other, NULL, &fire_old), T0 + 4 * HOUR);
+    assert_false(fire_old);
+    c = (wh_firing_change){&old, -1, due}; /* it was paused */
+    assert_int_equal(wh_firing_changed(&c, &other, NULL, &fire_old), T0 + 4 * HOUR);
+    assert_false(fire_old);
+    c = (wh_firing_change){NULL, due, due};
+    assert_int_equal(wh_firing_changed(&c, &same, NULL, &fire_old), due + DAY);
+    assert_false(fire_old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_jitter),
         cmocka_unit_test(test_job),
+        cmocka_unit_test(test_a_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
