@@ -4,10 +4,11 @@
 firing: the scheduler's link to Redis holds that call back until the operator's is done."""
 import os
 import socket
+import subprocess
 import threading
 import time
 
-from fleet import main, wait_for
+from fleet import BIN, main, wait_for
 from test_cron_schedulers import HOUR, DeclaringTest
 
 FAR = 9999999999999
@@ -160,6 +161,23 @@ class Races(DeclaringTest):
         wait_for(lambda: self.next_of("a") > due, "the next fire time")
         self.assertLessEqual(self.next_of("a") - due, 24 * HOUR)
         self.assertEqual(self.fired(), 2)
+
+    def test_a_change_by_hand(self):
+        """It fires between the look and the change: not once more by the new definition."""
+        due = int(time.time() / 3600 + 1) * HOUR
+        self.set("a", "@hourly", due)
+        env = {**os.environ, "REDIS_URL": self.fleet.url}
+        words = ["cron", "set", "a", "*/30 * * * *", "t.a", "--region", "eu"]
+        done = self.during(
+            "wh1_cron_set",
+            lambda: subprocess.Popen([os.path.join(BIN, "wherry"), *words], env=env,
+                                     stderr=subprocess.PIPE),
+            lambda: self.fleet.fcall("wh1_cron_resume", "a", due + HOUR))
+        with done:
+            self.assertIn(b"changed; fires next at", done.stderr.read())
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.definition("a")["expression"], "*/30 * * * *")
+        self.assertIn(self.next_of("a"), (due, due - HOUR // 2))
 
     def test_a_firing_of_what_is_removed(self):
         due = int(time.time()) * 1000

@@ -180,8 +180,8 @@ class Cron(CliCase):
         self.assertIn('(set "default"), which leaves it alone from now on', done.err)
         self.assertNotIn("declared", self.wherry("cron", "set", "s", "@weekly", "t").err)
 
-    def test_next_to_a_firing(self):
-        """It fires between the look and the change: the change is made by what is there then."""
+    def test_over_a_due_one(self):
+        """What was due fires as it was before its times change."""
         self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "s",
                         '{"expression":"@yearly","type":"old"}', 1)
         done = self.wherry("cron", "set", "s", "@hourly", "new").err
