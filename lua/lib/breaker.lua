@@ -40,7 +40,7 @@ function breaker.load(x, kind)
         local v = not values.err and values[i]
         b[name] = name == 'state' and (v or 'closed') or tonumber(v or 0) or 0
     end
-    if b.state ~= 'closed' and redis.pcall('ZSCORE', x.k.broken, kind) == false then
+    if b.state ~= 'closed' and type(redis.pcall('ZSCORE', x.k.broken, kind)) ~= 'string' then
         for _, name in ipairs(breaker.switch) do
             b[name] = name == 'state' and 'closed' or 0
         end

@@ -178,12 +178,60 @@ static void quotas_are_asked(void **state)
     wh_lc_audit();
 }
 
+/* One key was overwritten: the job is handed over or waits, or is refused with nothing written. */
+static void put_beside_a_wrong(const char *key, bool is_tripped)
+{
+    char before[41], after[41];
+
+    if (is_tripped) {
+        wh_lc_count("HSET " WH_LC_P ":breaker:mail state open since 1");
+    }
+    wait_idle();
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":%s", key));
+    freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":%s x", key));
+    wh_lc_digest(before);
+    redisReply *r = wh_lc_call("wh1_enqueue", "mail p ORG acme ID %s", wh_lc_id(1));
+    if (r->type == REDIS_REPLY_ERROR) {
+        wh_lc_digest(after);
+        if (strcmp(before, after) != 0) {
+            fail_msg("%s: refused (%s), but changed data", key, r->str);
+        }
+    }
+    freeReplyObject(r);
+}
+
+/* It writes without the guard of other functions: all that it needs has been looked at before. */
+static void a_wrong_key_is_found_before_any_write(void **state)
+{
+    static const char *const set[][2] = {{"active:queue", "9"},
+                                         {"active:type/*", "9"},
+                                         {"rate:type/mail", "9/1000/9"},
+                                         {"jobs:org/*", "9"},
+                                         {"breaker:type/mail", "50/2/10000/5000/1"},
+                                         {"adaptive:type/mail", "1/9/1"}};
+    static const char *const keys[] = {"load",         "events", "broken",
+                                       "queued",       "parked", "types",
+                                       "breaker:mail", "stats",  "waiting:mail"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof set / sizeof set[0]; i++) {
+        for (size_t k = 0; k < 2 * (sizeof keys / sizeof keys[0]); k++) {
+            begin(set[i][0], set[i][1]);
+            put_beside_a_wrong(keys[k / 2], k % 2 == 1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WH_LC_TEST(each_limit_counts_it),   WH_LC_TEST(what_does_not_hold_it),
-        WH_LC_TEST(what_holds_it),          WH_LC_TEST(never_past_one_that_waits),
-        WH_LC_TEST(a_probe_is_handed_over), WH_LC_TEST(quotas_are_asked),
+        WH_LC_TEST(each_limit_counts_it),
+        WH_LC_TEST(what_does_not_hold_it),
+        WH_LC_TEST(what_holds_it),
+        WH_LC_TEST(never_past_one_that_waits),
+        WH_LC_TEST(a_probe_is_handed_over),
+        WH_LC_TEST(quotas_are_asked),
+        WH_LC_TEST(a_wrong_key_is_found_before_any_write),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
