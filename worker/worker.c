@@ -45,11 +45,6 @@ void wh_worker_set_state(wh_worker *w, wh_worker_state to)
     w->state = to;
 }
 
-wh_worker_state wh_worker_state_of(const wh_worker *w)
-{
-    return w->state;
-}
-
 wh_exit wh_worker_exit(const wh_worker *w)
 {
     return w->exit;

@@ -47,7 +47,6 @@ wh_err wh_worker_reload(wh_worker *w, const wh_options *fresh,
 /* The state as log lines. */
 void wh_worker_dump(const wh_worker *w);
 
-wh_worker_state wh_worker_state_of(const wh_worker *w);
 const char *wh_worker_state_name(wh_worker_state s);
 /* After STOPPED: was everything given back? */
 wh_exit wh_worker_exit(const wh_worker *w);

@@ -161,11 +161,6 @@ void wh_client_set_log(wh_client_log_fn *log, void *arg)
     }
 }
 
-void wh_client_keep_log(void)
-{
-    (void)atomic_flag_test_and_set(&log_is_ours);
-}
-
 /* A library is silent unless it was told where to speak. */
 static void quieten(void)
 {

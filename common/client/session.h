@@ -74,9 +74,6 @@ const char *wh_session_endpoint(const wh_session *s);
 /* The URL (NULL: the default), with user and password put in where given. */
 wh_err wh_session_parse_url(const char *url, const char *user, const char *password,
                             wh_endpoint *out, wh_errbuf *eb) WH_MUSTCHECK;
-/* Programs of this tree that open a wh_client have a log of their own: before the first
- * one, this keeps the client from silencing it. */
-void wh_client_keep_log(void);
 /* Can waiting help with what keeps a store from being ready? */
 bool wh_session_is_hopeful(wh_err code);
 

@@ -24,7 +24,6 @@
 #define WH_JOB_HEAD_MAX 2048
 #define WH_JOB_BATCH_MAX 1000
 #define WH_JOB_TOKEN_MAX 32 /* 16 id bytes + fence, docs/protocol.md section 1 */
-#define WH_JOB_PRIORITY_DEFAULT 5
 #define WH_JOB_MAX_ATTEMPTS_DEFAULT 5
 
 typedef enum wh_job_status {
