@@ -31,6 +31,7 @@ typedef struct wh_cli {
     wh_session *session;
 } wh_cli;
 
+/* Behind what says that a server is a read-only replica. */
 #define WH_CLI_REPLICA_HINT "; give --redis the address of its primary"
 
 /* All of main(). */

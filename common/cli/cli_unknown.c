@@ -13,7 +13,7 @@
 
 enum { NAMES_MAX = 256, WORD_SHOWN = 64 };
 
-/* ` (did you mean "x"?)`, or nothing. */
+/* `there is no flag "--x"`, and `; did you mean "--y"?` when there is one near. */
 static wh_err unknown(wh_errbuf *eb, const char *what, const char *word,
                       const char *nearest)
 {

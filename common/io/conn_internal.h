@@ -151,8 +151,9 @@ void wh_conn_handshake_start(wh_conn *c);
 wh_err wh_conn_tls_new(const wh_conn_options *o, struct ssl_st **out,
                        wh_errbuf *eb) WH_MUSTCHECK;
 void wh_conn_tls_free(struct ssl_st *ssl);
-/* Why a handshake or transfer failed, for people. */
+/* Behind what a server does that answers no TLS handshake. */
 #define WH_CONN_NO_TLS "; does it speak TLS? If not, the address begins with redis://"
+/* Why a handshake or transfer failed, for people. */
 void wh_conn_tls_explain(struct ssl_st *ssl, unsigned long error, char *out,
                          size_t size);
 
