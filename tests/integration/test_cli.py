@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 from cli_case import DEADLINE_S, P, ROOT, SERVER, WHERRY, CliCase, Redis, main, wait_for
 
@@ -111,9 +110,7 @@ class Usage(CliCase):
         return set(done.stdout.split())
 
     def test_no_redis(self):
-        start = time.monotonic()
         done = self.wherry("--redis", "redis://:secret@127.0.0.1:1", "queue", "list", status=69)
-        self.assertLess(time.monotonic() - start, 15)
         self.assertRegex(done.err, r"can't reach Redis at redis://.*: Connection refused")
         self.assertNotIn("secret", done.err)
         gone = self.wherry("--redis", f"unix://{self.home}/none", "queue", "list", status=69)
