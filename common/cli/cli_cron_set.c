@@ -189,7 +189,7 @@ static wh_exit store(wh_cli *c, const char *name, const wh_schedule *s,
         wh_cli_partition_founded(c, &old.where);
         status = tell(c, &old, &set);
     }
-    if (status == WH_EXIT_OK && next_ms > 0 && wh_cli_scheduler_is_missing(c)) {
+    if (status == WH_EXIT_OK && set.next_ms > 0 && wh_cli_scheduler_is_missing(c)) {
         wh_cli_warn(c,
                     "no wherry-scheduler is connected: schedules fire only while one "
                     "runs");
