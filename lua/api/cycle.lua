@@ -123,17 +123,19 @@ local function claim_next(k, now, q, state, t)
         end
         return {}, cycle.paused
     end
-    if state.paused then
-        bell.wait(k, now, q.worker, q.over_bell, q.lease_ends)
-        return {}, cycle.paused + cycle.idle
-    end
     if q.want == 0 then -- it is full, or stops: no call is for it
         redis.call('ZREM', k.idle, q.worker)
-        if redis.call('ZCARD', k.ring) > 0 then
+        if state.paused then
+            return {}, cycle.paused
+        elseif redis.call('ZCARD', k.ring) > 0 then
             bell.ring(k, now)
             return {}, cycle.more
         end
         return {}, 0
+    end
+    if state.paused then
+        bell.wait(k, now, q.worker, q.over_bell, q.lease_ends)
+        return {}, cycle.paused + cycle.idle
     end
     local claimed, more = claim.take(k, now, q.worker, q.want, t)
     if #claimed / 3 < q.want and not more then

@@ -92,6 +92,25 @@ static void never_past_a_ready_job(void **state)
     wh_lc_audit();
 }
 
+/* Also where the queue was paused when it said so. */
+static void nor_to_one_that_is_full(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_lc_ok("wh1_pause", "");
+    freeReplyObject(wh_lc_call("wh1_cycle", "w 4+ 0"));
+    wh_lc_stat("idle", 1);
+    redisReply *r = wh_lc_call("wh1_cycle", "w 0+ 0");
+    assert_int_equal(r->element[2]->integer, 1);
+    freeReplyObject(r);
+    wh_lc_stat("idle", 0);
+    wh_lc_ok("wh1_resume", "");
+    wh_lc_enqueue(1, "");
+    wh_lc_status(1, "pending");
+    wh_lc_claim("w", 4, "1");
+    wh_lc_audit();
+}
+
 static void not_when_several_come(void **state)
 {
     struct wh_lc_args a = {0};
@@ -287,6 +306,7 @@ int main(void)
         WH_LC_TEST(the_job_comes_over_the_bell),
         WH_LC_TEST(only_to_one_that_takes_jobs),
         WH_LC_TEST(never_past_a_ready_job),
+        WH_LC_TEST(nor_to_one_that_is_full),
         WH_LC_TEST(not_when_several_come),
         WH_LC_TEST(nor_delayed_ones_nor_to_the_lost),
         WH_LC_TEST(a_lost_call_is_released_by_resync),
