@@ -216,11 +216,17 @@ local function demand_of(jobs, by_deadline)
     return demand
 end
 
+-- Does any org have a job that may run? Where there are no limits nothing is parked but what was just freed of them:
+-- the next cycle brings it back.
+local function any_ready(k, is_limited)
+    return (is_limited and redis.call('EXISTS', k.ring) or redis.call('EXISTS', k.ring, k.parked)) > 0
+end
+
 -- One plain job, and no org has another: a waiting worker may get it at once. Nobody's turn is
 -- taken. The case whose price is latency, hence no plan and no guard: each write comes first,
 -- follows a read of the same key, or can be taken back.
-local function hand_off(k, now, raw, h, payload)
-    if not record.waits_plainly(h.options) or redis.call('ZCARD', k.ring) > 0 then
+local function hand_off(k, now, raw, h, payload, is_limited)
+    if not record.waits_plainly(h.options) or any_ready(k, is_limited) then
         return false
     end
     return bell.hand_off(k, now, raw, record.stamp(now) .. h.bytes .. payload, h)
@@ -257,7 +263,7 @@ local function try_hand_off(k, now, job, settings)
             return false
         end
     end
-    if not hand_off(k, now, job.raw, h, job.payload) then
+    if not hand_off(k, now, job.raw, h, job.payload, x ~= nil) then
         return false
     end
     if x then
@@ -280,7 +286,7 @@ function enqueue.at_once(k, now, argv, ctl)
     if #argv ~= 3 or #raw ~= 16 or #payload > LIMIT.payload or ctl[1] or ctl[2] == '1' or ctl[3] then
         return false, false
     end
-    return hand_off(k, now, raw, head_at_level(argv[2]), payload), true
+    return hand_off(k, now, raw, head_at_level(argv[2]), payload, false), true
 end
 
 local function change_old(k, now, jobs, settings)

@@ -137,6 +137,30 @@ static void never_past_one_that_waits(void **state)
     }
 }
 
+/* Nor when the last limit was just removed: what it held comes back with the next cycle. */
+static void never_past_one_that_was_freed(void **state)
+{
+    static const char *const cases[] = {"rate:org/acme", "rate:type/mail",
+                                        "rate:org/acme/type/mail"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin(cases[i], "1/60000/1");
+        wh_lc_worker("v");
+        put(1, "ORG acme", "in_progress");
+        put(2, "ORG acme", "pending");
+        wait_idle();
+        freeReplyObject(wh_lc_call("wh1_cycle", "v 4+ 0"));
+        wh_lc_stat("idle", 2);
+        wh_ll_set(cases[i], "");
+        wh_lc_stat("idle", 1);
+        wh_ll_put(3, "mail", "ORG acme");
+        wh_lc_status(3, "pending");
+        wh_lc_claim("w", 4, "2 3");
+        wh_lc_audit();
+    }
+}
+
 /* The first job after the cooldown is the probe; there is one at a time. */
 static void a_probe_is_handed_over(void **state)
 {
@@ -232,6 +256,7 @@ int main(void)
         WH_LC_TEST(a_probe_is_handed_over),
         WH_LC_TEST(quotas_are_asked),
         WH_LC_TEST(a_wrong_key_is_found_before_any_write),
+        WH_LC_TEST(never_past_one_that_was_freed),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
