@@ -234,12 +234,12 @@ end
 
 -- What limits and quotas say of such a job: nil when one keeps it from running now, or when others of its org or its
 -- type wait already; else the session that it takes its part of. All that is written with it is read here.
-local function admit(k, now, L, job, settings)
+local function admit(k, now, L, job, settings, is_free)
     local h = job.head
     if not settings.counted or queued.parse(redis.call('HGET', k.queued, h.org)) > 0 or turns.any(k, h.type) then
         return nil
     end
-    if L.refuses and not pcall(quota.check, k, now, L, demand_of({ job }, settings.by_deadline)) then
+    if L.refuses and not is_free and not pcall(quota.check, k, now, L, demand_of({ job }, settings.by_deadline)) then
         return nil -- unless it exists already
     end
     local x = limit.open(k, now, L, {})
@@ -247,18 +247,18 @@ local function admit(k, now, L, job, settings)
         redis.call('XLEN', k.events)
         redis.call(unpack(k.look_at_sets))
     end
-    local is_free = limit.queue_room(x) > 0 and limit.org_room(x, h.org) > 0 and limit.pair_room(x, h.org, h.type) > 0
-    return is_free and x or nil
+    local has_room = limit.queue_room(x) > 0 and limit.org_room(x, h.org) > 0 and limit.pair_room(x, h.org, h.type) > 0
+    return has_room and x or nil
 end
 
 -- The only job of a call. Returns whether a worker has it now.
-local function try_hand_off(k, now, job, settings)
+local function try_hand_off(k, now, job, settings, is_free)
     local L, h, x = settings.limits, job.head, nil
     if not job.raw or settings.paused or settings.tried then
         return false
     end
     if L and (L.holds or L.refuses) then
-        x = record.waits_plainly(h.options) and admit(k, now, L, job, settings)
+        x = record.waits_plainly(h.options) and admit(k, now, L, job, settings, is_free)
         if not x then
             return false
         end
@@ -329,7 +329,7 @@ end
 -- at once. Returns the number of created jobs.
 function enqueue.run(k, now, jobs, settings, is_free)
     local L = settings.limits
-    if #jobs == 1 and try_hand_off(k, now, jobs[1], settings) then
+    if #jobs == 1 and try_hand_off(k, now, jobs[1], settings, is_free) then
         return 1
     end
     keys.guard_new(k)

@@ -246,6 +246,30 @@ static void a_wrong_key_is_found_before_any_write(void **state)
     }
 }
 
+/* They do not stand in the way of a schedule. */
+static void a_full_quota_holds_no_schedule(void **state)
+{
+    struct wh_lc_args a = {0};
+
+    (void)state;
+    begin("jobs:queue", "1");
+    wh_ll_put(1, "mail", "ORG acme DELAY 1000");
+    wait_idle();
+    wh_lc_error("WHBACKPRESSURE", "wh1_enqueue", "mail p ORG o ID %s", wh_lc_id(2));
+    wh_lc_text("created", "wh1_cron_set", "nightly def 5000");
+    wh_lc_add_text(&a, "nightly");
+    wh_lc_add_text(&a, "5000");
+    wh_lc_add_text(&a, "6000");
+    wh_lc_add(&a, wh_lc_raw(2), 16);
+    wh_lc_add(&a, "\x93\xa4mail\xa1o\x05", 9);
+    wh_lc_add_text(&a, "p");
+    redisReply *r = wh_lc_call_args("wh1_cron_fire", &a);
+    assert_int_equal(r->element[1]->integer, 1);
+    freeReplyObject(r);
+    wh_lc_status(2, "in_progress");
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +281,7 @@ int main(void)
         WH_LC_TEST(quotas_are_asked),
         WH_LC_TEST(a_wrong_key_is_found_before_any_write),
         WH_LC_TEST(never_past_one_that_was_freed),
+        WH_LC_TEST(a_full_quota_holds_no_schedule),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
