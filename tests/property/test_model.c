@@ -22,16 +22,17 @@ static void step(void)
     static const struct {
         unsigned weight;
         void (*op)(struct wh_lmr *);
-    } ops[] = {{12, wh_lmr_enqueue}, {10, wh_lmr_enqueue_batch},
-               {30, wh_lmr_cycle},   {9, wh_lmr_heartbeat},
-               {1, wh_lmr_bye},      {3, wh_lmr_resync},
-               {1, wh_lmr_quiet},    {12, wh_lmr_advance},
-               {4, wh_lmr_timed},    {6, wh_lmr_cancel},
-               {6, wh_lmr_retry},    {2, wh_lmr_pause_resume},
-               {4, wh_lmr_dlq},      {2, wh_lmr_settings},
-               {3, wh_lmr_limit},    {3, wh_lmr_explain},
-               {3, wh_lmr_cron},     {1, wh_lmr_storm}};
-    unsigned at = wh_lmr_random(&run, 112);
+    } ops[] = {{12, wh_lmr_enqueue},     {10, wh_lmr_enqueue_batch},
+               {9, wh_lmr_alone},        {30, wh_lmr_cycle},
+               {9, wh_lmr_heartbeat},    {1, wh_lmr_bye},
+               {3, wh_lmr_resync},       {1, wh_lmr_quiet},
+               {12, wh_lmr_advance},     {4, wh_lmr_timed},
+               {6, wh_lmr_cancel},       {6, wh_lmr_retry},
+               {2, wh_lmr_pause_resume}, {4, wh_lmr_dlq},
+               {2, wh_lmr_settings},     {3, wh_lmr_limit},
+               {3, wh_lmr_explain},      {3, wh_lmr_cron},
+               {1, wh_lmr_storm}};
+    unsigned at = wh_lmr_random(&run, 121);
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (at < ops[i].weight) {
@@ -64,6 +65,8 @@ static void go(unsigned share, bool twice)
     }
     wh_lmr_drain(&run);
     wh_lmr_check_all(&run);
+    print_message("%lu jobs were handed over\n", run.handed);
+    assert_true(run.handed > 0 || run.ops < FULL_CHECK);
     run.finished = true;
 }
 

@@ -143,8 +143,9 @@ struct wh_lm_snap {
 };
 
 struct wh_lm_worker {
-    bool known, quiet;
-    long long deadline;
+    bool known, quiet, takes; /* jobs over its bell, since it waits */
+    bool sure;                /* its lease was long then */
+    long long deadline, idle_since;
 };
 
 struct wh_lm_cron {
@@ -183,6 +184,7 @@ struct wh_lm_end {
 
 struct wh_lm_cycle {
     unsigned worker, want;
+    bool over_bell;       /* waits for jobs there */
     unsigned n_ok, n_end; /* ok[] first, then end[] */
     struct wh_lm_end ok[64], end[64];
     /* what Redis answered */
@@ -193,6 +195,14 @@ struct wh_lm_cycle {
     bool lost;
     unsigned n_fenced;
     unsigned fenced[128]; /* positions among ok and end */
+};
+
+/* An enqueue of one job, at the bells. */
+struct wh_lm_call {
+    unsigned ring; /* orgs in it before */
+    int first;     /* the worker that waited longest; -1: none */
+    bool takes;    /* it takes jobs over its bell, as Redis has it */
+    int worker;    /* who has the job now; -1: nobody */
 };
 
 struct wh_lm_walk {
@@ -215,6 +225,11 @@ void wh_lm_begin_cycle(struct wh_lm *m, struct wh_lm_cycle *c);
 /* Were these claims allowed, and none missing? Answers what is wrong, or NULL; applies them. */
 const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
                         const struct wh_lm_snap *snap);
+/* The worker of an answered cycle waits now, or does not. */
+void wh_lm_note_idle(struct wh_lm *m, const struct wh_lm_cycle *c);
+/* A job was enqueued alone: was it handed over, and may it, or must it? The same. */
+const char *wh_lm_hand_off(struct wh_lm *m, const struct wh_lm_new *s,
+                           const struct wh_lm_call *c, const struct wh_lm_snap *snap);
 unsigned wh_lm_promote(struct wh_lm *m, unsigned batch);
 unsigned wh_lm_expire(struct wh_lm *m, unsigned batch);
 unsigned wh_lm_recover(struct wh_lm *m, unsigned batch, unsigned *workers);
@@ -245,6 +260,7 @@ bool wh_lm_is_put_off(const struct wh_lm *m, const struct wh_lm_snap *snap, unsi
 
 /* Used between the model's files. */
 void wh_lm_drop(struct wh_lm *m, unsigned n);
+void wh_lm_claim(struct wh_lm *m, unsigned worker, unsigned n);
 void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e);
 /* Lets breakers and adaptive rates know what ended since the last time. */
 void wh_lm_settle_ended(struct wh_lm *m);

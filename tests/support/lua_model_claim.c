@@ -353,20 +353,6 @@ static const char *check_places(struct judge *g)
 
 /* -------------------------------------------------------------- adoption */
 
-static void run(struct judge *g, unsigned n)
-{
-    struct wh_lm_job *j = &g->m->job[n];
-
-    j->state = WH_LM_RUN;
-    j->worker = g->c->worker;
-    j->run_fence = j->fence + 1;
-    j->claimed_at = g->m->now;
-    g->m->stat[WH_LM_CLAIMED]++;
-    if (j->unique == WH_LM_BY_QUEUED) {
-        wh_lm_release_key(g->m, n);
-    }
-}
-
 /* Takes over where the ids went. Those that went to the head of a list come last first. */
 static void adopt(struct judge *g)
 {
@@ -456,7 +442,7 @@ static const char *check_flags(const struct judge *g)
     unsigned flags = c->n_claimed < c->want ? 4 : 0;
 
     if (quiet || g->m->paused) {
-        flags = quiet ? 1 : 5;
+        flags = quiet || c->want == 0 ? 1 : 5;
         return c->flags == flags && c->n_claimed == 0 ? NULL : "claims while paused";
     }
     if (c->n_claimed > c->want) {
@@ -491,10 +477,11 @@ const char *wh_lm_judge(struct wh_lm *m, const struct wh_lm_cycle *c,
     adopt(&g);
     memcpy(m->beside, snap->beside, sizeof m->beside);
     for (unsigned i = 0; i < c->n_claimed; i++) {
-        run(&g, c->claimed[i]);
+        wh_lm_claim(m, c->worker, c->claimed[i]);
     }
     wrong = check_lists(&g);
     wrong = wrong != NULL ? wrong : check_rest(&g);
     wh_lm_close(&g.x);
+    wh_lm_note_idle(m, c);
     return wrong;
 }

@@ -99,7 +99,7 @@ static void send_cycle(const struct wh_lm_cycle *c, struct wh_lc_args *a)
                                              ""};
 
     wh_lc_add_text(a, "w%u", c->worker);
-    wh_lc_add_text(a, "%u", c->want);
+    wh_lc_add_text(a, "%u%s", c->want, c->over_bell ? "+" : "");
     wh_lc_add_text(a, "%u", c->n_ok);
     for (unsigned i = 0; i < c->n_ok; i++) {
         wh_lc_add(a, wh_lc_token(c->ok[i].n, c->ok[i].fence),
@@ -211,10 +211,66 @@ void wh_lmr_cycle(struct wh_lmr *run)
     c.want = wh_lmr_chance(run, 20)
                  ? 0
                  : wh_lmr_random(run, wh_lmr_chance(run, 10) ? 300 : 15);
+    c.over_bell = wh_lmr_chance(run, 60);
     if (wh_lmr_chance(run, 70)) {
         choose_ends(run, &c);
     }
-    wh_lmr_note(run, "cycle w%u want %u ok %u end %u", c.worker, c.want, c.n_ok,
+    wh_lmr_note(run, "cycle w%u want %u%s ok %u end %u", c.worker, c.want,
+                c.over_bell ? "+" : "", c.n_ok, c.n_end);
+    wh_lmr_run_cycle(run, &c);
+}
+
+/* Of an org of which nothing waits, mostly. */
+static void choose_lone_job(struct wh_lmr *run, struct wh_lm_new *s)
+{
+    bool waits[WH_LM_ORGS] = {false};
+
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        const struct wh_lm_job *j = &run->m.job[n];
+        waits[j->org] |= j->state == WH_LM_READY || j->state == WH_LM_DELAYED;
+    }
+    wh_lmr_random_job(run, s);
+    for (unsigned i = 0; i < WH_LM_ORGS && waits[s->org]; i++) {
+        s->org = (s->org + 1) % WH_LM_ORGS;
+    }
+    *s = (struct wh_lm_new){.n = s->n,
+                            .org = s->org,
+                            .level = s->level,
+                            .type = s->type,
+                            .delay_ms = -1,
+                            .key = -1,
+                            .payload = s->payload};
+}
+
+/* A worker takes all there is, and then, perhaps a little later, a job comes. */
+void wh_lmr_alone(struct wh_lmr *run)
+{
+    struct wh_lm_cycle c = {
+        .worker = wh_lmr_pick_live(run), .want = WH_LM_JOBS, .over_bell = true};
+    static const struct {
+        unsigned percent;
+        void (*op)(struct wh_lmr *);
+    } between[] = {{40, wh_lmr_advance}, {5, wh_lmr_pause_resume}, {10, wh_lmr_limit}};
+    struct wh_lm_new s;
+
+    if (wh_lmr_chance(run, 70)) {
+        choose_ends(run, &c);
+    }
+    wh_lmr_note(run, "cycle w%u want %u+ ok %u end %u", c.worker, c.want, c.n_ok,
                 c.n_end);
     wh_lmr_run_cycle(run, &c);
+    for (size_t i = 0; i < sizeof between / sizeof between[0]; i++) {
+        if (wh_lmr_chance(run, between[i].percent)) {
+            between[i].op(run);
+        }
+    }
+    choose_lone_job(run, &s);
+    unsigned how = wh_lmr_random(run, 10);
+    if (how < 4) {
+        wh_lmr_enqueue_one(run, &s);
+    } else if (how < 8) {
+        wh_lmr_enqueue_many(run, &s, 1);
+    } else {
+        wh_lmr_fire_one(run, &s);
+    }
 }

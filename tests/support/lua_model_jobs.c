@@ -121,39 +121,49 @@ static void add_words(struct wh_lc_args *a, const struct wh_lm_new *s)
     }
 }
 
-void wh_lmr_enqueue(struct wh_lmr *run)
+void wh_lmr_enqueue_one(struct wh_lmr *run, struct wh_lm_new *s)
 {
     static const char *const replies[] = {"created", "existing", "replaced",
                                           "extended"};
-    struct wh_lm_new s;
     struct wh_lc_args a = {0};
+    struct wh_lm_call call;
+    struct wh_lm_snap snap;
 
-    wh_lmr_random_job(run, &s);
     wh_lmr_note(run,
                 "enqueue %u %s org %u level %u group %u delay %lld expires %lld "
                 "key %d unique %d conflict %d",
-                s.n, wh_lm_types[s.type], s.org, s.level, s.group, s.delay_ms,
-                s.expires_ms, s.key, (int)s.unique, (int)s.conflict);
-    wh_lc_add_text(&a, "%s", wh_lm_types[s.type]);
-    add_payload(&a, &s);
+                s->n, wh_lm_types[s->type], s->org, s->level, s->group, s->delay_ms,
+                s->expires_ms, s->key, (int)s->unique, (int)s->conflict);
+    wh_lc_add_text(&a, "%s", wh_lm_types[s->type]);
+    add_payload(&a, s);
     wh_lc_add_text(&a, "ID");
-    wh_lc_add_text(&a, "%s", wh_lc_id(s.n));
+    wh_lc_add_text(&a, "%s", wh_lc_id(s->n));
     wh_lc_add_text(&a, "ORG");
-    wh_lc_add_text(&a, "o%02u", s.org);
-    add_option(&a, "PRIORITY", s.level);
-    add_words(&a, &s);
-    redisReply *r = wh_lmr_call(run, "wh1_enqueue", &a, true);
-    const char *error = wh_lm_enqueue(&run->m, &s, 1, false);
+    wh_lc_add_text(&a, "o%02u", s->org);
+    add_option(&a, "PRIORITY", s->level);
+    add_words(&a, s);
+    wh_lmr_listen(&call);
+    redisReply *r = wh_lmr_call_seen(run, "wh1_enqueue", &a, true, &snap);
+    const char *error = wh_lm_enqueue(&run->m, s, 1, false);
     if (error != NULL) {
         wh_lmr_is_error(r, error);
     } else {
         wh_lmr_is_array(r);
-        assert_string_equal(r->element[1]->str, replies[s.reply]);
+        assert_string_equal(r->element[1]->str, replies[s->reply]);
         assert_string_equal(r->element[0]->str,
-                            wh_lc_id(s.reply == WH_LM_CREATED ? s.n : s.existing));
+                            wh_lc_id(s->reply == WH_LM_CREATED ? s->n : s->existing));
     }
-    wh_lmr_check_job(run, s.n);
+    wh_lmr_hear(run, error == NULL ? s : NULL, &call, &snap);
+    wh_lmr_check_job(run, s->n);
     freeReplyObject(r);
+}
+
+void wh_lmr_enqueue(struct wh_lmr *run)
+{
+    struct wh_lm_new s;
+
+    wh_lmr_random_job(run, &s);
+    wh_lmr_enqueue_one(run, &s);
 }
 
 /* ----------------------------------------------------------------- heads */
@@ -267,27 +277,13 @@ static void note_batch(struct wh_lmr *run, const struct wh_lm_new *specs,
     wh_lmr_note(run, "enqueue_batch of %u%s", count, keyed);
 }
 
-void wh_lmr_enqueue_batch(struct wh_lmr *run)
+/* Which of them were there already, says the reply. */
+static void check_batch(const redisReply *r, const struct wh_lm_new *specs,
+                        unsigned count)
 {
-    unsigned count = 1 + wh_lmr_random(run, wh_lmr_chance(run, 10) ? 60 : 12);
-    struct wh_lm_new specs[WH_LM_BATCH];
-    struct wh_lc_args a = {0};
     unsigned created = 0;
     size_t at = 2;
 
-    for (unsigned i = 0; i < count; i++) {
-        wh_lmr_random_job(run, &specs[i]);
-        wh_lmr_add_triple(&a, &specs[i]);
-    }
-    note_batch(run, specs, count);
-    redisReply *r =
-        wh_lmr_call(run, "wh1_enqueue_batch", &a, is_repeatable(run, specs, count));
-    const char *error = wh_lm_enqueue(&run->m, specs, count, false);
-    if (error != NULL) {
-        wh_lmr_is_error(r, error);
-        freeReplyObject(r);
-        return;
-    }
     wh_lmr_is_array(r);
     for (unsigned i = 0; i < count; i++) {
         bool named = at + 1 < r->elements && r->element[at]->integer == i + 1;
@@ -306,8 +302,44 @@ void wh_lmr_enqueue_batch(struct wh_lmr *run)
     }
     assert_int_equal(at, r->elements);
     assert_int_equal(r->element[0]->integer, created);
+}
+
+void wh_lmr_enqueue_many(struct wh_lmr *run, struct wh_lm_new *specs, unsigned count)
+{
+    struct wh_lc_args a = {0};
+    struct wh_lm_call call;
+    struct wh_lm_snap snap;
+
+    for (unsigned i = 0; i < count; i++) {
+        wh_lmr_add_triple(&a, &specs[i]);
+    }
+    note_batch(run, specs, count);
+    wh_lmr_listen(&call);
+    redisReply *r =
+        wh_lmr_call_seen(run, "wh1_enqueue_batch", &a, is_repeatable(run, specs, count),
+                         count == 1 ? &snap : NULL);
+    const char *error = wh_lm_enqueue(&run->m, specs, count, false);
+    if (error != NULL) {
+        wh_lmr_is_error(r, error);
+    } else {
+        check_batch(r, specs, count);
+    }
+    wh_lmr_hear(run, error == NULL && count == 1 ? specs : NULL, &call, &snap);
+    if (error == NULL) {
+        wh_lmr_check_job(run, specs[0].n);
+    }
     freeReplyObject(r);
-    wh_lmr_check_job(run, specs[0].n);
+}
+
+void wh_lmr_enqueue_batch(struct wh_lmr *run)
+{
+    unsigned count = 1 + wh_lmr_random(run, wh_lmr_chance(run, 10) ? 60 : 12);
+    struct wh_lm_new specs[WH_LM_BATCH];
+
+    for (unsigned i = 0; i < count; i++) {
+        wh_lmr_random_job(run, &specs[i]);
+    }
+    wh_lmr_enqueue_many(run, specs, count);
 }
 
 /* The workers of this model say nothing of themselves: only what Redis knows holds a job. */

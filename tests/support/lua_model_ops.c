@@ -27,7 +27,8 @@ void wh_lmr_heartbeat(struct wh_lmr *run)
 {
     static const char *const modes[] = {"new", "renew"};
     unsigned w = wh_lmr_random(run, WH_LM_WORKERS),
-             lease = 500 + wh_lmr_random(run, 4000), mode = wh_lmr_random(run, 2);
+             lease = 500 + wh_lmr_random(run, wh_lmr_chance(run, 10) ? 8000 : 4000),
+             mode = wh_lmr_random(run, 2);
     struct wh_lm_worker *worker = &run->m.worker[w];
     bool lost = worker->known ? !wh_lm_live(&run->m, w) : mode == 1;
     char text[128];
@@ -106,6 +107,7 @@ void wh_lmr_quiet(struct wh_lmr *run)
     redisReply *r = wh_lmr_words(run, "wh1_quiet", true, text);
     if (run->m.worker[w].known) {
         run->m.worker[w].quiet = true;
+        run->m.worker[w].takes = false;
         assert_int_equal(r->type, REDIS_REPLY_STATUS);
     } else {
         wh_lmr_is_error(r, "WHNOTFOUND ");

@@ -50,7 +50,7 @@ bool wh_lmr_chance(struct wh_lmr *r, unsigned percent)
 
 void wh_lmr_note(struct wh_lmr *r, const char *fmt, ...)
 {
-    char *line = r->last[r->op % LAST];
+    char *line = r->last[r->notes++ % LAST];
     size_t used =
         (size_t)snprintf(line, sizeof r->last[0], "%lu @%lld ", r->op, r->m.now);
     va_list ap;
@@ -105,7 +105,7 @@ void wh_lmr_show(const struct wh_lmr *r)
                     b->good0, b->good, b->bad0, b->bad);
     }
     print_error("WH_MODEL_SEED=%" PRIu64 ", the last operations:\n", r->seed);
-    for (unsigned long i = r->op < LAST ? 0 : r->op - LAST + 1; i <= r->op; i++) {
+    for (unsigned long i = r->notes < LAST ? 0 : r->notes - LAST; i < r->notes; i++) {
         print_error("  %s\n", r->last[i % LAST]);
     }
     show_keys();

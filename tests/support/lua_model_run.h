@@ -12,12 +12,13 @@
 struct wh_lmr {
     struct wh_lm m;
     uint64_t seed, random;
-    unsigned long op, ops;
+    unsigned long op, ops, notes;
     bool twice;          /* send each repeatable call twice */
     bool no_events;      /* those of a repeated call do not count */
     bool finished;       /* else the last operations are shown */
     unsigned long storm; /* until that operation most ends are bad */
-    char last[20][256];
+    unsigned long handed;
+    char last[20][256]; /* notes */
 };
 
 /* Seed and number of operations come from WH_MODEL_SEED and WH_MODEL_OPS (100,000), of
@@ -61,9 +62,18 @@ void wh_lmr_random_job(struct wh_lmr *run, struct wh_lm_new *s);
 /* A job as wh1_enqueue_batch and wh1_cron_fire take it: id, head, payload. */
 void wh_lmr_add_triple(struct wh_lc_args *a, const struct wh_lm_new *s);
 
+void wh_lmr_enqueue_one(struct wh_lmr *run, struct wh_lm_new *s);
+void wh_lmr_enqueue_many(struct wh_lmr *run, struct wh_lm_new *specs, unsigned count);
+void wh_lmr_fire_one(struct wh_lmr *run, const struct wh_lm_new *s);
+/* Before an enqueue of one job, and after it; s NULL: it was refused. */
+void wh_lmr_listen(struct wh_lm_call *c);
+void wh_lmr_hear(struct wh_lmr *run, const struct wh_lm_new *s, struct wh_lm_call *c,
+                 const struct wh_lm_snap *snap);
+
 /* One random operation each: chosen, sent, applied to the model, compared. */
 void wh_lmr_enqueue(struct wh_lmr *run);
 void wh_lmr_enqueue_batch(struct wh_lmr *run);
+void wh_lmr_alone(struct wh_lmr *run);
 void wh_lmr_cycle(struct wh_lmr *run);
 void wh_lmr_heartbeat(struct wh_lmr *run);
 void wh_lmr_bye(struct wh_lmr *run);
