@@ -33,32 +33,47 @@ local function add_to(key, add)
     end
 end
 
--- flat: {id, record, …} of one org and type. The org waits for the type then, with others that do.
-function aside.put(k, org, kind, flat)
-    local word, adds, enter = levels.add_aside(k, org, kind), {}, {}
-    for i = 1, #flat, 2 do
-        local head = record.decode(flat[i + 1])
-        local level = string.format('%d', head[3])
-        local key, name = aside.place(k, org, word, level, head[4])
-        if not adds[key] then
-            adds[key] = { 'ZADD', key }
-            if name then
-                enter[#enter + 1] = { level = level, name = name }
+-- Where the jobs of a group stand, in a table of groups that begin to wait.
+local function note_group(enter, word, level, name)
+    local at = level .. word
+    enter[at] = enter[at] or { word = word, level = level, names = {} }
+    table.insert(enter[at].names, name)
+end
+
+-- put: {type, …} of one org, and by type {id, record, …}. The org waits for these types then, with others that do.
+-- joins: turns.join_all. Returns what it cost: jobs and commands.
+function aside.put(k, org, put, joins)
+    local word_of, is_new = levels.add_asides(k, org, put)
+    local adds, enter, work = {}, {}, 2 + 2 * #put
+    for _, kind in ipairs(put) do
+        local word, flat = word_of[kind], put[kind]
+        for i = 1, #flat, 2 do
+            local head = record.decode(flat[i + 1])
+            local level = string.format('%d', head[3])
+            local key, name = aside.place(k, org, word, level, head[4])
+            local add = adds[key]
+            if not add then
+                add = { 'ZADD', key }
+                adds[key] = add
+                if name then
+                    note_group(enter, word, level, name)
+                end
             end
+            add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4]))
+            add[#add + 1] = flat[i]
         end
-        local add = adds[key]
-        add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4]))
-        add[#add + 1] = flat[i]
+        turns.note(joins, kind, word, org)
+        work = work + #flat / 2
     end
     for key, add in pairs(adds) do
         add_to(key, add)
+        work = work + 1
     end
-    for _, g in ipairs(enter) do
-        hold.enter(k, org, word, g.level, g.name)
+    for _, g in pairs(enter) do
+        hold.enter(k, org, g.word, g.level, g.names, 0, is_new[g.word])
+        work = work + 3
     end
-    if word ~= levels.rest then
-        turns.join(k, kind, org)
-    end
+    return work
 end
 
 -- Is it time to look at some of those that stand under `*`?
@@ -96,13 +111,4 @@ function aside.take(k, org, kind, n, st, source, level)
         end
     end
     return count
-end
-
--- The ids of a flat list {id, record, …}.
-function aside.ids(flat)
-    local ids = {}
-    for i = 1, #flat, 2 do
-        ids[#ids + 1] = flat[i]
-    end
-    return ids
 end

@@ -25,7 +25,7 @@ function chance.must_wait(k, st, raw)
     if not is_held(k, st) then
         return false
     end
-    st.later, st.asides = st.later or {}, st.asides + 1
+    st.later, st.work = st.later or {}, st.work + 1
     st.later[#st.later + 1] = st.now + math.min(chance.wait + chance.apart * #st.later / 2, chance.wait_max)
     st.later[#st.later + 1] = raw
     return true

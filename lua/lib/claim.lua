@@ -1,30 +1,53 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Claims: takes ids in fair order and makes them fields of P:run:<worker>. Bounded: at most `want`
--- jobs, 200 + want visits of orgs, 1,000 jobs set aside; what is left is for the next call.
+-- jobs, 200 + want visits of orgs; what is left is for the next call.
 -- Without settings of limits (st.x is nil) nothing below looks for any.
-local claim = { visits = 200, window = 100, asides = 1000, scan = 200 }
+-- What it costs to set jobs aside is counted as it is done, st.work: jobs and commands, some 5 us each. Beyond `work`
+-- an org is visited no more in this call that had such jobs, beyond `most` nobody is. `visit`: of an org, also when
+-- groups of it wait; `back`: of a capped group whose jobs go back; `grouped`: of a job of another group; `job`: what a
+-- job may cost.
+local claim = { visits = 200, window = 100, work = 1000, most = 1600, visit = 12, back = 4, grouped = 4, job = 12 }
 
--- The jobs of capped groups keep their order, those first that were set aside before the group had a cap: the group
--- waits, for a finish of its own or for the type of its first job.
-local function put_groups_back(k, st)
-    local first = {}
+-- Of jobs that go back, by group: {place, ids, the first job}; those first that were set aside before the group had a
+-- cap.
+local function lines_of(k, st)
+    local lines, by_key = {}, {}
     for _, was_aside in ipairs({ false, true }) do
         for i = #st.back, 1, -1 do
             local job = st.back[i]
             if (job.source.is_aside or false) == was_aside then
-                ready.push(k, job.raw, job.rec, job.head, true)
-                first[job.head[2] .. '/' .. job.head[3] .. '/' .. job.name] = job
+                local p = place.of(k, job.head)
+                local line = by_key[p.key]
+                if not line then
+                    line = { p = p, ids = {}, job = job }
+                    by_key[p.key], lines[#lines + 1] = line, line
+                end
+                line.ids[#line.ids + 1], line.job = job.raw, job
             end
         end
     end
-    for _, job in pairs(first) do
-        local p = place.of(k, job.head)
+    return lines
+end
+
+-- The jobs of capped groups keep their order: the group waits, for a finish of its own or for the type of its first
+-- job.
+local function put_groups_back(k, st)
+    local waits = {}
+    for _, line in ipairs(lines_of(k, st)) do
+        local p, job = line.p, line.job
+        ready.unpop(k, p, line.ids)
+        st.work = st.work + claim.back
         if job.why == 'group' then
-            group.park(k, st.now, p.org, p.level, job.name, 'inf')
+            group.park(k, st.now, p.org, p.level, { job.name })
         else
-            hold.put(k, p.org, p.level, job.name, job.kind)
+            waits[p.org] = waits[p.org] or hold.none()
+            hold.note(waits[p.org], p.level, job.name, job.kind)
             hold.stays(job.source.share or job.source, job.kind, p.level, job.name)
         end
+    end
+    for org, at in pairs(waits) do
+        hold.put(k, org, at, st.joins)
+        st.work = st.work + claim.visit
     end
 end
 
@@ -36,9 +59,9 @@ end
 -- or 'order' (one of its group before it).
 local function put_back(st, s, job, why)
     if job.name ~= '' and limit.group_cap(st.x.L, s.org, job.name) then
-        job.why = why
+        job.why, s.is_held = why, s.is_held or why == 'type'
         st.back[#st.back + 1], st.held[line_of(s, job)], s.holds = job, true, true
-        st.asides = st.asides + 3 -- as dear as that many
+        st.work = st.work + 1
         return
     end
     s.put = s.put or {}
@@ -48,7 +71,7 @@ local function put_back(st, s, job, why)
         s.put[job.kind], s.put[#s.put + 1] = list, job.kind
     end
     list[#list + 1], list[#list + 2] = job.raw, job.rec
-    st.asides = st.asides + 1
+    st.work = st.work + (job.name ~= '' and claim.grouped or 0)
 end
 
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.
@@ -133,54 +156,6 @@ local function accept_one(k, st, source, raw, rec, packed)
     end
 end
 
--- Jobs of blocked types at the head of the org's first list are set aside in one go, so that the
--- org's other jobs need not wait for as many calls.
-local function skip_blocked(k, st, s)
-    local first = s.view.order[1]
-    if first.kind ~= 'list' or st.asides >= claim.asides then
-        return
-    end
-    local key = keys.ready(k, s.org, first.level)
-    local ids = redis.pcall('LRANGE', key, 0, claim.scan - 1)
-    if ids.err or #ids == 0 then
-        return
-    end
-    local recs, count, flat = redis.call('HMGET', k.jobs, unpack(ids)), 0, {}
-    for i, raw in ipairs(ids) do
-        if not record.is_record(recs[i]) then
-            break
-        end
-        local kind = record.peek(recs[i])
-        if limit.pair_room(st.x, s.org, kind) > 0 then
-            break
-        end
-        flat[kind] = flat[kind] or {}
-        table.insert(flat[kind], raw)
-        table.insert(flat[kind], recs[i])
-        count = i
-    end
-    if count == 0 then
-        return
-    end
-    for kind, list in pairs(flat) do
-        local metas, keep = redis.call('HMGET', k.meta, unpack(aside.ids(list))), {}
-        for i = 1, #list, 2 do
-            local m = metas[(i + 1) / 2] and meta.unpack(metas[(i + 1) / 2])
-            if m and m[M.status] then
-                done.unqueue(k, list[i], list[i + 1], m)
-                queued.add(st.t.queued, s.org, 0, 0, -1)
-            else
-                keep[#keep + 1], keep[#keep + 2] = list[i], list[i + 1]
-            end
-        end
-        if #keep > 0 then
-            aside.put(k, s.org, kind, keep)
-        end
-    end
-    redis.call('LPOP', key, count)
-    st.asides = st.asides + count
-end
-
 -- Pops the ids of a share: s.got of s.wanted. An org that got less has nothing more to run now.
 local function pop(k, st, s)
     local n = s.n
@@ -203,12 +178,16 @@ end
 -- claim before; room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again:
 -- others may be found at once.
 -- Only where something is held: is_parked; put: {type, …} and by type {id, record, …}, what goes aside; holds: jobs of
--- capped groups go back; given: jobs claimed by type; popped: ids of set-aside jobs by type; groups: by type those that
--- wait for it (hold.lua).
+-- capped groups go back, is_held: for their type; given: jobs claimed by type; popped: ids of set-aside jobs by type;
+-- groups: by type those that wait for it (hold.lua).
 -- Of all shares, in st: taken: ids of set-aside jobs by type, until they are admitted, and of '<org>/<group>'; back:
 -- jobs of capped groups that go back, held: their groups; vacant: types for which an org waited in vain; passed: by
--- type the orgs that let others have it in this call.
+-- type the orgs that let others have it in this call; joins: who begins to wait for types (turns.lua).
 local function shares_of(k, st)
+    local need = st.need
+    if st.work > 0 then
+        need = math.min(need, math.max(math.floor((claim.most - st.work) / claim.job), 8))
+    end
     local window = math.min(math.ceil(st.need / st.least) + st.n_skip, claim.window)
     local ring = redis.call('ZRANGE', k.ring, '0', args.decimal(window - 1), 'WITHSCORES')
     if #ring == 0 then
@@ -224,7 +203,7 @@ local function shares_of(k, st)
     if #orgs == 0 then
         return {}
     end
-    local shares = fair.shares(flat, fair.weights(k, orgs), st.need, fair.units(st.cost), st.least)
+    local shares = fair.shares(flat, fair.weights(k, orgs), need, fair.units(st.cost), st.least)
     local names = {}
     for i, s in ipairs(shares) do
         names[i] = s.org
@@ -249,10 +228,15 @@ end
 -- What may not run goes aside, and then what types admitted is charged.
 local function settle_types(k, st, shares)
     for _, s in ipairs(shares) do
-        for i = 1, s.put and #s.put or 0 do
-            aside.put(k, s.org, s.put[i], s.put[s.put[i]])
+        if s.put then
+            st.work = st.work + aside.put(k, s.org, s.put, st.joins)
+        end
+        if s.put or s.holds then
+            st.work = st.work + claim.visit
         end
     end
+    turns.join_all(k, st.joins)
+    st.joins = {}
     local waits = {}
     for _, s in ipairs(shares) do
         for kind, n in pairs(s.given or {}) do
@@ -273,10 +257,10 @@ end
 
 -- The org stays in the ring, though some of its jobs may not run now.
 local function pass_blocked(k, st, s)
-    if s.put then
-        skip_blocked(k, st, s)
+    if s.put or s.is_held then
+        ahead.put_aside(k, st, s, claim.work)
     end
-    if (s.put or s.holds or (st.later and s.valid == 0)) and st.asides >= claim.asides then
+    if (s.put or s.holds or (st.later and s.valid == 0)) and st.work >= claim.work then
         skip(st, s.org)
     end
 end
@@ -300,6 +284,7 @@ local function settle(k, st, shares)
         local leaves = is_done or s.got < s.wanted
         if leaves and st.x and not s.is_parked and (s.put or s.holds or #s.view.asides > 0) then
             leaves = blocked.wait(k, st, s)
+            st.work = st.work + #s.view.asides + (s.put and #s.put or 0)
         end
         if leaves then
             leave[#leave + 1], leave[#leave + 2] = v, s.org
@@ -314,6 +299,7 @@ local function settle(k, st, shares)
     if #leave > 0 then
         fair.leave(k, leave)
     end
+    turns.join_all(k, st.joins)
     blocked.call_next(k, st)
 end
 
@@ -324,7 +310,7 @@ local function pass(k, st)
         return false
     end
     st.ids, st.src, st.back, st.held, st.taken, st.turns, st.vacant = {}, {}, {}, {}, {}, {}, {}
-    st.of_groups = {}
+    st.of_groups, st.joins = {}, {}
     for _, s in ipairs(shares) do
         st.visits = st.visits + 1 + math.floor(#s.view.asides / 8) -- each of its types costs something
         st.part = st.part + 1
@@ -351,7 +337,7 @@ local function new_state(k, now, worker, want, t)
         worker = worker, need = want, visits = 0, t = t, n = 0, start = false, kind = false,
         claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
         skip = {}, n_skip = 0, passed = {},
-        asides = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
+        work = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }
 end
@@ -370,7 +356,7 @@ function claim.take(k, now, worker, want, t)
         st.need = math.min(want, room)
     end
     local wanted, more = st.need, true
-    while st.need > 0 and st.visits < claim.visits + want do
+    while st.need > 0 and st.visits < claim.visits + want and st.work < claim.most do
         more = pass(k, st)
         if not more then
             break

@@ -121,11 +121,12 @@ function fair.entry(ring, name, low, credit)
     return left and math.max(left, low - credit) or low
 end
 
--- The same of several, without credit: an array.
-function fair.entries(ring, names, low)
+-- The same of several: an array.
+function fair.entries(ring, names, low, credit)
     local scores, list = redis.pcall('ZMSCORE', fair.left_of(ring), unpack(names)), {}
     for i = 1, #names do
-        list[i] = math.max(tonumber(not scores.err and scores[i] or low), low)
+        local left = not scores.err and tonumber(scores[i] or '')
+        list[i] = left and math.max(left, low - credit) or low
     end
     return list
 end

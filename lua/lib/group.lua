@@ -30,11 +30,32 @@ function group.all_out(k, org, level, n)
     return names.err and {} or names
 end
 
--- A group may not run now.
-function group.put_out(k, org, level, name)
-    local ring = ring_of(k, org, level)
-    local v = fair.reading(redis.call('ZSCORE', ring, name))
-    redis.call('ZADD', ring, string.format('%.0f', fair.out + v), name)
+-- Up to n of those that may run now, in order: flat {name, virtual time, …}.
+function group.first(k, org, level, n)
+    local out = string.format('(%.0f', fair.out)
+    local flat = redis.pcall('ZRANGE', ring_of(k, org, level), '-inf', out, 'BYSCORE', 'LIMIT', 0, n, 'WITHSCORES')
+    return flat.err and {} or flat
+end
+
+-- Groups have nothing more: flat {virtual time, name, …}.
+function group.leave(k, org, level, flat)
+    fair.part(ring_of(k, org, level), flat)
+end
+
+-- These groups may not run now.
+function group.put_out(k, org, level, names)
+    local ring, add, missing = ring_of(k, org, level), {}, {}
+    for i, score in ipairs(redis.call('ZMSCORE', ring, unpack(names))) do
+        if score then
+            add[#add + 1], add[#add + 2] = string.format('%.0f', fair.out + fair.reading(score)), names[i]
+        else
+            missing[#missing + 1] = names[i]
+        end
+    end
+    for i, v in ipairs(#missing > 0 and fair.entries(ring, missing, fair.floor(ring), 0) or {}) do
+        add[#add + 1], add[#add + 2] = string.format('%.0f', fair.out + v), missing[i]
+    end
+    redis.call('ZADD', ring, unpack(add))
 end
 
 -- Does it stand beyond those that may run?
@@ -43,10 +64,14 @@ function group.is_out(k, org, level, name)
     return type(score) == 'string' and not select(2, fair.reading(score))
 end
 
--- at: a time or 'inf', as in P:parked.
-function group.park(k, now, org, level, name, at)
-    group.put_out(k, org, level, name)
-    parked.add(k, now, group.parked(org, level, name), at)
+-- These are at their caps: until something frees them.
+function group.park(k, now, org, level, names)
+    local list = {}
+    for i, name in ipairs(names) do
+        list[i] = { member = group.parked(org, level, name), at = 'inf' }
+    end
+    group.put_out(k, org, level, names)
+    parked.add_all(k, now, list)
 end
 
 -- What a job of the org's groups is expected to take, in us: as the last ones were; else ms, that of any job.
@@ -130,7 +155,7 @@ end
 -- Groups that wait for a type, as {name, v}, and the set of their names; low: the lowest virtual time in their ring.
 local function waiting_of(ring, names, low)
     local list, is_waiting = {}, {}
-    local scores, left = redis.call('ZMSCORE', ring, unpack(names)), fair.entries(ring, names, low)
+    local scores, left = redis.call('ZMSCORE', ring, unpack(names)), fair.entries(ring, names, low, 0)
     for i, name in ipairs(names) do
         list[i], is_waiting[name] = { name = name, v = scores[i] and fair.reading(scores[i]) or left[i] }, true
     end
@@ -223,12 +248,13 @@ function group.room(st, org, name)
     return room - (st.taken[org .. '/' .. name] or 0), room
 end
 
--- Returns how many ids it took; 'stays' when it may give none now; and whether nothing is left there.
-local function take_one(k, s, e, g, want, st)
+-- Returns how many ids it took; 'stays' when it may give none now; and whether nothing is left there. full: gets its
+-- name if it is at its cap.
+local function take_one(k, s, e, g, want, st, full)
     local n = math.min(g.n, want)
     local left, room = group.room(st, s.org, g.org)
     if room <= 0 then
-        group.park(k, st.x.now, s.org, e.level, g.org, 'inf')
+        full[#full + 1] = g.org
         return 0, 'stays'
     elseif left <= 0 then
         s.again = true
@@ -270,10 +296,14 @@ function group.take(k, s, e, want, st)
         if #flat == 0 then
             break
         end
-        local put, part = { 'ZADD', ring }, {}
-        for _, g in ipairs(fair.shares(flat, nil, want - got, cost, 1)) do
+        local put, part, capped = { 'ZADD', ring }, {}, {}
+        local shares = fair.shares(flat, nil, want - got, cost, 1)
+        if st.x then
+            limit.read_groups(st.x, s.org, shares)
+        end
+        for _, g in ipairs(shares) do
             g.each = cost
-            local count, stays, is_empty = take_one(k, s, e, g, want - got, st)
+            local count, stays, is_empty = take_one(k, s, e, g, want - got, st, capped)
             local score = string.format('%.0f', g.v + count * cost)
             got = got + count
             if stays then
@@ -286,6 +316,10 @@ function group.take(k, s, e, want, st)
         end
         if #put > 2 then
             redis.call(unpack(put))
+        end
+        if #capped > 0 then
+            group.park(k, st.now, s.org, e.level, capped)
+            st.work = st.work + 2 * #capped -- claim.lua
         end
         if #part > 0 then
             fair.part(ring, part)

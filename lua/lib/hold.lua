@@ -44,22 +44,54 @@ local function low_of(key, level)
     return tonumber(lowest[2] or '')
 end
 
--- A group begins to wait: at the lowest virtual time of its level, or where it left, which may be up to `credit` us
--- lower. Where it stands, if it stands there still.
-function hold.enter(k, org, word, level, name, credit)
+-- Groups begin to wait: at the lowest virtual time of their level, or where they left, which may be up to `credit` us
+-- lower. Where they stand, if they stand there still. is_first: nobody waits there yet.
+function hold.enter(k, org, word, level, names, credit, is_first)
     local key, from = hold.key(k, org, word), base_of(tonumber(level))
-    local score = fair.entry(key, level .. '/' .. name, low_of(key, tonumber(level)) or from, credit or 0)
-    redis.call('ZADD', key, 'NX', string.format('%.0f', math.max(score, from)), level .. '/' .. name)
+    local members, scores, add = {}, nil, {}
+    for i, name in ipairs(names) do
+        members[i] = level .. '/' .. name
+    end
+    if not is_first then
+        scores = fair.entries(key, members, low_of(key, tonumber(level)) or from, credit or 0)
+    end
+    for i, member in ipairs(members) do
+        local score = scores and math.max(scores[i], from) or from
+        add[2 * i - 1], add[2 * i] = string.format('%.0f', score), member
+    end
+    redis.call('ZADD', key, 'NX', unpack(add))
 end
 
--- The next job of a capped group may not run: the group keeps its order and waits for the type.
-function hold.put(k, org, level, name, kind)
-    group.put_out(k, org, level, name)
-    local word = levels.add_aside(k, org, kind)
-    if word ~= levels.rest then
-        turns.join(k, kind, org)
+-- Capped groups of an org whose next jobs may not run, for hold.put: kinds: array of types; by_kind: {type = {level =
+-- {name, …}}}; by_level: the same of any type.
+function hold.none()
+    return { kinds = {}, by_kind = {}, by_level = {} }
+end
+
+function hold.note(at, level, name, kind)
+    local of = at.by_kind[kind]
+    if not of then
+        of, at.kinds[#at.kinds + 1] = {}, kind
+        at.by_kind[kind] = of
     end
-    hold.enter(k, org, word, level, name, group.credit * fair.micros(fair.cost(k, kind)))
+    of[level], at.by_level[level] = of[level] or {}, at.by_level[level] or {}
+    table.insert(of[level], name)
+    table.insert(at.by_level[level], name)
+end
+
+-- These groups keep their order and wait for the types. joins: turns.join_all.
+function hold.put(k, org, at, joins)
+    local word_of, is_new = levels.add_asides(k, org, at.kinds)
+    for level, names in pairs(at.by_level) do
+        group.put_out(k, org, level, names)
+    end
+    for _, kind in ipairs(at.kinds) do
+        local word, credit = word_of[kind], group.credit * fair.micros(fair.cost(k, kind))
+        for level, names in pairs(at.by_kind[kind]) do
+            hold.enter(k, org, word, level, names, credit, is_new[word])
+        end
+        turns.note(joins, kind, word, org)
+    end
 end
 
 -- A group that is parked runs again, if it has jobs; returns whether it does.
@@ -123,14 +155,11 @@ end
 -- whether there are more.
 function hold.free_some(k, org)
     local n = 0
-    for level = 0, 9 do
-        local text = string.format('%d', level)
-        for _, name in ipairs(group.all_out(k, org, text, hold.some - n)) do
-            hold.free(k, org, text, name)
+    for _, e in ipairs(levels.of(k, org).order) do
+        local names = e.kind == 'groups' and n < hold.some and group.all_out(k, org, e.level, hold.some - n) or {}
+        for _, name in ipairs(names) do
+            hold.free(k, org, e.level, name)
             n = n + 1
-        end
-        if n >= hold.some then
-            break
         end
     end
     if n > 0 then
@@ -241,7 +270,7 @@ end
 local function take_whole(k, st, s, kind, level, name, n)
     local left, room = group.room(st, s.org, name)
     if room <= 0 then
-        group.park(k, st.now, s.org, level, name, 'inf')
+        group.park(k, st.now, s.org, level, { name })
         return 0, true
     elseif left <= 0 then
         return 0, false

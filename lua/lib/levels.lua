@@ -97,23 +97,26 @@ function levels.drop(k, org, mark)
     end)
 end
 
--- Returns the word under which jobs of the type stand aside: the type, or `*` when the org has too many of them.
-function levels.add_aside(k, org, kind)
-    local word = kind
+local function has_word(words, word)
+    return string.find(words .. ',', ',' .. word .. ',', 1, true) ~= nil
+end
+
+-- Returns the words under which jobs of these types stand aside: {type = the type, or `*` when the org has too many of
+-- them}, and the set of those that are new: nothing stands there yet.
+function levels.add_asides(k, org, kinds)
+    local word_of, is_new = {}, {}
     rewrite(k, org, function(marks, words)
-        if string.find(words .. ',', ',' .. kind .. ',', 1, true) then
-            return marks, words
-        end
         local _, n = string.gsub(words, ',', '')
-        if n >= levels.most then
-            word = levels.rest
+        for _, kind in ipairs(kinds) do
+            local word = (has_word(words, kind) or n < levels.most) and kind or levels.rest
+            if not has_word(words, word) then
+                words, n, is_new[word] = words .. ',' .. word, n + 1, true
+            end
+            word_of[kind] = word
         end
-        if string.find(words .. ',', ',' .. word .. ',', 1, true) then
-            return marks, words
-        end
-        return marks, words .. ',' .. word
+        return marks, words
     end)
-    return word
+    return word_of, is_new
 end
 
 function levels.drop_aside(k, org, kind)

@@ -356,12 +356,30 @@ function limit.group_cap(L, org, name)
     return L.active['org/' .. org .. '/group/' .. name] or L.active.group
 end
 
+local function group_load(org, name)
+    return 'org/' .. org .. '/group/' .. name
+end
+
 function limit.group_room(x, org, name)
     local cap = limit.group_cap(x.L, org, name)
     if not cap then
         return math.huge
     end
-    return cap - load_of(x, 'org/' .. org .. '/group/' .. name).n
+    return cap - load_of(x, group_load(org, name)).n
+end
+
+-- Before many groups are asked for: members: {{org = group}, …} of one org.
+function limit.read_groups(x, org, members)
+    local names = {}
+    for _, g in ipairs(members) do
+        local name = g.org ~= '' and limit.group_cap(x.L, org, g.org) and group_load(org, g.org)
+        if name and not x.loads[name] then
+            names[#names + 1] = name
+        end
+    end
+    for i, n in ipairs(#names > 1 and redis.call('HMGET', x.k.load, unpack(names)) or {}) do
+        x.loads[names[i]] = { n = tonumber(n or 0) or 0, used = 0 }
+    end
 end
 
 local function use_bucket(x, name, rate, n)

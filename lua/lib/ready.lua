@@ -31,6 +31,12 @@ function ready.push(k, raw, rec, head, at_head)
     fair.enter(k, { p.org })
 end
 
+-- Jobs of a group that were popped in vain are its first ones again, the last of `ids` before the others.
+function ready.unpop(k, p, ids)
+    redis.call('LPUSH', p.key, unpack(ids))
+    levels.add(k, p.org, p.mark)
+end
+
 -- A waiting job's record changed: by deadline its place has changed too, also where it is set aside.
 function ready.move(k, raw, rec, old_head)
     local p = place.of(k, old_head)
@@ -115,7 +121,7 @@ function ready.try_push(k, plan)
         mark(k, p)
     end
     for _, p in ipairs(plan.held) do
-        hold.enter(k, p.org, p.type, p.level, p.group)
+        hold.enter(k, p.org, p.type, p.level, { p.group })
     end
     if #plan.orgs > 0 then
         fair.enter(k, plan.orgs)

@@ -50,6 +50,34 @@ function turns.join(k, kind, org)
     return true
 end
 
+local function join_several(k, kind, orgs)
+    local key, add = k.waiting_ .. kind, {}
+    local v = redis.pcall('ZMSCORE', k.turns_ .. kind, '', unpack(orgs))
+    for i, org in ipairs(orgs) do
+        local tag = v.err and 0 or math.max(tonumber(v[i + 1] or 0), tonumber(v[1] or 0))
+        add[2 * i - 1], add[2 * i] = string.format('%.0f', tag), org
+    end
+    if type(redis.pcall('ZADD', key, 'NX', unpack(add))) ~= 'number' then
+        redis.call('DEL', key)
+        redis.call('ZADD', key, unpack(add))
+    end
+end
+
+-- An org has set jobs of a type aside, under this word: gathered for turns.join_all.
+function turns.note(joins, kind, word, org)
+    if word ~= levels.rest then
+        joins[kind] = joins[kind] or {}
+        table.insert(joins[kind], org)
+    end
+end
+
+-- Orgs begin to wait for types, as far as they do not wait yet: joins: {type = {org, …}}.
+function turns.join_all(k, joins)
+    for kind, orgs in pairs(joins) do
+        join_several(k, kind, orgs)
+    end
+end
+
 -- An org that something of its own held comes back.
 function turns.rejoin(k, org)
     for _, kind in ipairs(levels.of(k, org).asides) do
