@@ -3,7 +3,7 @@
 --   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
 --   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others
 -- Errors WHBADARG WHBADDATA. O(pairs · log parked), for settings of many O(parked), for a breaker of all types
--- O(settings + 1,000); counting what is in flight: O(claims).
+-- O(settings + 1,000); when a cap begins, other than of orgs, what is in flight is counted: O(claims).
 local USAGE = 'WHBADARG usage: setting value ...'
 
 -- All claims that there are.
@@ -19,7 +19,7 @@ end
 
 -- The counters of the caps that now hold: no cap begins wrong.
 local function recount(k, L, list)
-    local load = {}
+    local load, flat = {}, {}
     for _, h in ipairs(list) do
         for _, name in ipairs(limit.loads(L, h.org, h.kind or '', h.group)) do
             load[name] = (load[name] or 0) + 1
@@ -27,8 +27,46 @@ local function recount(k, L, list)
     end
     redis.call('DEL', k.load)
     for name, n in pairs(load) do
-        redis.call('HSET', k.load, name, n)
+        flat[#flat + 1], flat[#flat + 2] = name, n
     end
+    for from = 1, #flat, 2000 do
+        redis.call('HSET', k.load, unpack(flat, from, math.min(from + 1999, #flat)))
+    end
+end
+
+-- No cap is counted by these any more.
+local function drop_counters(k, L)
+    local gone = {}
+    for _, name in ipairs(redis.call('HKEYS', k.load)) do
+        local kind, org, of = string.match(name, '^type/(.+)$'), string.match(name, '^org/([^/]+)/group/(.+)$')
+        local cap
+        if kind then
+            cap = limit.type_cap(L, kind)
+        elseif org then
+            cap = limit.group_cap(L, org, of)
+        else
+            cap = name == 'queue' and L.active.queue
+        end
+        gone[#gone + 1] = not cap and name or nil
+    end
+    for from = 1, #gone, 2000 do
+        redis.call('HDEL', k.load, unpack(gone, from, math.min(from + 1999, #gone)))
+    end
+end
+
+-- Which counters do these changes of L concern? 'begin': some that there are not yet; 'end': some are not needed any
+-- more; nil: no cap begins or ends. Orgs are always counted.
+local function counted(L, list)
+    local any
+    for _, c in ipairs(list) do
+        if c.what == 'active' and c.kind ~= 'org' and not (L.active[c.scope] and c.value) then
+            if c.value then
+                return 'begin'
+            end
+            any = 'end'
+        end
+    end
+    return any
 end
 
 -- Who was kept out by a setting is looked at again.
@@ -56,11 +94,31 @@ local function changes(k, list)
         last[c.setting] = c
     end
     for _, c in ipairs(list) do
-        if last[c.setting] == c and c.text ~= (redis.call('HGET', k.limits, c.setting) or '') then
-            out[#out + 1] = c
+        if last[c.setting] == c then
+            local old = redis.call('HGET', k.limits, c.setting) or ''
+            c.is_new = old == ''
+            out[#out + 1] = c.text ~= old and c or nil
         end
     end
     return out
+end
+
+local function store(k, list)
+    local t, from = redis.call('TIME'), redis.call('HGET', k.ctl, 'limits')
+    for _, c in ipairs(list) do
+        if c.value then
+            redis.call('HSET', k.limits, c.setting, c.text)
+        else
+            redis.call('HDEL', k.limits, c.setting)
+        end
+    end
+    if redis.call('EXISTS', k.limits) == 1 then
+        local version = t[1] .. '.' .. t[2] .. '.' .. redis.call('HINCRBY', k.ctl, 'seq', 1)
+        redis.call('HSET', k.ctl, 'limits', version)
+        limit.changed(k, from, version, list)
+    else
+        redis.call('HDEL', k.ctl, 'limits')
+    end
 end
 
 args.register('wh1_limit', function(KEYS, ARGV)
@@ -70,13 +128,13 @@ args.register('wh1_limit', function(KEYS, ARGV)
     end
     local list = {}
     for i = 1, #ARGV, 2 do
-        local what, scope, value, kind = limit.parse(ARGV[i], ARGV[i + 1])
+        local what, scope, value, kind = syntax.parse(ARGV[i], ARGV[i + 1])
         if not what then
             args.fail('WHBADARG no such setting, or its value is malformed or out of range')
         end
         list[#list + 1] = {
             setting = ARGV[i], text = ARGV[i + 1], what = what, value = value, kind = kind, scope = scope,
-            holds = not limit.for_enqueue[what],
+            holds = not syntax.for_enqueue[what],
         }
     end
     keys.guard(k)
@@ -84,21 +142,15 @@ args.register('wh1_limit', function(KEYS, ARGV)
     if #list == 0 then
         return redis.status_reply('OK')
     end
-    local t, now, running = redis.call('TIME'), clock.now(), all_claims(k)
-    for _, c in ipairs(list) do
-        if c.value then
-            redis.call('HSET', k.limits, c.setting, c.text)
-        else
-            redis.call('HDEL', k.limits, c.setting)
-        end
-    end
-    if redis.call('EXISTS', k.limits) == 1 then
-        redis.call('HSET', k.ctl, 'limits', t[1] .. '.' .. t[2] .. '.' .. redis.call('HINCRBY', k.ctl, 'seq', 1))
-    else
-        redis.call('HDEL', k.ctl, 'limits')
-    end
+    local now, what = clock.now(), counted(limit.now(k) or limit.nothing(), list)
+    local running = what == 'begin' and all_claims(k)
+    store(k, list)
     local L = limit.now(k) or limit.nothing()
-    recount(k, L, running)
+    if running then
+        recount(k, L, running)
+    elseif what then
+        drop_counters(k, L)
+    end
     for _, c in ipairs(list) do
         if c.what == 'breaker' then
             breaker.reset(k, now, L, c.scope)

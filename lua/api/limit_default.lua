@@ -7,7 +7,7 @@ args.register('wh1_limit_default', function(KEYS, ARGV)
     local k = keys.of(KEYS)
     args.count(ARGV, 2, 'WHBADARG usage: setting value')
     local setting, text = ARGV[1], ARGV[2]
-    local what, _, value, kind = limit.parse(setting, text)
+    local what, _, value, kind = syntax.parse(setting, text)
     if what ~= 'active' or kind ~= 'org' or not value then
         args.fail('WHBADARG a default is a cap of orgs, like active:org/* 5')
     end

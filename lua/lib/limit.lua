@@ -1,136 +1,48 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Settings of P:limits (docs/protocol.md section 10), and how much they admit now. A session x lives
+-- Settings of P:limits (syntax.lua), and how much they admit now. A session x lives
 -- for one call: it reads each bucket and counter once, and limit.close writes what was used.
 -- Rates are GCRA in its virtual scheduling form (ITU-T I.371): one number per bucket, the
 -- theoretical arrival time.
 local limit = {}
 
-local function whole(v, lo, hi)
-    if not v or #v > 15 or not string.find(v, '^%d+$') then
-        return nil
-    end
-    local n = tonumber(v)
-    return n >= lo and n <= hi and n or nil
-end
-
-local read_value = {}
-
-function read_value.rate(v)
-    local n, period, burst = string.match(v, '^(%d+)/(%d+)/(%d+)$')
-    n, period, burst = whole(n, 1, 1e6), whole(period, 1, 86400000), whole(burst, 1, 1e6)
-    return n and period and burst and { pace = period / n, burst = burst }
-end
-
-function read_value.active(v)
-    return whole(v, 1, 1e6)
-end
-
-function read_value.pause(v)
-    return v == '1' and 1
-end
-
-function read_value.jobs(v)
-    return whole(v, 1, 1e15 - 1)
-end
-read_value.bytes = read_value.jobs
-
-function read_value.memory(v)
-    return whole(v, 1, 100)
-end
-
-function read_value.priority(v)
-    return whole(v, 0, 9)
-end
-
-function read_value.breaker(v)
-    local percent, volume, window, cooldown, probes = string.match(v, '^(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
-    local c = {
-        percent = whole(percent, 1, 100),
-        volume = whole(volume, 1, 1e6),
-        window = whole(window, 100, 86400000),
-        cooldown = whole(cooldown, 1, 86400000),
-        probes = whole(probes, 1, 1000),
-    }
-    return c.percent and c.volume and c.window and c.cooldown and c.probes and c
-end
-
-function read_value.adaptive(v)
-    local min, max, step = string.match(v, '^([%d.]+)/([%d.]+)/([%d.]+)$')
-    min, max, step = tonumber(min or ''), tonumber(max or ''), tonumber(step or '')
-    if not (min and max and step) or min < 0.001 or max > 1e6 or min > max or step <= 0 or step > 1e6 then
-        return nil
-    end
-    return { min = min, max = max, step = step }
-end
-
-local SCOPES = {
-    rate = { queue = true, org = true, type = true, org_type = true },
-    active = { queue = true, org = true, type = true, group = true, org_group = true },
-    pause = { named_org = true, named_type = true },
-    jobs = { queue = true, org = true },
-    bytes = { queue = true, org = true },
-    memory = { queue = true },
-    breaker = { type = true },
-    adaptive = { named_type = true },
-    priority = { queue = true, named_type = true },
-}
--- What a claim need not look at.
-limit.for_enqueue = { jobs = true, bytes = true, memory = true, priority = true }
-
-local function is_name_or_any(v)
-    return v == '*' or args.is_name(v)
-end
-
--- Kind of a scope, nil when it is none.
-local function scope_kind(scope, allowed)
-    if scope == 'queue' or scope == 'group' then
-        return allowed[scope] and scope
-    end
-    local org, kind = string.match(scope, '^org/([^/]+)/type/([^/]+)$')
-    if org then
-        return allowed.org_type and is_name_or_any(org) and args.is_name(kind) and 'org_type'
-    end
-    local holder, name = string.match(scope, '^org/([^/]+)/group/([^/]+)$')
-    if holder then
-        return allowed.org_group and args.is_name(holder) and args.is_name(name) and 'org_group'
-    end
-    local what, rest = string.match(scope, '^(%a+)/([^/]+)$')
-    if what ~= 'org' and what ~= 'type' then
-        return nil
-    end
-    if allowed['named_' .. what] then
-        return args.is_name(rest) and what
-    end
-    return allowed[what] and is_name_or_any(rest) and what
-end
-
--- what, scope, value (parsed) and kind of a setting; nil when it is malformed. An empty value is false.
-function limit.parse(setting, value)
-    if #setting > 256 or #value > 100 then
-        return nil
-    end
-    local what, scope = string.match(setting, '^(%a+):(.+)$')
-    local kind = what and SCOPES[what] and scope_kind(scope, SCOPES[what])
-    if not kind then
-        return nil
-    end
-    local parsed = value ~= '' and read_value[what](value)
-    if value ~= '' and not parsed then
-        return nil
-    end
-    return what, scope, parsed, kind
-end
-
 local function empty(version)
-    local L = { version = version }
-    for what in pairs(SCOPES) do
+    local L = { version = version, fields = 0, counts = {} }
+    for what in pairs(syntax.scopes) do
         L[what] = {}
     end
     return L
 end
 
--- All settings under a version, parsed once for each version; nil when there are none. holds: some hold back jobs
--- that wait; refuses: some refuse an enqueue.
+-- A setting as it is now; value false: there is none.
+local function apply(L, what, scope, value, kind)
+    local name = what .. '_' .. kind
+    local n = L.counts[name] or { what = what, kind = kind, n = 0 }
+    L.counts[name] = n
+    n.n = n.n + (value and 1 or 0) - (L[what][scope] and 1 or 0)
+    L[what][scope] = value or nil
+end
+
+-- What the settings are about. holds: some hold back jobs that wait; refuses: some refuse an enqueue.
+local function sum_up(L)
+    for name, of in pairs(L.counts) do
+        L[name], L['has_' .. of.kind] = nil, nil
+    end
+    L.holds, L.refuses = nil, nil
+    for name, of in pairs(L.counts) do
+        if of.n > 0 then
+            L[name] = true
+            if not syntax.for_enqueue[of.what] then
+                L.holds, L['has_' .. of.kind] = true, true
+            elseif of.what ~= 'priority' then
+                L.refuses = true
+            end
+        end
+    end
+    L.by_type = L.has_type or L.has_org_type
+    L.by_group = L.has_group or L.has_org_group
+end
+
+-- All settings under a version, parsed once; nil when there are none.
 function limit.of(k, version)
     if not version then
         return nil
@@ -141,21 +53,30 @@ function limit.of(k, version)
     local L = empty(version)
     local flat = redis.call('HGETALL', k.limits)
     for i = 1, #flat, 2 do
-        local what, scope, value, kind = limit.parse(flat[i], flat[i + 1])
+        local what, scope, value, kind = syntax.parse(flat[i], flat[i + 1])
         if value then -- a malformed one was put there by hand
-            L[what][scope] = value
-            L[what .. '_' .. kind] = true
-            if not limit.for_enqueue[what] then
-                L.holds, L['has_' .. kind] = true, true
-            elseif what ~= 'priority' then
-                L.refuses = true
-            end
+            apply(L, what, scope, value, kind)
         end
     end
-    L.by_type = L.has_type or L.has_org_type
-    L.by_group = L.has_group or L.has_org_group
+    L.fields = #flat / 2
+    sum_up(L)
     k.parsed = L
     return L
+end
+
+-- Settings changed, from one version to the next: what was parsed stays, but where somebody else wrote there too.
+-- list: {{what, scope, kind, value (false: none), is_new: it was none}}.
+function limit.changed(k, from, version, list)
+    local L, fields = k.parsed, redis.call('HLEN', k.limits)
+    if not L or L.version ~= from then
+        return
+    end
+    for _, c in ipairs(list) do
+        apply(L, c.what, c.scope, c.value, c.kind)
+        L.fields = L.fields + (c.is_new and 1 or 0) - (c.value and 0 or 1)
+    end
+    sum_up(L)
+    L.version = L.fields == fields and version or nil
 end
 
 -- The settings of a partition that has none, for what was parked under earlier ones.

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Brings back what was parked: because its time came, a finish made room, or a setting changed.
-local wake = { again_ms = 50 }
+local wake = { again_ms = 50, scan = 100 }
 
 -- May the org have anything to run? Delayed jobs count too: then it is visited in vain once.
 local function has_jobs(k, org)
@@ -17,17 +17,39 @@ local function wake_group(k, org, level, name)
 end
 
 -- The cap of all groups changed: those that stand beyond the others in their rings run again, in parts, with each
--- call that looks at what is due: O(orgs with groups) now.
-function wake.groups(k)
-    local list, flat = {}, redis.call('HGETALL', k.levels)
+-- call that looks at what is due. From a cursor of HSCAN on P:levels.
+function wake.groups(k, cursor)
+    if redis.call('EXISTS', k.levels) == 1 then
+        parked.add(k, 0, 'levels/' .. (cursor or '0'), 0)
+    end
+end
+
+-- The groups of an org that stand beyond the others run again, some of them.
+local function wake_groups_of(k, now, org)
+    if hold.free_some(k, org) then
+        parked.add(k, now, 'groups/' .. org, now)
+    end
+end
+
+-- Those of the next orgs of P:levels; a small hash is read as a whole, its further orgs are for later.
+local function wake_groups(k, now, cursor)
+    local later, n, part = {}, 0, redis.call('HSCAN', k.levels, cursor, 'COUNT', wake.scan)
+    local flat = part[2]
     for i = 1, #flat, 2 do
         if string.find(string.match(flat[i + 1], '^[^,]*'), '%l') then
-            list[#list + 1] = { member = 'groups/' .. flat[i], at = 0 }
+            n = n + 1
+            if n <= wake.scan then
+                wake_groups_of(k, now, flat[i])
+            else
+                later[#later + 1] = { member = 'groups/' .. flat[i], at = 0 }
+            end
         end
     end
-    for from = 1, #list, 1000 do
-        parked.add_all(k, 0, { unpack(list, from, math.min(from + 999, #list)) })
+    parked.add_all(k, 0, later)
+    if part[1] ~= '0' then
+        wake.groups(k, part[1])
     end
+    return n > 0
 end
 
 -- The type admits something again: those of the orgs that wait for it whose turn it is.
@@ -62,10 +84,12 @@ local function wake_one(k, x, member)
     end
     local of = string.match(member, '^groups/(.+)$')
     if of then
-        if hold.free_some(k, of) then
-            parked.add(k, x.now, member, x.now)
-        end
+        wake_groups_of(k, x.now, of)
         return true
+    end
+    local cursor = string.match(member, '^levels/(%d+)$')
+    if cursor then
+        return wake_groups(k, x.now, cursor)
     end
     local kind = string.match(member, '^type/(.+)$')
     if kind then
