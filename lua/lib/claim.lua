@@ -299,7 +299,9 @@ local function settle(k, st, shares)
     if #leave > 0 then
         fair.leave(k, leave)
     end
-    turns.join_all(k, st.joins)
+    if st.x then
+        turns.join_all(k, st.joins)
+    end
     blocked.call_next(k, st)
 end
 
