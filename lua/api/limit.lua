@@ -103,8 +103,9 @@ local function changes(k, list)
     return out
 end
 
+-- The number comes first: it is what can still fail.
 local function store(k, list)
-    local t, from = redis.call('TIME'), redis.call('HGET', k.ctl, 'limits')
+    local from, version = redis.call('HGET', k.ctl, 'limits'), limit.new_version(k)
     for _, c in ipairs(list) do
         if c.value then
             redis.call('HSET', k.limits, c.setting, c.text)
@@ -113,7 +114,6 @@ local function store(k, list)
         end
     end
     if redis.call('EXISTS', k.limits) == 1 then
-        local version = t[1] .. '.' .. t[2] .. '.' .. redis.call('HINCRBY', k.ctl, 'seq', 1)
         redis.call('HSET', k.ctl, 'limits', version)
         limit.changed(k, from, version, list)
     else

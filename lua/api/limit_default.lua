@@ -12,14 +12,15 @@ args.register('wh1_limit_default', function(KEYS, ARGV)
         args.fail('WHBADARG a default is a cap of orgs, like active:org/* 5')
     end
     keys.guard(k)
-    if redis.call('HSETNX', k.ctl, 'default:' .. setting, text) == 0 then
+    if redis.call('HEXISTS', k.ctl, 'default:' .. setting) == 1 then
         return 0
     end
+    local version = limit.new_version(k)
+    redis.call('HSET', k.ctl, 'default:' .. setting, text)
     if redis.call('HSETNX', k.limits, setting, text) == 0 then
         return 0
     end
-    local t = redis.call('TIME')
-    redis.call('HSET', k.ctl, 'limits', t[1] .. '.' .. t[2] .. '.' .. redis.call('HINCRBY', k.ctl, 'seq', 1))
+    redis.call('HSET', k.ctl, 'limits', version)
     event.add(k, 'limit', nil, nil, { 'setting', setting, 'value', text })
     return 1
 end, { 'allow-oom' })

@@ -42,6 +42,12 @@ local function sum_up(L)
     L.by_group = L.has_group or L.has_org_group
 end
 
+-- A version that no settings had yet. Fails where somebody overwrote the counter: before anything else is written.
+function limit.new_version(k)
+    local t = redis.call('TIME')
+    return t[1] .. '.' .. t[2] .. '.' .. redis.call('HINCRBY', k.ctl, 'seq', '1')
+end
+
 -- All settings under a version, parsed once; nil when there are none.
 function limit.of(k, version)
     if not version then

@@ -369,6 +369,8 @@ static void refuses_settings_that_are_no_numbers(void **state)
     wh_lc_error("WHBADDATA", "wh1_enqueue", "mail p");
     freeReplyObject(wh_lc_cmd("HSET " WH_LC_P ":ctl payload_max 10 seq x"));
     wh_lc_error("WHBADDATA", "wh1_enqueue", "mail p");
+    wh_lc_error("WHBADDATA", "wh1_limit", "active:queue 1");
+    wh_lc_error("WHBADDATA", "wh1_limit_default", "active:org/* 1");
 }
 
 int main(void)
