@@ -224,12 +224,17 @@ end
 
 -- One plain job, and no org has another: a waiting worker may get it at once. Nobody's turn is
 -- taken. The case whose price is latency, hence no plan and no guard: each write comes first,
--- follows a read of the same key, or can be taken back.
+-- follows a read of the same key, or can be taken back. One that brings no id gets one when somebody is idle. Returns
+-- whether it was handed over, and its id.
 local function hand_off(k, now, raw, h, payload, is_limited)
     if not record.waits_plainly(h.options) or any_ready(k, is_limited) then
-        return false
+        return false, raw
     end
-    return bell.hand_off(k, now, raw, record.stamp(now) .. h.bytes .. payload, h)
+    if not raw and redis.call('EXISTS', k.idle) == 0 then
+        return false, raw
+    end
+    raw = raw or id.make(k, now)
+    return bell.hand_off(k, now, raw, record.stamp(now) .. h.bytes .. payload, h), raw
 end
 
 -- What limits and quotas say of such a job: nil when one keeps it from running now, or when others of its org or its
@@ -254,7 +259,7 @@ end
 -- The only job of a call. Returns whether a worker has it now.
 local function try_hand_off(k, now, job, settings, is_free)
     local L, h, x = settings.limits, job.head, nil
-    if not job.raw or settings.paused or settings.tried then
+    if settings.paused or settings.tried then
         return false
     end
     if L and (L.holds or L.refuses) then
@@ -263,7 +268,9 @@ local function try_hand_off(k, now, job, settings, is_free)
             return false
         end
     end
-    if not hand_off(k, now, job.raw, h, job.payload, x ~= nil) then
+    local handed, raw = hand_off(k, now, job.raw, h, job.payload, x ~= nil)
+    job.raw = raw
+    if not handed then
         return false
     end
     if x then
@@ -286,7 +293,8 @@ function enqueue.at_once(k, now, argv, ctl)
     if #argv ~= 3 or #raw ~= 16 or #payload > LIMIT.payload or ctl[1] or ctl[2] == '1' or ctl[3] then
         return false, false
     end
-    return hand_off(k, now, raw, head_at_level(argv[2]), payload, false), true
+    local handed = hand_off(k, now, raw, head_at_level(argv[2]), payload, false)
+    return handed, true
 end
 
 local function change_old(k, now, jobs, settings)

@@ -65,6 +65,24 @@ static void the_job_comes_over_the_bell(void **state)
     wh_lc_audit();
 }
 
+/* As a bare client enqueues: the reply tells the id that the job got. */
+static void one_without_an_id_gets_one(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wait_idle("w", "4+");
+    redisReply *r = wh_lc_call("wh1_enqueue", "mail p ORG acme");
+    redisReply *job = wh_lc_call("wh1_job", "%s", r->element[0]->str);
+    assert_string_equal(r->element[1]->str, "created");
+    assert_string_equal(wh_lc_find(job, "status")->str, "in_progress");
+    freeReplyObject(job);
+    freeReplyObject(r);
+    expect_call("w", 'j');
+    freeReplyObject(wh_lc_call("wh1_enqueue", "mail p ORG acme"));
+    wh_lc_stat("pending", 1);
+    wh_lc_audit();
+}
+
 static void only_to_one_that_takes_jobs(void **state)
 {
     (void)state;
@@ -304,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(the_job_comes_over_the_bell),
+        WH_LC_TEST(one_without_an_id_gets_one),
         WH_LC_TEST(only_to_one_that_takes_jobs),
         WH_LC_TEST(never_past_a_ready_job),
         WH_LC_TEST(nor_to_one_that_is_full),
