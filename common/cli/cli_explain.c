@@ -205,7 +205,12 @@ static bool add_workers(const explained *e, wh_buf *out)
     const char *type = text_of(flat, "type", "?");
     int64_t n = number_of(flat, "workers_lost");
 
-    if (strcmp(reason, "ready") == 0) {
+    if (strcmp(reason, "ready") == 0 && fact(flat, "kept_for") != NULL) {
+        wh_buf_addf(out,
+                    "waits for its turn: what its type admits next is kept for org %s, "
+                    "whose turn it is, for %s ms at most",
+                    fact(flat, "kept_for"), text_of(flat, "kept_ms", "?"));
+    } else if (strcmp(reason, "ready") == 0) {
         wh_buf_adds(out, "waits for its turn: nothing holds it");
         add_turn(flat, out);
     } else if (strcmp(reason, "no_slot") == 0) {

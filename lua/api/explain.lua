@@ -303,10 +303,27 @@ local function add_delayed(k, now, out, c, f)
     put_fleet(out, f)
 end
 
+-- What its type admits is kept for another org, whose turn it is.
+local function add_kept(k, now, out, c)
+    local L = limit.now(k)
+    local x = L and limit.open(k, now, L, {})
+    local org, ends = nil, 0
+    if x and limit.type_room(x, c.kind) == 1 then
+        org, ends = kept.holder(x, c.kind)
+    end
+    if org and org ~= c.org then
+        record.put(out, 'kept_for', org)
+        record.put(out, 'kept_ms', record.decimal(ends - now))
+    end
+end
+
 local function add_waiting(k, now, out, c, f)
     local put, number = record.put, record.decimal
     find_in_org(k, c)
     local reason = add_held(k, now, out, c, f, 'ready')
+    if reason == 'ready' then
+        add_kept(k, now, out, c)
+    end
     put_fleet(out, f)
     put(out, 'ahead_org', number(c.ahead))
     put(out, 'ahead_orgs', number(redis.call('ZRANK', k.ring, c.org) or nil))

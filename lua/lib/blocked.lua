@@ -10,7 +10,7 @@ local function turns_of(k, st, kind, org)
     if t == nil then
         local room = limit.holds_type(st.x.L, kind) and limit.type_room(st.x, kind) or math.huge
         local cost = st.costs[kind] or fair.cost(k, kind, st.cost)
-        t = turns.open(k, st.now, kind, room, cost, { org = org, passed = st.passed[kind] })
+        t = turns.open(k, st.x, kind, room, cost, { org = org, passed = st.passed[kind] })
         st.turns[kind] = t
     end
     return t
@@ -21,9 +21,9 @@ function blocked.has_turns(k, st, s, kind)
     return turns_of(k, st, kind, s.org) and true or false
 end
 
--- May the type give the org a job more? kept: how many were popped for room that there is: no other job takes it.
-function blocked.is_its_turn(k, st, s, kind, kept)
-    if limit.pair_room(st.x, s.org, kind) <= 0 or (kept > 0 and limit.type_room(st.x, kind) <= kept) then
+-- May the type give the org a job more? popped: how many were popped for room that there is: no other job takes it.
+function blocked.is_its_turn(k, st, s, kind, popped)
+    if limit.pair_room(st.x, s.org, kind) <= 0 or (popped > 0 and limit.type_room(st.x, kind) <= popped) then
         return false
     end
     local t = turns_of(k, st, kind, s.org)
@@ -42,6 +42,30 @@ function blocked.leave(k, st, s)
         turns.leave(k, st.now, kind, s.org)
         st.vacant[kind] = true
     end
+end
+
+-- The org is at its own cap: what was for it is looked at again.
+function blocked.pass(st, s)
+    for _, kind in ipairs(s.view.asides) do
+        st.vacant[kind] = true
+    end
+end
+
+-- A slot of the org's own that is kept free for one of its types, which is full but not for long: until when.
+function blocked.keeps_own(k, st, s)
+    for i = 1, math.min(#s.view.asides, blocked.asked) do
+        local kind = s.view.asides[i]
+        local room, at, holder, why = limit.pair_room(st.x, s.org, kind)
+        if room <= 0 and holder == 'type' and kind ~= levels.rest then
+            local cost = st.costs[kind] or fair.cost(k, kind, st.cost)
+            local is_near = why == 'type_cap' or (at ~= 'inf' and at <= st.now + kept.span(cost))
+            local ends = is_near and turns.keep_own(k, st.x, kind, s.org, cost)
+            if ends then
+                return ends
+            end
+        end
+    end
+    return nil
 end
 
 -- Where one waited in vain, the next ones come into the ring, for the next pass.
@@ -71,7 +95,7 @@ local function aside_room(k, st, s, kind)
     if t then
         local part = math.min(turns.left(k, kind, t, s.org), t.room - (st.taken[kind] or 0))
         if part <= 0 then
-            return 0, st.now + wake.again_ms, 'type'
+            return 0, t.ends or st.now + wake.again_ms, 'type'
         end
         return math.min(room, part), at, holder
     end

@@ -80,11 +80,11 @@ local function is_admitted(k, st, s, job)
         put_back(st, s, job, 'order')
         return false
     end
-    local kept, why = st.taken[job.kind] or 0, nil
-    if kept > 0 and job.source.is_aside then
-        st.taken[job.kind] = kept - 1
+    local popped, why = st.taken[job.kind] or 0, nil
+    if popped > 0 and job.source.is_aside then
+        st.taken[job.kind] = popped - 1
         why = limit.pair_room(st.x, s.org, job.kind) <= 0 and 'type' or nil
-    elseif not blocked.is_its_turn(k, st, s, job.kind, kept) then
+    elseif not blocked.is_its_turn(k, st, s, job.kind, popped) then
         why = 'type'
     end
     if not why and job.name ~= '' and limit.group_room(st.x, s.org, job.name) <= 0 then
@@ -161,9 +161,11 @@ local function pop(k, st, s)
     local n = s.n
     if st.x then
         local room, at = limit.org_room(st.x, s.org)
+        local ends = room > 0 and n >= room and blocked.keeps_own(k, st, s)
+        room = ends and room - 1 or room
         if room <= 0 then
-            parked.add(k, st.x.now, 'org/' .. s.org, at)
-            blocked.leave(k, st, s)
+            parked.add(k, st.x.now, 'org/' .. s.org, ends or at)
+            blocked.pass(st, s)
             s.wanted, s.is_parked = 1, true
             return
         end

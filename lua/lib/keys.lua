@@ -36,7 +36,7 @@ function keys.of(KEYS)
     k.unique_, k.log_ = p .. ':unique:', p .. ':log:'
     k.groups_, k.soonest_, k.aside_ = p .. ':groups:', p .. ':soonest:', p .. ':aside:'
     k.waiting_, k.turns_, k.held_ = p .. ':waiting:', p .. ':turns:', p .. ':held:'
-    k.breaker_, k.ratelimit_ = p .. ':breaker:', p .. ':ratelimit:'
+    k.breaker_, k.ratelimit_, k.kept_ = p .. ':breaker:', p .. ':ratelimit:', p .. ':kept:'
     if keys.n >= 10000 then
         keys.cache, keys.n = {}, 0
     end

@@ -5,7 +5,9 @@
 -- P:waiting:<type>: org -> its start tag, for every org that has jobs of the type set aside and could run them but for
 -- the type; it stays there while it is in the ring. P:turns:<type>: the tags of those that do not wait now, where they
 -- are ahead; '' there: the latest start tag that was served. A key that is not ours held no org.
-local turns = { ttl_ms = 3600000, window = 100, most = 1000 }
+-- One that is at its own cap stays, while it is the first of these, and has its turn when a slot of its own is free:
+-- others go before it, by one job; then the next slot is kept for it (kept.lua).
+local turns = { ttl_ms = 3600000, window = 100, most = 1000, rounds = 4, further = 16, lag = 1 }
 
 -- ms in the unit of tags.
 local function units(ms)
@@ -87,16 +89,24 @@ function turns.rejoin(k, org)
     end
 end
 
--- It has none any more, or something of its own holds it: the next one is called soon.
-function turns.leave(k, now, kind, org)
-    local tag = tag_of(k, kind, org)
-    if not tag then
-        return
+-- flat: {org, tag, …} of those that wait.
+local function leave_all(k, now, kind, flat)
+    local orgs, ask, ahead = {}, { 'ZMSCORE', k.turns_ .. kind }, {}
+    for i = 1, #flat, 2 do
+        orgs[#orgs + 1], ask[#ask + 1] = flat[i], flat[i]
     end
-    redis.call('ZREM', k.waiting_ .. kind, org)
-    local own, latest = reached(k, kind, org)
-    if tag > own then
-        put(k, kind, string.format('%.0f', tag), org)
+    ask[#ask + 1] = ''
+    redis.call('ZREM', k.waiting_ .. kind, unpack(orgs))
+    local v = redis.pcall(unpack(ask))
+    local latest = not v.err and tonumber(v[#orgs + 1] or 0) or 0
+    for i, org in ipairs(orgs) do
+        local tag = tonumber(flat[2 * i])
+        if tag > math.max(not v.err and tonumber(v[i] or 0) or 0, latest) then
+            ahead[#ahead + 1], ahead[#ahead + 2] = string.format('%.0f', tag), org
+        end
+    end
+    if #ahead > 0 then
+        put(k, kind, unpack(ahead))
     end
     redis.pcall('ZREMRANGEBYSCORE', k.turns_ .. kind, '-inf', string.format('(%.0f', latest))
     if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
@@ -104,17 +114,157 @@ function turns.leave(k, now, kind, org)
     end
 end
 
--- Of those that wait, the first ones, as many as `room` can be for: flat {org, tag, …}, and their names.
-local function first_of(k, kind, room)
-    local last = math.min(room, turns.window) - 1
-    local flat, orgs = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, string.format('%.0f', last), 'WITHSCORES'), {}
-    if flat.err then
-        return {}, orgs
+-- It has none any more, or something of its own holds it: the next one is called soon.
+function turns.leave(k, now, kind, org)
+    local tag = tag_of(k, kind, org)
+    if tag then
+        leave_all(k, now, kind, { org, tag })
+    end
+end
+
+-- Of those that wait without those that passed.
+local function without(passed, flat)
+    if not next(passed) then
+        return flat
+    end
+    local left = {}
+    for i = 1, #flat, 2 do
+        if not passed[flat[i]] then
+            left[#left + 1], left[#left + 2] = flat[i], flat[i + 1]
+        end
+    end
+    return left
+end
+
+-- Flat {org, tag, …} of the first n that wait.
+local function read_first(k, kind, n)
+    local last = string.format('%.0f', math.min(n, turns.window) - 1)
+    local flat = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, last, 'WITHSCORES')
+    return flat.err and {} or flat
+end
+
+-- Those of flat that are at their own cap, or whose own rate or pause holds them: array of {org, tag, at: when they
+-- may have room, stays: it is no pause, is_far: that is later than a job of the type takes}. And flat without them.
+local function find_capped(x, kind, flat, cost)
+    local ask, capped, others = {}, {}, {}
+    if not x.L.has_org then
+        return capped, flat
     end
     for i = 1, #flat, 2 do
-        orgs[#orgs + 1] = flat[i]
+        ask[#ask + 1] = not x.orgs[flat[i]] and flat[i] or nil
     end
-    return flat, orgs
+    if #ask > 0 then
+        limit.read_active(x, ask)
+    end
+    for i = 1, #flat, 2 do
+        local room, at, why = limit.org_room(x, flat[i])
+        local own = kept.own_of(x, flat[i], kind)
+        if room == 1 and own then
+            room, at = 0, own
+        end
+        if room > 0 then
+            others[#others + 1], others[#others + 2] = flat[i], flat[i + 1]
+        else
+            local is_far = at ~= 'inf' and at > x.now + kept.span(cost)
+            local stays = why ~= 'org_paused'
+            capped[#capped + 1] = { org = flat[i], tag = flat[i + 1], at = at, stays = stays, is_far = is_far }
+        end
+    end
+    return capped, others
+end
+
+-- Were others served that were behind it, by a job?
+local function is_behind(k, kind, org, tag, cost)
+    local _, latest = reached(k, kind, org)
+    return latest >= tonumber(tag) + units(cost) * turns.lag
+end
+
+-- Which of those at their own cap stays, nil: none; and until when one of the type is kept for it. is_alone: nobody
+-- else is there who could take it.
+local function choose(k, x, kind, capped, cost, is_alone)
+    local first
+    for _, c in ipairs(capped) do
+        first = first or (c.stays and c)
+    end
+    if not first then
+        return nil
+    end
+    if is_alone or not is_behind(k, kind, first.org, first.tag, cost) then
+        return first.org
+    elseif first.is_far then
+        kept.prefer_own(x, kind, first.org)
+        return first.org
+    end
+    local holder, ends = kept.holder(x, kind)
+    for _, c in ipairs(holder and capped or {}) do
+        if c.org == holder then
+            return holder, ends
+        end
+    end
+    if holder then
+        return first.org
+    end
+    local is_own
+    ends, is_own = kept.begin(x, kind, first.org, first.tag, cost, false)
+    return (ends or is_own) and first.org or nil, ends
+end
+
+-- An org has a slot of its own free, and the type none: is that kept for the type? Until when; nil: it is not.
+function turns.keep_own(k, x, kind, org, cost)
+    local tag = kept.is_own(x, kind, org) and redis.pcall('ZSCORE', k.waiting_ .. kind, org)
+    if type(tag) ~= 'string' or not is_behind(k, kind, org, tag, cost) then
+        return nil
+    end
+    local holder, ends = kept.holder(x, kind)
+    if not holder then
+        ends = kept.begin(x, kind, org, tag, cost, true)
+    elseif holder ~= org then
+        ends = nil
+    end
+    kept.set_own(x, org, kind, ends)
+    return ends
+end
+
+-- Those that wait and can run, in their turn, as many as `room` can be for: {flat = {org, tag, …}, orgs, room: what
+-- others than one at its cap have, ends: until when one is kept, stays: which stays}. who: as turns.open has it.
+local function first_of(k, x, kind, room, cost, who)
+    local w, passed, chosen = { room = room, orgs = {} }, who.passed or {}, false
+    for _ in pairs(passed) do
+        room = room + 1
+    end
+    local n = room
+    for round = 1, turns.rounds do
+        local flat = read_first(k, kind, n)
+        local size = #flat / 2
+        local capped, others = find_capped(x, kind, without(passed, flat), cost)
+        if #capped > 0 and not chosen then
+            local is_alone = not who.org and #others == 0 and redis.call('ZCARD', k.waiting_ .. kind) == #capped
+            w.stays, w.ends = choose(k, x, kind, capped, cost, is_alone)
+            w.room, chosen = w.room - (w.ends and 1 or 0), true
+        end
+        local away, park = {}, {}
+        for _, c in ipairs(capped) do
+            if c.org ~= w.stays then
+                away[#away + 1], away[#away + 2] = c.org, c.tag
+            end
+            if round == 1 or c.org ~= w.stays then -- who waits for the type alone is not yet
+                park[#park + 1] = { member = 'org/' .. c.org, at = c.at }
+            end
+        end
+        parked.add_all(k, x.now, park)
+        w.flat = others
+        if #away > 0 then
+            leave_all(k, x.now, kind, away)
+        end
+        if #others / 2 >= w.room or size < math.min(n, turns.window) then
+            break
+        end
+        n = room + turns.further * round
+    end
+    for i = 1, #w.flat, 2 do
+        w.orgs[#w.orgs + 1] = w.flat[i]
+    end
+    return w
 end
 
 local function share_out(t, flat)
@@ -141,41 +291,27 @@ local function call(k, now, kind, shares)
     return parts, #enter
 end
 
--- Of those that wait without those that passed.
-local function without(passed, flat)
-    local left, orgs = {}, {}
-    for i = 1, #flat, 2 do
-        if not passed[flat[i]] then
-            left[#left + 1], left[#left + 2], orgs[#orgs + 1] = flat[i], flat[i + 1], flat[i]
-        end
-    end
-    return left, orgs
-end
-
--- What a type that admits `room` jobs, expected to take so many ms each, has for each org now. who: org: that asks;
--- passed: set of those that take none in this call, though they wait. False: nobody waits, or there is enough for all.
-function turns.open(k, now, kind, room, cost, who)
+-- What a type that admits `room` jobs, expected to take so many ms each, has for each org now. x: session of limits;
+-- who: org: that asks; passed: set of those that take none in this call, though they wait. False: nobody waits, or
+-- there is enough for all.
+function turns.open(k, x, kind, room, cost, who)
     if room == math.huge then
         return false
     end
-    local org, n_passed = who.org, 0
-    for _ in pairs(who.passed or {}) do
-        n_passed = n_passed + 1
-    end
-    local flat, orgs = first_of(k, kind, room + n_passed)
-    if n_passed > 0 then
-        flat, orgs = without(who.passed, flat)
-    end
-    if #orgs == 0 then
+    local w, org = first_of(k, x, kind, room, cost, who), who.org
+    local orgs = w.orgs
+    if #orgs == 0 and not w.ends then
         return false
     end
-    local t = { flat = flat, room = math.min(room, turns.most), cost = units(cost), used = {} }
-    if orgs[1] == org and (#orgs == 1 or room == 1) then
-        t.parts = { [org] = t.room }
-        return t
+    local t = { flat = w.flat, room = math.min(w.room, turns.most), cost = units(cost), used = {}, parts = {} }
+    if t.room == 0 then
+        t.ends = w.ends
+    elseif org and orgs[1] == org and (#orgs == 1 or w.room == 1) then
+        t.parts[org] = t.room
+    elseif #orgs > 0 then
+        t.weights = fair.weights(k, orgs)
+        t.parts = call(k, x.now, kind, share_out(t, w.flat))
     end
-    t.weights = fair.weights(k, orgs)
-    t.parts = call(k, now, kind, share_out(t, flat))
     return t
 end
 
@@ -268,18 +404,26 @@ function turns.correct(k, kind, org, ms)
     end
 end
 
--- A type admits something again: those whose turn it is enter the ring. Returns how many, and whether others wait.
-function turns.call(k, now, kind, room, cost)
-    local flat, orgs = first_of(k, kind, room)
-    if #orgs == 0 then
-        return 0, false
-    end
+-- A type admits something again: those whose turn it is enter the ring. Returns how many, whether others wait, and
+-- when to look again if all of it is kept.
+function turns.call(k, x, kind, room, cost)
     if room == math.huge then -- nobody needs to wait
-        redis.call('ZREM', k.waiting_ .. kind, unpack(orgs))
-        fair.enter(k, orgs)
+        local flat, orgs = read_first(k, kind, room), {}
+        for i = 1, #flat, 2 do
+            orgs[#orgs + 1] = flat[i]
+        end
+        if #orgs > 0 then
+            redis.call('ZREM', k.waiting_ .. kind, unpack(orgs))
+            fair.enter(k, orgs)
+        end
         return #orgs, turns.any(k, kind)
     end
-    local t = { weights = fair.weights(k, orgs), room = math.min(room, turns.most), cost = units(cost) }
-    local _, n = call(k, now, kind, share_out(t, flat))
-    return n, turns.any(k, kind)
+    local w, n = first_of(k, x, kind, room, cost, {}), 0
+    if #w.orgs > 0 and w.room > 0 then
+        local t = { weights = fair.weights(k, w.orgs), room = math.min(w.room, turns.most), cost = units(cost) }
+        local _, entered = call(k, x.now, kind, share_out(t, w.flat))
+        n = entered
+    end
+    local others = w.stays and redis.pcall('ZCARD', k.waiting_ .. kind) or turns.any(k, kind) and 2 or 0
+    return n, others ~= 0 and others ~= 1, w.room == 0 and w.ends or nil
 end

@@ -61,9 +61,9 @@ local function wake_type(k, x, kind)
         end
         return false
     end
-    local n, more = turns.call(k, x.now, kind, room, fair.cost(k, kind))
+    local n, more, ends = turns.call(k, x, kind, room, fair.cost(k, kind))
     if more then -- those that were called may not need all of the room
-        parked.add(k, x.now, 'type/' .. kind, x.now + (room == math.huge and 0 or wake.again_ms))
+        parked.add(k, x.now, 'type/' .. kind, ends or x.now + (room == math.huge and 0 or wake.again_ms))
     end
     return n > 0
 end

@@ -20,7 +20,7 @@ static const char *const keys[] = {
     "turns:sms",      "held:acme:sms",   "groups:acme:5",  "ready:acme:5:g",
     "soonest:acme:5", "aside:acme:sms",  "waiting:sms",    "breaker:mail",
     "breaker:sms",    "ratelimit:acme:", "ratelimit::sms", "ratelimit::",
-    "ready:acme:5",   "ready:zeta:5"};
+    "ready:acme:5",   "kept::sms",       "kept:acme:sms",  "ready:zeta:5"};
 
 struct change {
     const char *fn, *args; /* T<n>: token of job n; I<n>: its id; @: empty */
