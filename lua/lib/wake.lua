@@ -2,10 +2,11 @@
 -- Brings back what was parked: because its time came, a finish made room, or a setting changed.
 local wake = { again_ms = 50, scan = 100 }
 
--- May the org have anything to run? Delayed jobs count too: then it is visited in vain once.
+-- May the org have anything to run? Delayed jobs count too: then it is visited in vain once. So is one that has marks
+-- for nothing (levels.lua): its next job goes where they say, and nobody would look there.
 local function has_jobs(k, org)
     local jobs, _, stale = queued.parse(redis.call('HGET', k.queued, org))
-    return jobs + stale > 0 or not queued.is_counted(k)
+    return jobs + stale > 0 or redis.call('HEXISTS', k.levels, org) == 1 or not queued.is_counted(k)
 end
 
 local function wake_group(k, org, level, name)

@@ -319,6 +319,39 @@ static void many_at_their_caps_cost_others_little(void **state)
     }
 }
 
+/* It waits for a type of which it has nothing any more, makes way for another one at its cap, and has no jobs at all
+ * when it comes back: its next job must find it where it can be found. */
+static void one_with_nothing_left_is_found_again(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_ll_set("active:type/x", "1");
+    wh_ll_set("active:org/a", "1");
+    wh_ll_set("active:org/c", "1");
+    wh_ll_put(1, "x", "ORG b");
+    wh_lc_claim("w", 4, "1");
+    wh_ll_put(2, "x", "ORG c");
+    wh_ll_put(3, "x", "ORG a");
+    wh_ll_put(4, "x", "ORG a DELAY 100000");
+    wh_lc_claim("w", 4, "");
+    wh_ll_put(5, "y", "ORG c");
+    wh_lc_claim("w", 4, "5");
+    wh_lc_done("w", 1, 1, true);
+    wh_lc_claim("w", 4, "3");
+    wh_lc_claim("w", 4, "");
+    wh_lc_ok("wh1_cancel", "%s", wh_lc_id(4));
+    wh_ll_set("active:type/x", "2");
+    wh_lc_claim("w", 4, "");
+    wh_lc_done("w", 3, 1, true);
+    wh_lc_audit();
+    wh_ll_put(6, "x", "ORG a");
+    wh_lc_audit();
+    wh_lc_advance(2000);
+    wh_lc_ok("wh1_promote", "10");
+    wh_lc_claim("w", 4, "6");
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +361,7 @@ int main(void)
         WH_LC_TEST(what_is_kept_in_vain_goes_to_others),
         WH_LC_TEST(what_is_kept_ends_with_its_reason),
         WH_LC_TEST(many_at_their_caps_cost_others_little),
+        WH_LC_TEST(one_with_nothing_left_is_found_again),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
