@@ -51,23 +51,6 @@ function blocked.pass(st, s)
     end
 end
 
--- A slot of the org's own that is kept free for one of its types, which is full but not for long: until when.
-function blocked.keeps_own(k, st, s)
-    for i = 1, math.min(#s.view.asides, blocked.asked) do
-        local kind = s.view.asides[i]
-        local room, at, holder, why = limit.pair_room(st.x, s.org, kind)
-        if room <= 0 and holder == 'type' and kind ~= levels.rest then
-            local cost = st.costs[kind] or fair.cost(k, kind, st.cost)
-            local is_near = why == 'type_cap' or (at ~= 'inf' and at <= st.now + kept.span(cost))
-            local ends = is_near and turns.keep_own(k, st.x, kind, s.org, cost)
-            if ends then
-                return ends
-            end
-        end
-    end
-    return nil
-end
-
 -- Where one waited in vain, the next ones come into the ring, for the next pass.
 function blocked.call_next(k, st)
     for kind in pairs(st.vacant) do

@@ -161,10 +161,8 @@ local function pop(k, st, s)
     local n = s.n
     if st.x then
         local room, at = limit.org_room(st.x, s.org)
-        local ends = room > 0 and n >= room and blocked.keeps_own(k, st, s)
-        room = ends and room - 1 or room
         if room <= 0 then
-            parked.add(k, st.x.now, 'org/' .. s.org, ends or at)
+            parked.add(k, st.x.now, 'org/' .. s.org, at)
             blocked.pass(st, s)
             s.wanted, s.is_parked = 1, true
             return

@@ -23,14 +23,27 @@ local function put(k, kind, ...)
     redis.call('PEXPIRE', key, turns.ttl_ms)
 end
 
+-- How far below the latest an org may come back that made way at its own cap, as in the ring (fair.lua).
+local function credit_of(k, kind)
+    return units(math.max(fair.credit, 10 * fair.cost(k, kind)))
+end
+
+-- Where an org that made way at its own cap comes back from: a member of P:turns:<type>; no org has such a name.
+local function owed(org)
+    return org .. '/'
+end
+
 -- The tag of an org that does not wait, and the latest that was served.
 local function reached(k, kind, org)
-    local v = redis.pcall('ZMSCORE', k.turns_ .. kind, org, '')
+    local v = redis.pcall('ZMSCORE', k.turns_ .. kind, org, '', owed(org))
     if v.err then
         return 0, 0
     end
-    local latest = tonumber(v[2] or 0)
-    return math.max(tonumber(v[1] or 0), latest), latest
+    local own, latest, back = tonumber(v[1] or 0), tonumber(v[2] or 0), tonumber(v[3] or '')
+    if back and back < latest then
+        return math.max(back, latest - credit_of(k, kind)), latest
+    end
+    return math.max(own, latest), latest
 end
 
 -- The tag of an org that waits, or nil.
@@ -49,20 +62,32 @@ function turns.join(k, kind, org)
         redis.call('DEL', key)
         redis.call('ZADD', key, tag, org)
     end
+    redis.pcall('ZREM', k.turns_ .. kind, owed(org))
     return true
 end
 
 local function join_several(k, kind, orgs)
-    local key, add = k.waiting_ .. kind, {}
-    local v = redis.pcall('ZMSCORE', k.turns_ .. kind, '', unpack(orgs))
+    local key, add, ask, gone = k.waiting_ .. kind, {}, { '' }, {}
     for i, org in ipairs(orgs) do
-        local tag = v.err and 0 or math.max(tonumber(v[i + 1] or 0), tonumber(v[1] or 0))
+        ask[2 * i], ask[2 * i + 1], gone[i] = org, owed(org), owed(org)
+    end
+    local v, credit = redis.pcall('ZMSCORE', k.turns_ .. kind, unpack(ask)), nil
+    local latest = not v.err and tonumber(v[1] or 0) or 0
+    for i, org in ipairs(orgs) do
+        local back, tag = not v.err and tonumber(v[2 * i + 1] or ''), latest
+        if back and back < latest then
+            credit = credit or credit_of(k, kind)
+            tag = math.max(back, latest - credit)
+        elseif not v.err then
+            tag = math.max(tonumber(v[2 * i] or 0), latest)
+        end
         add[2 * i - 1], add[2 * i] = string.format('%.0f', tag), org
     end
     if type(redis.pcall('ZADD', key, 'NX', unpack(add))) ~= 'number' then
         redis.call('DEL', key)
         redis.call('ZADD', key, unpack(add))
     end
+    redis.pcall('ZREM', k.turns_ .. kind, unpack(gone))
 end
 
 -- An org has set jobs of a type aside, under this word: gathered for turns.join_all.
@@ -89,8 +114,8 @@ function turns.rejoin(k, org)
     end
 end
 
--- flat: {org, tag, …} of those that wait.
-local function leave_all(k, now, kind, flat)
+-- flat: {org, tag, …} of those that wait. is_owed: they are at their own cap, and come back with what they are owed.
+local function leave_all(k, now, kind, flat, is_owed)
     local orgs, ask, ahead = {}, { 'ZMSCORE', k.turns_ .. kind }, {}
     for i = 1, #flat, 2 do
         orgs[#orgs + 1], ask[#ask + 1] = flat[i], flat[i]
@@ -103,12 +128,14 @@ local function leave_all(k, now, kind, flat)
         local tag = tonumber(flat[2 * i])
         if tag > math.max(not v.err and tonumber(v[i] or 0) or 0, latest) then
             ahead[#ahead + 1], ahead[#ahead + 2] = string.format('%.0f', tag), org
+        elseif is_owed then
+            ahead[#ahead + 1], ahead[#ahead + 2] = string.format('%.0f', tag), owed(org)
         end
     end
     if #ahead > 0 then
         put(k, kind, unpack(ahead))
     end
-    redis.pcall('ZREMRANGEBYSCORE', k.turns_ .. kind, '-inf', string.format('(%.0f', latest))
+    redis.pcall('ZREMRANGEBYSCORE', k.turns_ .. kind, '-inf', string.format('(%.0f', latest - credit_of(k, kind)))
     if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
         parked.add(k, now, 'type/' .. kind, now)
     end
@@ -145,7 +172,7 @@ end
 
 -- Those of flat that are at their own cap, or whose own rate or pause holds them: array of {org, tag, at: when they
 -- may have room, stays: it is no pause, is_far: that is later than a job of the type takes}. And flat without them.
-local function find_capped(x, kind, flat, cost)
+local function find_capped(x, flat, cost)
     local ask, capped, others = {}, {}, {}
     if not x.L.has_org then
         return capped, flat
@@ -158,10 +185,6 @@ local function find_capped(x, kind, flat, cost)
     end
     for i = 1, #flat, 2 do
         local room, at, why = limit.org_room(x, flat[i])
-        local own = kept.own_of(x, flat[i], kind)
-        if room == 1 and own then
-            room, at = 0, own
-        end
         if room > 0 then
             others[#others + 1], others[#others + 2] = flat[i], flat[i + 1]
         else
@@ -173,10 +196,17 @@ local function find_capped(x, kind, flat, cost)
     return capped, others
 end
 
--- Were others served that were behind it, by a job?
-local function is_behind(k, kind, org, tag, cost)
-    local _, latest = reached(k, kind, org)
-    return latest >= tonumber(tag) + units(cost) * turns.lag
+-- Of those at their own cap who may have a slot of the type kept: others that were a job behind it were served, and it
+-- may have one of its own in time.
+local function candidates(k, kind, capped, cost)
+    local _, latest = reached(k, kind, '')
+    local list = {}
+    for _, c in ipairs(capped) do
+        if c.stays and not c.is_far and latest >= tonumber(c.tag) + units(cost) * turns.lag then
+            list[#list + 1] = c
+        end
+    end
+    return list
 end
 
 -- Which of those at their own cap stays, nil: none; and until when one of the type is kept for it. is_alone: nobody
@@ -184,16 +214,10 @@ end
 local function choose(k, x, kind, capped, cost, is_alone)
     local first
     for _, c in ipairs(capped) do
-        first = first or (c.stays and c)
+        first = first or (c.stays and c.org)
     end
-    if not first then
-        return nil
-    end
-    if is_alone or not is_behind(k, kind, first.org, first.tag, cost) then
-        return first.org
-    elseif first.is_far then
-        kept.prefer_own(x, kind, first.org)
-        return first.org
+    if not first or is_alone then
+        return first
     end
     local holder, ends = kept.holder(x, kind)
     for _, c in ipairs(holder and capped or {}) do
@@ -201,28 +225,14 @@ local function choose(k, x, kind, capped, cost, is_alone)
             return holder, ends
         end
     end
-    if holder then
-        return first.org
+    local list = holder and {} or candidates(k, kind, capped, cost)
+    if #list > 0 then
+        holder, ends = kept.begin(x, kind, list, cost)
+        if holder then
+            return holder, ends
+        end
     end
-    local is_own
-    ends, is_own = kept.begin(x, kind, first.org, first.tag, cost, false)
-    return (ends or is_own) and first.org or nil, ends
-end
-
--- An org has a slot of its own free, and the type none: is that kept for the type? Until when; nil: it is not.
-function turns.keep_own(k, x, kind, org, cost)
-    local tag = kept.is_own(x, kind, org) and redis.pcall('ZSCORE', k.waiting_ .. kind, org)
-    if type(tag) ~= 'string' or not is_behind(k, kind, org, tag, cost) then
-        return nil
-    end
-    local holder, ends = kept.holder(x, kind)
-    if not holder then
-        ends = kept.begin(x, kind, org, tag, cost, true)
-    elseif holder ~= org then
-        ends = nil
-    end
-    kept.set_own(x, org, kind, ends)
-    return ends
+    return first
 end
 
 -- Those that wait and can run, in their turn, as many as `room` can be for: {flat = {org, tag, …}, orgs, room: what
@@ -236,7 +246,7 @@ local function first_of(k, x, kind, room, cost, who)
     for round = 1, turns.rounds do
         local flat = read_first(k, kind, n)
         local size = #flat / 2
-        local capped, others = find_capped(x, kind, without(passed, flat), cost)
+        local capped, others = find_capped(x, without(passed, flat), cost)
         if #capped > 0 and not chosen then
             local is_alone = not who.org and #others == 0 and redis.call('ZCARD', k.waiting_ .. kind) == #capped
             w.stays, w.ends = choose(k, x, kind, capped, cost, is_alone)
@@ -254,7 +264,7 @@ local function first_of(k, x, kind, room, cost, who)
         parked.add_all(k, x.now, park)
         w.flat = others
         if #away > 0 then
-            leave_all(k, x.now, kind, away)
+            leave_all(k, x.now, kind, away, true)
         end
         if #others / 2 >= w.room or size < math.min(n, turns.window) then
             break
