@@ -4,10 +4,11 @@
 -- harms it. Tags: worker time over weight, in whole us.
 -- P:waiting:<type>: org -> its start tag, for every org that has jobs of the type set aside and could run them but for
 -- the type; it stays there while it is in the ring. P:turns:<type>: the tags of those that do not wait now, where they
--- are ahead; '' there: the latest start tag that was served. A key that is not ours held no org.
+-- are ahead; '' there: the latest start tag that was served; '<org>/': of one that made way at its own cap, which comes
+-- back there, or a little below the latest. What is `old` (us) goes. A key that is not ours held no org.
 -- One that is at its own cap stays, while it is the first of these, and has its turn when a slot of its own is free:
 -- others go before it, by one job; then the next slot is kept for it (kept.lua).
-local turns = { ttl_ms = 3600000, window = 100, most = 1000, rounds = 4, further = 16, lag = 1 }
+local turns = { ttl_ms = 3600000, window = 100, most = 1000, rounds = 4, further = 16, lag = 1, old = 1e7 }
 
 -- ms in the unit of tags.
 local function units(ms)
@@ -33,7 +34,7 @@ local function owed(org)
     return org .. '/'
 end
 
--- The tag of an org that does not wait, and the latest that was served.
+-- The tag of an org that does not wait, the latest that was served, and whether it made way at its own cap.
 local function reached(k, kind, org)
     local v = redis.pcall('ZMSCORE', k.turns_ .. kind, org, '', owed(org))
     if v.err then
@@ -41,9 +42,9 @@ local function reached(k, kind, org)
     end
     local own, latest, back = tonumber(v[1] or 0), tonumber(v[2] or 0), tonumber(v[3] or '')
     if back and back < latest then
-        return math.max(back, latest - credit_of(k, kind)), latest
+        return math.max(back, latest - credit_of(k, kind)), latest, true
     end
-    return math.max(own, latest), latest
+    return math.max(own, latest), latest, back ~= nil
 end
 
 -- The tag of an org that waits, or nil.
@@ -57,24 +58,28 @@ function turns.join(k, kind, org)
     if tag_of(k, kind, org) then
         return false
     end
-    local key, tag = k.waiting_ .. kind, string.format('%.0f', (reached(k, kind, org)))
+    local reach, _, was_owed = reached(k, kind, org)
+    local key, tag = k.waiting_ .. kind, string.format('%.0f', reach)
     if type(redis.pcall('ZADD', key, tag, org)) ~= 'number' then
         redis.call('DEL', key)
         redis.call('ZADD', key, tag, org)
     end
-    redis.pcall('ZREM', k.turns_ .. kind, owed(org))
+    if was_owed then
+        redis.call('ZREM', k.turns_ .. kind, owed(org))
+    end
     return true
 end
 
 local function join_several(k, kind, orgs)
     local key, add, ask, gone = k.waiting_ .. kind, {}, { '' }, {}
     for i, org in ipairs(orgs) do
-        ask[2 * i], ask[2 * i + 1], gone[i] = org, owed(org), owed(org)
+        ask[2 * i], ask[2 * i + 1] = org, owed(org)
     end
     local v, credit = redis.pcall('ZMSCORE', k.turns_ .. kind, unpack(ask)), nil
     local latest = not v.err and tonumber(v[1] or 0) or 0
     for i, org in ipairs(orgs) do
         local back, tag = not v.err and tonumber(v[2 * i + 1] or ''), latest
+        gone[#gone + 1] = back and owed(org)
         if back and back < latest then
             credit = credit or credit_of(k, kind)
             tag = math.max(back, latest - credit)
@@ -87,7 +92,9 @@ local function join_several(k, kind, orgs)
         redis.call('DEL', key)
         redis.call('ZADD', key, unpack(add))
     end
-    redis.pcall('ZREM', k.turns_ .. kind, unpack(gone))
+    if #gone > 0 then
+        redis.call('ZREM', k.turns_ .. kind, unpack(gone))
+    end
 end
 
 -- An org has set jobs of a type aside, under this word: gathered for turns.join_all.
@@ -135,7 +142,7 @@ local function leave_all(k, now, kind, flat, is_owed)
     if #ahead > 0 then
         put(k, kind, unpack(ahead))
     end
-    redis.pcall('ZREMRANGEBYSCORE', k.turns_ .. kind, '-inf', string.format('(%.0f', latest - credit_of(k, kind)))
+    redis.pcall('ZREMRANGEBYSCORE', k.turns_ .. kind, '-inf', string.format('(%.0f', latest - turns.old))
     if redis.call('EXISTS', k.waiting_ .. kind) == 1 then
         parked.add(k, now, 'type/' .. kind, now)
     end
