@@ -249,23 +249,12 @@ static void a_wrong_key_is_found_before_any_write(void **state)
 /* They do not stand in the way of a schedule. */
 static void a_full_quota_holds_no_schedule(void **state)
 {
-    struct wh_lc_args a = {0};
-
     (void)state;
     begin("jobs:queue", "1");
     wh_ll_put(1, "mail", "ORG acme DELAY 1000");
     wait_idle();
     wh_lc_error("WHBACKPRESSURE", "wh1_enqueue", "mail p ORG o ID %s", wh_lc_id(2));
-    wh_lc_text("created", "wh1_cron_set", "nightly def 5000");
-    wh_lc_add_text(&a, "nightly");
-    wh_lc_add_text(&a, "5000");
-    wh_lc_add_text(&a, "6000");
-    wh_lc_add(&a, wh_lc_raw(2), 16);
-    wh_lc_add(&a, "\x93\xa4mail\xa1o\x05", 9);
-    wh_lc_add_text(&a, "p");
-    redisReply *r = wh_lc_call_args("wh1_cron_fire", &a);
-    assert_int_equal(r->element[1]->integer, 1);
-    freeReplyObject(r);
+    wh_ll_fire(2);
     wh_lc_status(2, "in_progress");
     wh_lc_audit();
 }

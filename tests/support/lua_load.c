@@ -175,6 +175,23 @@ void wh_ll_end(const char *worker, unsigned n, unsigned fence, const char *outco
     wh_lc_finish(worker, &e, true);
 }
 
+void wh_ll_fire(unsigned n)
+{
+    struct wh_lc_args a = {0};
+
+    wh_lc_text("created", "wh1_cron_set", "nightly def 5000");
+    wh_lc_add_text(&a, "nightly");
+    wh_lc_add_text(&a, "5000");
+    wh_lc_add_text(&a, "6000");
+    wh_lc_add(&a, wh_lc_raw(n), 16);
+    wh_lc_add(&a, "\x93\xa4mail\xa1o\x05", 9);
+    wh_lc_add_text(&a, "p");
+    redisReply *r = wh_lc_call_args("wh1_cron_fire", &a);
+    assert_int_equal(r->element[0]->integer, 1);
+    assert_int_equal(r->element[1]->integer, 1);
+    freeReplyObject(r);
+}
+
 void wh_ll_reset_calls(void)
 {
     freeReplyObject(wh_lc_cmd("CONFIG RESETSTAT"));

@@ -49,6 +49,9 @@ void wh_ll_done(const char *worker, const struct wh_ll_claims *c);
 void wh_ll_end(const char *worker, unsigned n, unsigned fence, const char *outcome,
                long long delay_ms, const char *category);
 
+/* Sets a schedule and fires it once: job n, of type mail and org o, is created. */
+void wh_ll_fire(unsigned n);
+
 /* Calls of one Redis command inside functions since _reset, NULL: of all. */
 void wh_ll_reset_calls(void);
 long long wh_ll_calls(const char *command);
