@@ -34,17 +34,23 @@ local function owed(org)
     return org .. '/'
 end
 
--- The tag of an org that does not wait, the latest that was served, and whether it made way at its own cap.
+-- The start tag of an org that does not wait: where it was ahead of the latest that was served, or, back: where it made
+-- way at its own cap (nil: it did not), which may be a little below.
+local function start_of(k, kind, own, back, latest)
+    if not back then
+        return math.max(own, latest)
+    end
+    return back < latest and math.max(back, latest - credit_of(k, kind)) or back
+end
+
+-- The tag of an org that does not wait, the latest that was served, and the member of P:turns that has the first.
 local function reached(k, kind, org)
     local v = redis.pcall('ZMSCORE', k.turns_ .. kind, org, '', owed(org))
     if v.err then
-        return 0, 0
+        return 0, 0, org
     end
-    local own, latest, back = tonumber(v[1] or 0), tonumber(v[2] or 0), tonumber(v[3] or '')
-    if back and back < latest then
-        return math.max(back, latest - credit_of(k, kind)), latest, true
-    end
-    return math.max(own, latest), latest, back ~= nil
+    local latest, back = tonumber(v[2] or 0), tonumber(v[3] or '')
+    return start_of(k, kind, tonumber(v[1] or 0), back, latest), latest, back and owed(org) or org
 end
 
 -- The tag of an org that waits, or nil.
@@ -58,14 +64,14 @@ function turns.join(k, kind, org)
     if tag_of(k, kind, org) then
         return false
     end
-    local reach, _, was_owed = reached(k, kind, org)
-    local key, tag = k.waiting_ .. kind, string.format('%.0f', reach)
+    local start, _, member = reached(k, kind, org)
+    local key, tag = k.waiting_ .. kind, string.format('%.0f', start)
     if type(redis.pcall('ZADD', key, tag, org)) ~= 'number' then
         redis.call('DEL', key)
         redis.call('ZADD', key, tag, org)
     end
-    if was_owed then
-        redis.call('ZREM', k.turns_ .. kind, owed(org))
+    if member ~= org then
+        redis.call('ZREM', k.turns_ .. kind, member)
     end
     return true
 end
@@ -75,16 +81,13 @@ local function join_several(k, kind, orgs)
     for i, org in ipairs(orgs) do
         ask[2 * i], ask[2 * i + 1] = org, owed(org)
     end
-    local v, credit = redis.pcall('ZMSCORE', k.turns_ .. kind, unpack(ask)), nil
-    local latest = not v.err and tonumber(v[1] or 0) or 0
+    local v = redis.pcall('ZMSCORE', k.turns_ .. kind, unpack(ask))
     for i, org in ipairs(orgs) do
-        local back, tag = not v.err and tonumber(v[2 * i + 1] or ''), latest
-        gone[#gone + 1] = back and owed(org)
-        if back and back < latest then
-            credit = credit or credit_of(k, kind)
-            tag = math.max(back, latest - credit)
-        elseif not v.err then
-            tag = math.max(tonumber(v[2 * i] or 0), latest)
+        local tag = 0
+        if not v.err then
+            local back = tonumber(v[2 * i + 1] or '')
+            tag = start_of(k, kind, tonumber(v[2 * i] or 0), back, tonumber(v[1] or 0))
+            gone[#gone + 1] = back and owed(org)
         end
         add[2 * i - 1], add[2 * i] = string.format('%.0f', tag), org
     end
@@ -385,13 +388,16 @@ function turns.charge(k, kind, org, ms)
     if n == 0 or (n == 1 and tag) then
         return
     end
-    local start = tag or reached(k, kind, org)
+    local start, _, member = tag, nil, org
+    if not tag then
+        start, _, member = reached(k, kind, org)
+    end
     local after = string.format('%.0f', start + units(ms))
     if tag then
         redis.call('ZADD', key, after, org)
         put(k, kind, 'GT', string.format('%.0f', start), '')
     else
-        put(k, kind, 'GT', string.format('%.0f', start), '', after, org)
+        put(k, kind, 'GT', string.format('%.0f', start), '', after, member)
     end
 end
 
@@ -415,9 +421,9 @@ function turns.correct(k, kind, org, ms)
         redis.call('ZADD', key, string.format('%.0f', math.max(tag + units(ms), 0)), org)
         return
     end
-    local own, latest = reached(k, kind, org)
-    if ms > 0 or own > latest then
-        put(k, kind, string.format('%.0f', math.max(own + units(ms), 0)), org)
+    local own, latest, member = reached(k, kind, org)
+    if ms > 0 or own > latest or member ~= org then
+        put(k, kind, string.format('%.0f', math.max(own + units(ms), 0)), member)
     end
 end
 

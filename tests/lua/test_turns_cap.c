@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -319,6 +320,25 @@ static void many_at_their_caps_cost_others_little(void **state)
     }
 }
 
+/* Where it comes back moves by what its jobs took meanwhile. */
+static void what_it_is_owed_is_corrected(void **state)
+{
+    (void)state;
+    wh_lc_worker("w");
+    wh_ll_set("active:type/x", "3");
+    wh_ll_put(1, "x", "ORG a");
+    wh_lc_claim("w", 1, "1");
+    wh_lc_count("ZADD " WH_LC_P ":waiting:x 5000000 b");
+    wh_lc_count("ZADD " WH_LC_P ":turns:x 4500000 a/");
+    freeReplyObject(wh_lc_cmd("ZADD " WH_LC_P ":turns:x 5000000 %b", "", (size_t)0));
+    wh_lc_advance(300);
+    wh_lc_done("w", 1, 1, true);
+    redisReply *r = wh_lc_cmd("ZMSCORE " WH_LC_P ":turns:x a/ a");
+    assert_in_range(atoll(r->element[0]->str), 4500000 + 250000, 4500000 + 300000);
+    assert_int_equal(r->element[1]->type, REDIS_REPLY_NIL);
+    freeReplyObject(r);
+}
+
 enum { EQUALS = 6, EACH = 20, SLOT = 7 };
 
 /* Org n >> EACH: each of the first at a cap of 1 with jobs of both types, the last with those of x. */
@@ -427,6 +447,7 @@ int main(void)
         WH_LC_TEST(many_at_their_caps_cost_others_little),
         WH_LC_TEST(one_with_nothing_left_is_found_again),
         WH_LC_TEST(equals_at_their_caps_all_have_some),
+        WH_LC_TEST(what_it_is_owed_is_corrected),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);
