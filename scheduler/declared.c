@@ -103,22 +103,46 @@ static wh_err load_one(const wh_schedule_config *c, const char *set, wh_zones *z
     return out->text ? WH_OK : wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
 }
 
+static wh_err check_set(const char *option, const char *name, wh_errbuf *eb)
+{
+    if (wh_job_name_ok(name, strlen(name)))
+        return WH_OK;
+    return wh_err_set(eb, WH_ECONFIG,
+                      "%s: \"%.70s\" is no name; use 1 to 64 of A-Z a-z 0-9 _ . -",
+                      option, name);
+}
+
+static wh_err load_sets(const wh_scheduler_config *c, wh_declared *d, wh_errbuf *eb)
+{
+    const wh_strlist *was = &c->schedule_set_was;
+    wh_err err = check_set("schedule_set", c->schedule_set, eb);
+    if (err)
+        return err;
+    memcpy(d->set, c->schedule_set, strlen(c->schedule_set) + 1);
+    d->was = wh_calloc(was->count + 1, sizeof *d->was);
+    if (!d->was)
+        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    for (size_t i = 0; i < was->count; i++) {
+        err = check_set("schedule_set_was", was->items[i], eb);
+        if (err)
+            return err;
+        memcpy(d->was[d->n_was++], was->items[i], strlen(was->items[i]) + 1);
+    }
+    return WH_OK;
+}
+
 wh_err wh_declared_load(const wh_scheduler_config *c, wh_declared *out, wh_errbuf *eb)
 {
     wh_declared d = {.governs = out->governs || c->schedules.count > 0};
     const wh_schedule_config *items = c->schedules.items;
     wh_zones zones = {0};
-    wh_err err = WH_OK;
+    wh_err err = load_sets(c, &d, eb);
 
-    if (!wh_job_name_ok(c->schedule_set, strlen(c->schedule_set)))
-        return wh_err_set(eb, WH_ECONFIG,
-                          "schedule_set: \"%.70s\" is no name; use 1 to 64 of A-Z a-z "
-                          "0-9 _ . -",
-                          c->schedule_set);
-    memcpy(d.set, c->schedule_set, strlen(c->schedule_set) + 1);
-    d.items = wh_calloc(c->schedules.count + 1, sizeof *d.items);
-    if (!d.items)
-        return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    if (!err) {
+        d.items = wh_calloc(c->schedules.count + 1, sizeof *d.items);
+        if (!d.items)
+            err = wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+    }
     for (size_t i = 0; !err && i < c->schedules.count; i++)
         err = load_one(&items[i], d.set, &zones, &d.items[d.n++], eb);
     wh_zones_clear(&zones);
@@ -136,6 +160,7 @@ void wh_declared_fini(wh_declared *d)
     for (size_t i = 0; i < d->n; i++)
         wh_free(d->items[i].text);
     wh_free(d->items);
+    wh_free(d->was);
     *d = (wh_declared){0};
 }
 
@@ -143,6 +168,16 @@ bool wh_declared_has(const wh_declared *d, const char *key, const char *name)
 {
     for (size_t i = 0; i < d->n; i++)
         if (strcmp(d->items[i].name, name) == 0 && strcmp(d->items[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+bool wh_declared_owns(const wh_declared *d, const char *set)
+{
+    if (strcmp(set, d->set) == 0)
+        return true;
+    for (size_t i = 0; i < d->n_was; i++)
+        if (strcmp(set, d->was[i]) == 0)
             return true;
     return false;
 }

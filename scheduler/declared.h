@@ -22,8 +22,10 @@ typedef struct wh_declared_item {
 } wh_declared_item;
 
 typedef struct wh_declared {
-    char set[WH_JOB_NAME_MAX + 1]; /* the mark of its definitions */
-    wh_declared_item *items;       /* owned */
+    char set[WH_JOB_NAME_MAX + 1];    /* the mark of its definitions */
+    char (*was)[WH_JOB_NAME_MAX + 1]; /* owned: sets whose schedules it takes over */
+    size_t n_was;
+    wh_declared_item *items; /* owned */
     size_t n;
     bool
         governs; /* it has, or had in this process, an item: others of the set may go */
@@ -35,5 +37,7 @@ wh_err wh_declared_load(const wh_scheduler_config *c, wh_declared *out,
                         wh_errbuf *eb) WH_MUSTCHECK;
 void wh_declared_fini(wh_declared *d);
 bool wh_declared_has(const wh_declared *d, const char *key, const char *name);
+/* May it change a schedule with this mark? */
+bool wh_declared_owns(const wh_declared *d, const char *set);
 
 #endif

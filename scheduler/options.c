@@ -82,7 +82,8 @@ static const wh_opt opts[] = {
      .dflt = "2s",
      .min = 100,
      .max = 3600000,
-     .help = "time between two looks for new partitions"},
+     .help = "longest time between two looks for new partitions; usually it wakes when "
+             "one is registered"},
     {.name = "cron.interval",
      .type = WH_OPT_DURATION,
      .offset = AT(cron_ms),
@@ -115,6 +116,14 @@ static const wh_opt opts[] = {
      .flags = WH_OPT_RELOAD,
      .help = "name that the declared schedules are marked with; schedulers whose "
              "schedules differ need different ones"},
+    {.name = "schedule_set_was",
+     .type = WH_OPT_LIST,
+     .offset = AT(schedule_set_was),
+     .unit = "name,…",
+     .flags = WH_OPT_RELOAD,
+     .help = "former names of this set, or sets that it follows: what they declared "
+             "is taken over where it is declared here; else a set never changes "
+             "what another one declares"},
     {.name = "metrics.listen",
      .type = WH_OPT_STRING,
      .offset = AT(metrics_listen),

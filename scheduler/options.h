@@ -32,6 +32,7 @@ typedef struct wh_scheduler_config {
     int64_t max_active_jobs_per_org; /* 0: no default cap */
     wh_conf_items schedules;         /* wh_schedule_config */
     char *schedule_set;
+    wh_strlist schedule_set_was;
     char *metrics_listen;
     wh_log_options log;
 } wh_scheduler_config;

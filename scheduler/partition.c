@@ -45,6 +45,7 @@ typedef struct chore {
     wh_timer *timer;
     int64_t called_us; /* 0: none in flight */
     bool again;        /* asked for while one was in flight */
+    bool is_idle;      /* nothing was there */
 } chore;
 
 struct wh_partition {
@@ -74,14 +75,16 @@ static void read_gauges(wh_partition *p, const wh_reply *r)
 }
 
 /* ms until the chore is due next. A full batch means that more is waiting. */
-static int64_t next_pause(const chore *c, const wh_reply *r, int64_t moved)
+static int64_t next_pause(chore *c, const wh_reply *r, int64_t moved)
 {
     int64_t pause = longest_pause(c);
+    c->is_idle = false;
     if (moved >= c->partition->s.config->batch)
         return 0;
     if (c->kind->next_at) {
         int64_t next = wh_reply_int(wh_reply_at(r, c->kind->next_at), -1);
-        if (next < 0) /* nothing is there; a bell or a claim notices what comes */
+        c->is_idle = next < 0;
+        if (c->is_idle) /* nothing is there; a bell or a claim notices what comes */
             return pause < IDLE_PAUSE_MS ? IDLE_PAUSE_MS : pause;
         if (next < pause)
             pause = next > 0 ? next : 1;
@@ -196,7 +199,10 @@ const char *wh_partition_key(const wh_partition *p)
 
 void wh_partition_ring(wh_partition *p)
 {
+    chore *expire = &p->chores[CHORE_EXPIRE];
     on_due(&p->chores[CHORE_PROMOTE]);
+    if (expire->is_idle || expire->called_us) /* else it looks each second */
+        on_due(expire);
     wh_recur_wake(p->recur);
 }
 

@@ -30,7 +30,7 @@ wh_err wh_partition_new(const wh_partition_setup *s, const char *key,
                         wh_partition **out) WH_MUSTCHECK;
 void wh_partition_free(wh_partition *p);
 const char *wh_partition_key(const wh_partition *p);
-/* Look at delayed jobs and schedules at once: its bell rang. */
+/* Look at delayed jobs, those that expire and schedules at once: its bell rang. */
 void wh_partition_ring(wh_partition *p);
 /* The declared schedules are others, or zones: forget what is known of schedules. */
 void wh_partition_redeclare(wh_partition *p);

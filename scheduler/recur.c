@@ -72,14 +72,14 @@ static entry *entry_of(wh_recur *r, wh_slice name, wh_slice text)
 {
     if (!name.p || !text.p || name.n > WH_JOB_NAME_MAX)
         return NULL;
-    entry *e = wh_recur_find(r, name.p);
-    if (e && !e->is_kept && !e->is_bad && e->text_n == text.n &&
-        memcmp(e->text, text.p, text.n) == 0) {
-        e->is_kept = true;
-        e->is_stale = false;
-        return e;
+    entry *was = wh_recur_find(r, name.p);
+    if (was && !was->is_kept && !was->is_bad && was->text_n == text.n &&
+        memcmp(was->text, text.p, text.n) == 0) {
+        was->is_kept = true;
+        was->is_stale = false;
+        return was;
     }
-    e = wh_calloc(1, sizeof *e);
+    entry *e = wh_calloc(1, sizeof *e);
     if (!e)
         return NULL;
     e->recur = r;
@@ -91,6 +91,9 @@ static entry *entry_of(wh_recur *r, wh_slice name, wh_slice text)
         return NULL;
     }
     understand(e);
+    const char *set = e->schedule.declared;
+    if (was && set && strcmp(set, r->s.declared->set) != 0)
+        memcpy(e->taken_from, was->taken_from, sizeof e->taken_from);
     return e;
 }
 
@@ -119,6 +122,7 @@ static wh_err take_list(wh_recur *r, const wh_reply *reply)
         if (next != e->next_ms) {
             e->retry_ms = 0;
             e->is_refused = false;
+            e->failing = WH_OK;
         }
         e->next_ms = next;
         fresh[n++] = e;
@@ -159,8 +163,7 @@ static void on_list(void *arg, wh_err err, const wh_errbuf *eb, const wh_reply *
         wh_timer_start(r->timer, WH_RECUR_RETRY_MS);
         return;
     }
-    if (r->reconcile)
-        wh_recur_declared_reconcile(r);
+    wh_recur_declared_reconcile(r);
     wh_recur_advance(r);
 }
 
@@ -237,8 +240,8 @@ wh_err wh_recur_new(const wh_recur_setup *s, wh_recur **out)
         return WH_ENOMEM;
     r->s = *s;
     r->listed_ms = -1;
-    r->reconcile = true;
     r->salt = wh_rng_below(UINT64_MAX);
+    wh_recur_declared_forget(r);
     wh_err err = wh_timer_new(s->loop, on_timer, r, &r->timer);
     if (err) {
         wh_recur_free(r);
@@ -249,16 +252,12 @@ wh_err wh_recur_new(const wh_recur_setup *s, wh_recur **out)
     return WH_OK;
 }
 
-static void forget_all(wh_recur *r)
+static void forget_calls(wh_recur *r)
 {
     if (r->open > 0)
         wh_store_forget(r->s.store, r);
     wh_recur_fire_forget(r);
-    drop_entries(r->entries, r->n);
-    wh_free(r->entries);
-    wh_free(r->due);
-    r->entries = r->due = NULL;
-    r->n = 0;
+    wh_recur_declared_forget(r);
     r->open = 0;
 }
 
@@ -266,7 +265,10 @@ void wh_recur_free(wh_recur *r)
 {
     if (!r)
         return;
-    forget_all(r);
+    forget_calls(r);
+    drop_entries(r->entries, r->n);
+    wh_free(r->entries);
+    wh_free(r->due);
     wh_timer_free(r->timer);
     wh_free(r);
 }
@@ -280,8 +282,11 @@ void wh_recur_wake(wh_recur *r)
 
 void wh_recur_reset(wh_recur *r)
 {
-    forget_all(r);
+    forget_calls(r);
+    for (size_t i = 0; i < r->n; i++) { /* each is read anew by the next list */
+        r->entries[i]->zone = NULL;
+        r->entries[i]->is_bad = true;
+    }
     r->listed_ms = -1;
-    r->reconcile = true;
     wh_recur_wake(r);
 }

@@ -30,7 +30,8 @@ wh_err wh_recur_new(const wh_recur_setup *s, wh_recur **out) WH_MUSTCHECK;
 void wh_recur_free(wh_recur *r);
 /* Redis is there again, or the bell rang: a schedule may be new or changed. */
 void wh_recur_wake(wh_recur *r);
-/* Forgets all that it knows, zones too, and reconciles the declared set anew. */
+/* Forgets all that it knows, zones too, but whose the schedules were; reconciles the
+ * declared set anew. */
 void wh_recur_reset(wh_recur *r);
 
 #endif

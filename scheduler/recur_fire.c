@@ -21,6 +21,8 @@ typedef wh_recur_batch batch;
 /* Of one call, as in Lua; bytes: so that Redis is not held up by one. Of all calls made
  * before their answers are waited for. */
 enum { FIRINGS_MAX = 100, JOBS_MAX = 1000, BYTES_MAX = 1 << 19, ROUND_MAX = 1000 };
+/* Of two lines about one that fails in the same way. */
+enum { TELL_MS = 60000 };
 
 /* One call: being built, then under way. */
 struct wh_recur_batch {
@@ -58,12 +60,20 @@ static void tell_fired(const entry *e, int64_t created)
            WH_F_INT("jobs", e->n_jobs), WH_F_INT("created", created));
 }
 
-/* Once more later, with the same expected time: it can't fire twice. */
+/* Once more later, with the same expected time: it can't fire twice. It is said when it
+ * begins and each minute; those that begin have lines that repetitions leave. */
 static void fire_failed(entry *e, wh_err err, const wh_errbuf *eb)
 {
-    e->retry_ms = wh_clock_mono_ms() + WH_RECUR_RETRY_MS;
-    WH_LOG_LIMITED(WARN, 6, "cron.fire_failed", WH_F_STR("partition", e->recur->s.key),
-                   WH_F_STR("schedule", e->name),
+    int64_t mono = wh_clock_mono_ms();
+    bool begins = e->failing != err;
+    e->retry_ms = mono + WH_RECUR_RETRY_MS;
+    if (!begins && mono - e->told_ms < TELL_MS)
+        return;
+    e->failing = err;
+    e->told_ms = mono;
+    WH_LOG_LIMITED(WARN, begins ? 20 : 6, "cron.fire_failed",
+                   WH_F_STR("partition", e->recur->s.key),
+                   WH_F_STR("schedule", e->name), WH_F_INT("fire_time_ms", e->next_ms),
                    WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
 }
 
@@ -87,6 +97,7 @@ static void batch_failed(batch *b, wh_err err, const wh_errbuf *eb)
 static void take_answer(entry *e, int64_t word, int64_t n)
 {
     e->is_alone = e->is_refused = false;
+    e->failing = WH_OK;
     if (word == 1) {
         tell_fired(e, n);
         e->next_ms = e->after_ms > 0 ? e->after_ms : -1;

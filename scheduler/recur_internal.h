@@ -19,6 +19,8 @@ typedef struct wh_recur_entry {
     int64_t next_ms;  /* -1: paused, or never again */
     int64_t after_ms; /* of the firing under way */
     int64_t retry_ms; /* not tried before (monotonic) */
+    int64_t told_ms;  /* when `failing` was said last (monotonic) */
+    wh_err failing;   /* why it did not fire at the last try */
     size_t place;     /* among those that are due at the same time */
     size_t n_jobs;    /* of the firing under way */
     bool is_bad;      /* can't be read or has no zone: not fired */
@@ -26,9 +28,12 @@ typedef struct wh_recur_entry {
     bool is_stale;    /* Redis has another definition: not fired before the next list */
     bool is_alone;    /* to be fired by a call of its own: of several one was refused */
     bool is_refused;  /* Redis refuses its jobs */
+    /* Our set, if one that we name in schedule_set_was took it over from us; else "". */
+    char taken_from[WH_JOB_NAME_MAX + 1];
 } wh_recur_entry;
 
 typedef struct wh_recur_batch wh_recur_batch;
+typedef struct wh_recur_change wh_recur_change;
 
 struct wh_recur {
     wh_recur_setup s;
@@ -43,6 +48,9 @@ struct wh_recur {
     int64_t redis_ms, redis_mono; /* Redis' clock at the last list, and ours then */
     int64_t sent_ms, took_ms;     /* of the last list: monotonic, and until its reply */
     bool asked, reconcile;
+    unsigned char *wants;     /* of each declared one: what is to be done */
+    wh_recur_change *changes; /* calls for them under way, the oldest first */
+    int64_t reconcile_ms;     /* none is made before (monotonic): one failed */
 };
 
 /* Before a list is asked for, or something fired, that failed. */
@@ -63,7 +71,10 @@ void wh_recur_fire_due(wh_recur *r);
 wh_err wh_recur_fire_one(wh_recur *r, wh_recur_entry *e) WH_MUSTCHECK;
 /* Drops the calls that are under way. */
 void wh_recur_fire_forget(wh_recur *r);
-/* Sends what the list just taken differs in from the declared set. */
+/* Sends what the list just taken differs in from the declared set, where that is still to
+ * be looked at. */
 void wh_recur_declared_reconcile(wh_recur *r);
+/* Drops the calls that are under way, and looks at all anew. */
+void wh_recur_declared_forget(wh_recur *r);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two connections: one for calls, one that blocks on the bells of all partitions. When a
- * job is delayed to a time earlier than all others, the bell of its partition rings and the
- * promote chore looks at once; otherwise it sleeps until the next due time.
+ * Two connections: one for calls, one that blocks on the bells of the registry and of all
+ * partitions. When a job is delayed to a time earlier than all others, the bell of its
+ * partition rings and the promote chore looks at once; otherwise it sleeps until the next
+ * due time. The registry's rings for a new partition: nothing is waited for before the list
+ * is there, so that the new one's bell is heard too.
  */
 #include "scheduler/scheduler.h"
 
@@ -30,11 +32,11 @@ struct wh_scheduler {
     wh_http *http;
     wh_timer *discover, *bell_retry;
     wh_partition **partitions;
-    const char **keys; /* of the partitions, for the bells; borrowed */
+    const char **keys; /* of the registry and the partitions, for the bells; borrowed */
     size_t n, cap, keys_cap;
     wh_zones zones;
     wh_declared declared;
-    bool discovering, listening, configured_registered;
+    bool discovering, discover_again, listening, configured_registered;
 };
 
 static void listen_to_bells(wh_scheduler *s);
@@ -100,7 +102,8 @@ static void on_partitions(void *arg, wh_err err, const wh_errbuf *eb, const wh_r
                        WH_F_STR("error", eb ? eb->text : wh_err_text(err)));
     for (size_t i = 0; !err && i < wh_reply_count(r); i++)
         add_named(s, wh_reply_str(wh_reply_at(r, i)));
-    wh_timer_start(s->discover, s->config->discover_ms);
+    wh_timer_start(s->discover, s->discover_again ? 0 : s->config->discover_ms);
+    s->discover_again = false;
     listen_to_bells(s);
 }
 
@@ -136,6 +139,7 @@ static void register_configured(wh_scheduler *s)
 static void on_discover(void *arg)
 {
     wh_scheduler *s = arg;
+    s->discover_again = s->discovering; /* the list under way may be too old */
     if (s->discovering)
         return;
     wh_err err = WH_ECONN;
@@ -146,8 +150,10 @@ static void on_discover(void *arg)
         err = wh_store_call(s->store, &call, on_partitions, s);
     }
     s->discovering = err == WH_OK;
-    if (err)
+    if (err) {
         wh_timer_start(s->discover, s->config->discover_ms);
+        listen_to_bells(s);
+    }
 }
 
 /* ---- bells ---- */
@@ -159,26 +165,31 @@ static void on_bell(void *arg, wh_err err, int partition, char what,
     (void)what;
     (void)claim;
     s->listening = false;
-    if (!err && partition >= 0 && (size_t)partition < s->n)
-        wh_partition_ring(s->partitions[partition]);
-    if (err)
+    if (err) {
         wh_timer_start(s->bell_retry, 200);
-    else
+    } else if (partition == 0) { /* the registry's */
+        on_discover(s);
+    } else {
+        if (partition > 0 && (size_t)partition <= s->n)
+            wh_partition_ring(s->partitions[partition - 1]);
         listen_to_bells(s);
+    }
 }
 
 static void listen_to_bells(wh_scheduler *s)
 {
-    if (s->listening || s->n == 0 || !wh_store_is_ready(s->bells))
+    if (s->listening || !wh_store_is_ready(s->bells))
         return;
-    const char **keys = wh_grow((void *)s->keys, &s->keys_cap, s->n, sizeof(char *));
+    size_t n = s->n < WH_JOB_BATCH_MAX ? s->n + 1 : WH_JOB_BATCH_MAX;
+    const char **keys = wh_grow((void *)s->keys, &s->keys_cap, n, sizeof(char *));
     if (!keys)
         return;
     s->keys = keys;
-    for (size_t i = 0; i < s->n; i++)
-        s->keys[i] = wh_partition_key(s->partitions[i]);
+    s->keys[0] = WH_KEYS_REGISTRY;
+    for (size_t i = 1; i < n; i++)
+        s->keys[i] = wh_partition_key(s->partitions[i - 1]);
     const wh_store_bell_args args = {.partitions = s->keys,
-                                     .n = s->n,
+                                     .n = n,
                                      .worker = "scheduler",
                                      .timeout_ms = BELL_TIMEOUT_MS};
     wh_err err = wh_store_wait_bell(s->bells, &args, on_bell, s);

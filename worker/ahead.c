@@ -29,6 +29,11 @@ bool wh_ahead_is_far(const wh_ahead *a)
     return !a->is_off && round_trip_us(a) >= WH_AHEAD_FAR_US;
 }
 
+int64_t wh_ahead_trip_us(const wh_ahead *a)
+{
+    return wh_ahead_is_far(a) ? round_trip_us(a) : 0;
+}
+
 void wh_ahead_reply(wh_ahead *a, int64_t took_us, int64_t now_us)
 {
     if (now_us >= a->span_ends_us) {

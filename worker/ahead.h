@@ -43,6 +43,8 @@ void wh_ahead_result(wh_ahead *a, int64_t run_us, size_t bytes);
 /* Brings `jobs` up to date; that many slots there are. */
 void wh_ahead_turn(wh_ahead *a, size_t slots, int64_t now_us);
 bool wh_ahead_is_far(const wh_ahead *a);
+/* The round trip when that is far, else 0. */
+int64_t wh_ahead_trip_us(const wh_ahead *a);
 /* The most jobs that ended in a round trip of late. */
 size_t wh_ahead_round(const wh_ahead *a);
 

@@ -66,10 +66,11 @@ static void log_job(wh_log_level level, const char *event, const wh_slot *slot)
 }
 
 /* Claims that cost neither an attempt nor a recovery: it was snoozed, or released. A
- * handler that snoozes for ever should not do so in silence. */
+ * handler that snoozes for ever should not do so in silence. One that no handler had before
+ * was only given back so often. */
 static bool goes_round(const wh_job *j)
 {
-    return j != NULL && j->attempt >= 0 && j->recoveries >= 0 &&
+    return j != NULL && j->has_run && j->attempt >= 0 && j->recoveries >= 0 &&
            j->fence >= (uint64_t)j->attempt + (uint64_t)j->recoveries + SNOOZES_MANY;
 }
 
@@ -365,6 +366,7 @@ static bool submit(wh_dispatch *d, wh_handler *h, int64_t now_us)
     for (unsigned i = 0; i < n; i++) {
         note_started(d, slots[i], now_us);
     }
+    h->pace.starts += n;
     return !is_late;
 }
 

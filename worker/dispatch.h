@@ -50,10 +50,16 @@ size_t wh_dispatch_room(const wh_dispatch *d);
 wh_lack wh_dispatch_lacks(const wh_dispatch *d);
 /* Who asks tells it of replies. */
 wh_ahead *wh_dispatch_ahead(wh_dispatch *d);
-/* Before room is asked for: brings `ahead` up to date, and what was claimed beyond the
- * slots and got none for a second goes back to where other workers find it. Returns when to
- * look again; 0: all have slots. */
+/* A job that was handed over: as _claims, and submitted at once. What finds no room goes back
+ * at once: Redis took us for idle, and another worker may be. */
+bool wh_dispatch_handed(wh_dispatch *d, wh_partition *p, const wh_codec_claim *claim);
+/* Before room is asked for: brings `ahead` up to date, and what has waited for a slot or its
+ * handler for a second (and a long round trip) goes back to where other workers find it, and
+ * where pauses, limits and breakers are asked anew. Returns when to look again; 0: nothing
+ * waits. */
 int64_t wh_dispatch_turn(wh_dispatch *d, int64_t now_us);
+/* Something went back so a moment ago: hardly anything is claimed, so that others come first. */
+bool wh_dispatch_is_holding(const wh_dispatch *d);
 
 /* The finish of this FINISHING slot (in no list) was accepted or fenced: frees it. */
 void wh_dispatch_confirm(wh_dispatch *d, wh_slot *slot);

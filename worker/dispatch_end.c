@@ -5,8 +5,6 @@
  */
 #include "worker/dispatch_internal.h"
 
-enum { LATE_US = 1000000 };
-
 void wh_dispatch_confirm(wh_dispatch *d, wh_slot *slot)
 {
     wh_slots_put(d->slots, slot);
@@ -77,49 +75,6 @@ size_t wh_dispatch_lose(wh_dispatch *d, wh_partition *p)
     wh_metrics_lost(d->metrics, p, lost);
     d->ev.on_change(d->ev.arg);
     return lost;
-}
-
-/* The newest first: each goes to the head of its list, so that their order stays. */
-static void give_back_some(wh_dispatch *d, wh_slot_list *waiting, size_t *n)
-{
-    while (*n > 0 && waiting->last != NULL) {
-        wh_slot *slot = waiting->last;
-
-        wh_slots_remove(waiting, slot);
-        wh_dispatch_give_back(d, slot, 0);
-        --*n;
-    }
-}
-
-static int64_t give_back_late(wh_dispatch *d, int64_t now_us)
-{
-    size_t used = wh_slots_count(d->slots, WH_SLOT_WAITING) +
-                  wh_slots_count(d->slots, WH_SLOT_RUNNING) +
-                  wh_slots_count(d->slots, WH_SLOT_LOST);
-    size_t beyond = used > d->n_slots ? used - d->n_slots : 0;
-    int64_t look_at_us = 0;
-
-    for (size_t i = 0; beyond > 0 && i < wh_registry_count(d->registry); i++) {
-        wh_handler *h = wh_registry_at(d->registry, i);
-        const wh_slot *oldest = h->waiting.first;
-
-        if (oldest == NULL) {
-            continue;
-        }
-        int64_t at_us = oldest->claimed_us + LATE_US;
-        if (at_us <= now_us) {
-            give_back_some(d, &h->waiting, &beyond);
-            at_us = now_us + LATE_US;
-        }
-        look_at_us = look_at_us == 0 || at_us < look_at_us ? at_us : look_at_us;
-    }
-    return beyond > 0 ? look_at_us : 0;
-}
-
-int64_t wh_dispatch_turn(wh_dispatch *d, int64_t now_us)
-{
-    wh_ahead_turn(&d->ahead, d->n_slots, now_us);
-    return give_back_late(d, now_us);
 }
 
 void wh_dispatch_drain(wh_dispatch *d)

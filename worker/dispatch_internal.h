@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What dispatch.c (claims, submitting), dispatch_room.c (how many), dispatch_results.c (what executors report) and
- * dispatch_end.c (claims that end otherwise) share. Nobody else includes this.
+ * What dispatch.c (claims, submitting), dispatch_room.c (how many), dispatch_results.c (what executors report),
+ * dispatch_late.c (what waits too long) and dispatch_end.c (claims that end otherwise) share. Nobody else includes this.
  */
 #ifndef WH_WORKER_DISPATCH_INTERNAL_H
 #define WH_WORKER_DISPATCH_INTERNAL_H
@@ -17,6 +17,7 @@ struct wh_dispatch {
     wh_ahead ahead;
     size_t n_slots;
     bool is_draining;
+    bool is_holding; /* a handler's jobs were given back a moment ago */
 };
 
 /* Queues the finish, counts and logs it. The slot is WAITING or RUNNING and in no list. */
@@ -26,6 +27,8 @@ void wh_dispatch_finish_plain(wh_dispatch *d, wh_slot *slot, wh_store_outcome ou
 void wh_dispatch_give_back(wh_dispatch *d, wh_slot *slot, int64_t delay_ms);
 /* Slots that run nothing. A stopped handler keeps its own until it has ended. */
 size_t wh_dispatch_free_slots(const wh_dispatch *d);
+/* How many jobs may wait or be claimed then: what those handlers have room for. */
+size_t wh_dispatch_most_while_holding(const wh_dispatch *d);
 /* Out of its handler's waiting list, if it is there. */
 void wh_dispatch_leave_waiting(wh_slot *slot);
 wh_slice wh_dispatch_text(const char *s);

@@ -45,6 +45,11 @@ size_t wh_dispatch_room(const wh_dispatch *d)
     }
     size_t capacity = capacity_of(d);
     size_t room = (capacity < free_slots ? capacity : free_slots) + d->ahead.jobs;
+    if (d->is_holding) {
+        size_t most = wh_dispatch_most_while_holding(d);
+
+        room = most < room ? most : room;
+    }
     return room > waiting ? room - waiting : 0;
 }
 

@@ -143,6 +143,18 @@ static void resync_if_due(wh_fetch_lane *lane, int64_t now)
     }
 }
 
+/* What waited too long went back with calls that wanted nothing: Redis does not count on us
+ * since then, and nobody would ring. */
+static void ask_after_hold(wh_fetch *f)
+{
+    bool is_holding = wh_dispatch_is_holding(f->o.dispatch);
+
+    for (size_t i = 0; f->was_holding && !is_holding && i < f->o.partitions->n; i++) {
+        f->lanes[i].maybe_ready = true;
+    }
+    f->was_holding = is_holding;
+}
+
 static void look(wh_fetch *f)
 {
     int64_t now = wh_clock_mono_us();
@@ -151,6 +163,7 @@ static void look(wh_fetch *f)
     if (again_us > 0) {
         wh_fetch_wake_at(f, again_us);
     }
+    ask_after_hold(f);
     size_t credit = credit_of(f);
     size_t gather = gather_of(f);
     size_t left = credit;

@@ -57,8 +57,9 @@ struct wh_fetch {
     int64_t clock_at_us; /* when `clock` fires; 0 not set */
     size_t want_in_flight, in_flight;
     bool is_claiming;
-    bool is_held; /* for now */
-    wh_lack lack; /* as told */
+    bool is_held;     /* for now */
+    bool was_holding; /* at the last look: wh_dispatch_is_holding */
+    wh_lack lack;     /* as told */
 };
 
 /* Sends one cycle; the lane has one free. */

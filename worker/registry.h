@@ -14,6 +14,16 @@
 
 typedef struct wh_registry wh_registry;
 
+/* Of a handler, for what waits for it (dispatch_late.c). */
+typedef struct wh_pace {
+    size_t starts; /* since then */
+    int64_t since_us;
+    double per_s; /* in the time before that, a second at least */
+    int64_t
+        held_until_us;  /* some were given back: others may claim them first; 0 none */
+    int64_t look_at_us; /* at what waits too long, not before */
+} wh_pace;
+
 struct wh_handler {
     wh_handler_config config; /* numbers our own, strings borrowed from the setup */
     wh_retry_policy policy;
@@ -22,7 +32,8 @@ struct wh_handler {
     wh_executor *executor;
     size_t index;
     wh_slot_list waiting; /* WAITING slots, oldest first */
-    bool is_blocked;      /* refused a submit: wait until it tells of capacity */
+    wh_pace pace;
+    bool is_blocked; /* refused a submit: wait until it tells of capacity */
 };
 
 /* Told of all that is wrong with each handler. */

@@ -195,12 +195,10 @@ static void on_work(void *arg, wh_partition *p)
 static void on_job(void *arg, wh_partition *p, const wh_codec_claim *claim)
 {
     wh_worker *w = arg;
-    wh_store_cycle c = {.now_ms = claim->now_ms, .claims = claim, .n_claims = 1};
 
-    if (!p->registered || !wh_dispatch_claims(w->dispatch, p, &c)) {
+    if (!p->registered || !wh_dispatch_handed(w->dispatch, p, claim)) {
         p->needs_resync = true;
     }
-    wh_dispatch_pump(w->dispatch);
     wh_fetch_handed(w->fetch, p, WH_BELL_HOLD_US);
 }
 

@@ -56,7 +56,9 @@ static const wh_cli_command commands[] = {
      .examples = "wherry cron show nightly-report\n",
      .details =
          "The schedule is looked for in all partitions unless one is named; with "
-         "--json its\ndefinition is as it is kept.\n",
+         "--json its\ndefinition is as it is kept. `declared by` names the "
+         "schedule_set of the schedulers' configuration\nthat it is from: others "
+         "leave it alone.\n",
      .run = wh_cli_cron_show},
     {.noun = "cron",
      .verb = "set",
@@ -81,6 +83,9 @@ static const wh_cli_command commands[] = {
      ON_ONE,
      .summary = "Remove a schedule; the jobs that it made stay",
      .examples = "wherry cron remove nightly-report eu:default\n",
+     .details = "One that a scheduler's configuration declares comes back at the next "
+                "start or reload there,\nand at once where another schedule_set that "
+                "declares it, too, waits for the name.\n",
      .run = wh_cli_cron_remove},
     {.noun = "cron",
      .verb = "pause",
@@ -105,14 +110,17 @@ static const wh_cli_command commands[] = {
      .run = wh_cli_cron_run},
     {.noun = "cron",
      .verb = "next",
-     .operands = "EXPRESSION",
+     .operands = "EXPRESSION | NAME [PARTITION]",
      .min_operands = 1,
-     .max_operands = 1,
-     .summary = "Show when an expression fires next",
+     .max_operands = 2,
+     .summary = "Show when an expression or a schedule fires next",
      FLAGS(next_flags),
      .examples = "wherry cron next '30 2 * * *' --zone Europe/Berlin -n 3\n"
-                 "wherry cron next @daily --json\n",
-     .details = "Needs no Redis.\n",
+                 "wherry cron next @daily --json\n"
+                 "wherry cron next nightly-report -n 10\n",
+     .details =
+         "An expression needs no Redis. Of a schedule the first line is the fire "
+         "time that is set.\n",
      .run = wh_cli_cron_next},
 };
 

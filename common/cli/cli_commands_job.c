@@ -19,8 +19,8 @@ static const wh_cli_flag enqueue_flags[] = {
     DURATION("delay", 0, YEARS_10, "run that much later"),
     TEXT("id", "UUID", "id of the job (default: a new one)"),
     TEXT("key", "KEY",
-         "idempotency key, unique within its org: while it is taken, no second job is "
-         "made"),
+         "idempotency key, unique within its partition and org: while it is taken, no "
+         "second job is made"),
     DURATION("key-ttl", 1, YEARS_10, "how long the key is taken (default: 24h)"),
     NUMBER("max-attempts", 1, 1000,
            "attempts before it is dead (default: the worker's)"),
@@ -166,7 +166,8 @@ static const wh_cli_command commands[] = {
      .details =
          "Exit status: 0 completed, 1 failed, cancelled or expired, 75 not ended in "
          "time; 3 no such job.\n"
-         "A job that ends and is not kept (keep-count=0 or keep=0 of its partition, or "
+         "A job that ends and is not kept (keep-count=0 or keep=0s of its partition, "
+         "or "
          "10,000 newer ones)\n"
          "can't be told from one that never was: start to wait before it ends, or keep "
          "finished jobs.\n",

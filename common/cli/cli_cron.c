@@ -184,23 +184,26 @@ static const wh_cli_column columns[] = {
     {"STATE", NULL, false},
 };
 
-/* What keeps it from firing, as far as can be told from here. */
-static const char *state_of(const wh_cli_cron *s, wh_zones *zones)
+/* What keeps it from firing, as far as can be told from here, and whose it is. */
+static void add_state(const wh_cli_cron *s, wh_zones *zones, wh_buf *out)
 {
     const wh_zone *zone = NULL;
 
     if (s->err != WH_OK) {
-        return "unreadable";
-    }
-    if (s->next_ms < 0) {
-        return "paused";
+        wh_buf_adds(out, "unreadable");
+        return;
     }
     wh_err err = wh_zones_get(zones, s->schedule.zone, &zone, NULL);
-    if (err == WH_ENOTFOUND ||
-        err == WH_EINVAL) { /* else: no data here, others may have */
-        return "unknown zone";
+    if (s->next_ms < 0) {
+        wh_buf_adds(out, "paused");
+    } else if (err == WH_ENOTFOUND ||
+               err == WH_EINVAL) { /* else: no data here, others may have */
+        wh_buf_adds(out, "unknown zone");
     }
-    return s->schedule.declared != NULL ? "declared" : "";
+    if (s->schedule.declared != NULL) {
+        wh_buf_addf(out, "%sdeclared by %s", out->len > 0 ? ", " : "",
+                    s->schedule.declared);
+    }
 }
 
 /* Counted from Redis' clock. One that is late by more than a scheduler takes is not "in 0ms". */
@@ -219,7 +222,7 @@ static void add_next(const wh_cli_cron *s, wh_buf *out)
 static void add_row(wh_cli_table *t, const wh_cli_cron *s, wh_zones *zones)
 {
     const wh_schedule *d = &s->schedule;
-    wh_buf next = {0};
+    wh_buf next = {0}, state = {0};
 
     wh_cli_table_text(t, s->name);
     wh_cli_table_text(t, s->where.name);
@@ -234,8 +237,10 @@ static void add_row(wh_cli_table *t, const wh_cli_cron *s, wh_zones *zones)
     wh_cli_table_raw(t, s->next_ms < 0 ? "null" : wh_buf_str(&next), "");
     wh_cli_table_bool(t, s->next_ms < 0, "");
     wh_cli_table_text(t, d->declared);
-    wh_cli_table_text(t, state_of(s, zones));
+    add_state(s, zones, &state);
+    wh_cli_table_text(t, wh_buf_str(&state));
     wh_cli_table_row(t);
+    wh_buf_fini(&state);
     wh_buf_fini(&next);
 }
 

@@ -56,7 +56,8 @@ wh_exit wh_cli_cron_remove(wh_cli *c)
         if (s.schedule.declared != NULL) {
             wh_cli_warn(c,
                         "%s is declared in a scheduler's configuration (set \"%s\"): "
-                        "its next start or reload makes it again",
+                        "its next start or reload makes it again, unless another set "
+                        "that declares it does so before",
                         s.name, s.schedule.declared);
         }
         status = tell(c, &s, "removed");

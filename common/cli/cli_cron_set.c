@@ -272,28 +272,75 @@ static void add_time(wh_cli_table *t, const wh_zone *zone, int64_t at, int64_t n
     wh_buf_fini(&number);
 }
 
-wh_exit wh_cli_cron_next(wh_cli *c)
+/* Of an expression from `at` on; of a schedule the first one is that which Redis has. */
+static wh_exit print_times(wh_cli *c, const wh_schedule *s, const char *zone_name,
+                           const wh_cli_cron *kept)
 {
     const wh_zone *zone = NULL;
     wh_zones zones = {0};
-    wh_schedule s = {.expression = NULL};
     wh_cli_table t;
     wh_errbuf eb = {.code = WH_OK};
-    int64_t now = wh_clock_wall_ms(), at = now;
+    int64_t now = kept != NULL ? kept->now_ms : wh_clock_wall_ms(), at = now;
     int64_t left = wh_cli_args_number(&c->args, "count", 5);
+    wh_err err = wh_zones_get(&zones, zone_name, &zone, &eb);
 
-    wh_err err = wh_cron_parse(wh_cli_args_operand(&c->args, 0), &s.cron, &eb);
-    if (err == WH_OK) {
-        err = wh_zones_get(&zones, wh_cli_args_text(&c->args, "zone"), &zone, &eb);
-    }
     if (err != WH_OK) {
         return wh_cli_usage(c, "%s", eb.text);
     }
     wh_cli_table_init(&t, c, columns, sizeof columns / sizeof columns[0]);
-    while (left-- > 0 && (at = wh_firing_next(&s, zone, at)) > 0) {
+    if (kept != NULL && kept->next_ms < 0) {
+        left = 0;
+    } else if (kept != NULL) {
+        add_time(&t, zone, kept->next_ms, now);
+        at = kept->next_ms > now ? kept->next_ms : now;
+        left--;
+    }
+    while (left-- > 0 && (at = wh_firing_next(s, zone, at)) > 0) {
         add_time(&t, zone, at, now);
     }
-    wh_exit status = wh_cli_table_finish(&t, "it never fires again");
+    wh_exit status =
+        wh_cli_table_finish(&t, kept != NULL ? "it is paused, or never fires again"
+                                             : "it never fires again");
     wh_zones_clear(&zones);
     return status;
+}
+
+static wh_exit next_of(wh_cli *c, const char *name)
+{
+    wh_cli_cron kept;
+
+    if (wh_cli_args_has(&c->args, "zone")) {
+        return wh_cli_usage(c,
+                            "--zone is for an expression; the schedule \"%s\" has its "
+                            "own",
+                            name);
+    }
+    wh_exit status = wh_cli_cron_find(c, name, wh_cli_args_operand(&c->args, 1), &kept);
+    if (status == WH_EXIT_OK && kept.err != WH_OK) {
+        status = wh_cli_redis_fail(c, &kept.where, kept.err, &kept.why);
+    } else if (status == WH_EXIT_OK) {
+        status = print_times(c, &kept.schedule, kept.schedule.zone, &kept);
+    }
+    wh_cli_cron_fini(&kept);
+    return status;
+}
+
+/* No name is an expression: those have blanks, or an @. */
+wh_exit wh_cli_cron_next(wh_cli *c)
+{
+    const char *what = wh_cli_args_operand(&c->args, 0);
+    wh_schedule s = {.expression = NULL};
+    wh_errbuf eb = {.code = WH_OK};
+
+    if (wh_job_name_ok(what, strlen(what))) {
+        return next_of(c, what);
+    }
+    if (wh_cron_parse(what, &s.cron, &eb) != WH_OK) {
+        return wh_cli_usage(c, "%s", eb.text);
+    }
+    if (wh_cli_args_operand(&c->args, 1) != NULL) {
+        return wh_cli_usage(c, "an expression has no partition; \"%.140s\" is too much",
+                            wh_cli_args_operand(&c->args, 1));
+    }
+    return print_times(c, &s, wh_cli_args_text(&c->args, "zone"), NULL);
 }

@@ -325,6 +325,32 @@ static bool check_library(doctor *d)
     return true;
 }
 
+/* A share of a maxmemory that Redis does not have refuses nothing. */
+static void check_memory_limit(doctor *d, const wh_cli_partition *p)
+{
+    const wh_reply *flat = NULL;
+    wh_errbuf eb = {.code = WH_OK};
+    wh_call call;
+    char text[320];
+
+    if (info_int(d, "maxmemory", -1) != 0) {
+        return;
+    }
+    wh_call_init(&call, "wh1_limits", true, p->key);
+    if (wh_cli_redis_try(d->cli, &call, &flat, &eb) != WH_OK) {
+        return;
+    }
+    int64_t share = wh_cli_redis_field(flat, "memory:queue", 0);
+    if (share > 0) {
+        (void)snprintf(text, sizeof text,
+                       "%s: memory:queue=%" PRId64
+                       "%% refuses nothing: Redis has no maxmemory",
+                       p->name, share);
+        find(d, MARK_WARN, "limits", text,
+             "set maxmemory (and maxmemory-policy noeviction)");
+    }
+}
+
 static void check_partition(doctor *d, const wh_cli_partition *p)
 {
     const wh_reply *reply = NULL;
@@ -379,6 +405,7 @@ static void check_partitions(doctor *d)
     }
     for (size_t i = 0; i < all.n && i < PARTITIONS_MAX; i++) {
         check_partition(d, &all.list[i]);
+        check_memory_limit(d, &all.list[i]);
     }
     check_scheduler(d, &all);
     wh_cli_partition_list_fini(&all);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 100, CALL_MAX = 1000, FIELDS = 4 };
+enum { LIMIT_DEFAULT = 100, CALL_MAX = 1000, FIELDS = 4, WEIGHT_LEN = 8 };
 
 static const wh_cli_column columns[] = {
     {"ORG", "org", false},      {"READY", "ready", true}, {"RUNNING", "active", true},
@@ -148,10 +148,14 @@ wh_exit wh_cli_org_list(wh_cli *c)
 /* Redis checks it too; here it can be shown. */
 static bool is_weight(const char *text)
 {
-    char *end = NULL;
-    double w = strtod(text, &end);
+    static const char digits[] = "0123456789";
+    size_t whole = strspn(text, digits), point = text[whole] == '.' ? 1 : 0;
+    size_t rest = strspn(text + whole + point, digits);
+    size_t len = whole + point + rest;
+    double w = strtod(text, NULL);
 
-    return end != text && *end == '\0' && w >= 0.001 && w <= 1000;
+    return text[len] == '\0' && len <= WEIGHT_LEN && (rest > 0 || point == 0) &&
+           w >= 0.001 && w <= 1000;
 }
 
 wh_exit wh_cli_org_weight(wh_cli *c)
@@ -171,8 +175,10 @@ wh_exit wh_cli_org_weight(wh_cli *c)
     }
     if (!is_weight(weight)) {
         return wh_cli_usage(
-            c, "\"%.60s\" is no weight; write a number from 0.001 to 1000, like 2.5",
-            weight);
+            c,
+            "\"%.60s\" is no weight; write a plain decimal number from 0.001 to 1000 "
+            "with at most %d characters, like 2.5",
+            weight, WEIGHT_LEN);
     }
     status = wh_cli_redis_open(c);
     if (status == WH_EXIT_OK) {
@@ -193,7 +199,7 @@ wh_exit wh_cli_org_weight(wh_cli *c)
 
         wh_cli_note(c, "%s: org %s has weight %s", p.name, org, weight);
         wh_cli_near_org(c, &p, org);
-        /* Redis takes ".5" and "1e2" as well: the number, not what was typed. */
+        /* Redis takes ".5" and "02" as well: the number, not what was typed. */
         wh_buf_addf(&more, ",\"org\":\"%s\",\"weight\":%.15g", org,
                     strtod(weight, NULL));
         status = wh_cli_out_changed(c, p.name, &more, "set");

@@ -6,7 +6,7 @@
 #include "common/cli/cli_setting.h"
 
 #include "common/base/conf.h"
-#include "common/job/job.h"
+#include "common/cli/cli_scope.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,21 +29,6 @@ typedef struct part {
     const char *name;
 } part;
 
-/* Where a setting may stand; ANY: also with "*" for the name. */
-enum {
-    AT_QUEUE = 1,
-    AT_ORG = 2,
-    AT_ANY_ORG = 4,
-    AT_TYPE = 8,
-    AT_ANY_TYPE = 16,
-    AT_PAIR = 32,
-    AT_ANY_PAIR = 64,
-    AT_GROUPS = 128,
-    AT_GROUP = 256,
-    AT_ORGS = AT_ORG | AT_ANY_ORG,
-    AT_TYPES = AT_TYPE | AT_ANY_TYPE
-};
-
 #define COUNT1(n) PART_COUNT, 1, (n)
 static const struct what {
     const char *name;
@@ -54,7 +39,8 @@ static const struct what {
     const char *form;
 } kinds[] = {
     {"rate",
-     AT_QUEUE | AT_ORGS | AT_TYPES | AT_PAIR | AT_ANY_PAIR,
+     WH_CLI_AT_QUEUE | WH_CLI_AT_ORGS | WH_CLI_AT_TYPES | WH_CLI_AT_PAIR |
+         WH_CLI_AT_ANY_PAIR,
      3,
      2,
      {{COUNT1(1000000), "number"},
@@ -63,42 +49,43 @@ static const struct what {
      "rate:org/acme=100/60s/20",
      "NUMBER/PERIOD/BURST"},
     {"active",
-     AT_QUEUE | AT_ORGS | AT_TYPES | AT_GROUPS | AT_GROUP,
+     WH_CLI_AT_QUEUE | WH_CLI_AT_ORGS | WH_CLI_AT_TYPES | WH_CLI_AT_GROUPS |
+         WH_CLI_AT_GROUP,
      1,
      1,
      {{COUNT1(1000000), "number"}},
      "active:org/acme=5",
      "NUMBER"},
     {"pause",
-     AT_ORG | AT_TYPE,
+     WH_CLI_AT_ORG | WH_CLI_AT_TYPE,
      1,
      1,
      {{COUNT1(1), "switch"}},
      "pause:type/mail=1",
      "1"},
     {"jobs",
-     AT_QUEUE | AT_ORGS,
+     WH_CLI_AT_QUEUE | WH_CLI_AT_ORGS,
      1,
      1,
      {{COUNT1(INT64_C(999999999999999)), "number"}},
      "jobs:org/*=100000",
      "NUMBER"},
     {"bytes",
-     AT_QUEUE | AT_ORGS,
+     WH_CLI_AT_QUEUE | WH_CLI_AT_ORGS,
      1,
      1,
      {{PART_SIZE, 1, INT64_C(999999999999999), "size"}},
      "bytes:queue=2GiB",
      "SIZE"},
     {"memory",
-     AT_QUEUE,
+     WH_CLI_AT_QUEUE,
      1,
      1,
      {{PART_PERCENT, 1, 100, "percentage"}},
      "memory:queue=80%",
      "PERCENT%"},
     {"breaker",
-     AT_TYPES,
+     WH_CLI_AT_TYPES,
      5,
      5,
      {{PART_PERCENT, 1, 100, "percentage"},
@@ -109,7 +96,7 @@ static const struct what {
      "breaker:type/mail=50%/20/30s/10s/3",
      "PERCENT%/VOLUME/WINDOW/COOLDOWN/PROBES"},
     {"adaptive",
-     AT_TYPE,
+     WH_CLI_AT_TYPE,
      3,
      3,
      {{PART_DECIMAL, 1, 1000000, "lowest rate"},
@@ -118,7 +105,7 @@ static const struct what {
      "adaptive:type/mail=1/100/5",
      "MIN/MAX/STEP (jobs per second)"},
     {"priority",
-     AT_QUEUE | AT_TYPE,
+     WH_CLI_AT_QUEUE | WH_CLI_AT_TYPE,
      1,
      1,
      {{PART_COUNT, 0, 9, "priority"}},
@@ -171,83 +158,17 @@ static wh_err unknown_what(const char *word, size_t len, wh_errbuf *eb)
         shown);
 }
 
-static bool is_name(const char *s, size_t n)
-{
-    return wh_job_name_ok(s, n);
-}
-
-static bool is_any(const char *s, size_t n)
-{
-    return n == 1 && s[0] == '*';
-}
-
-/* The scope "org/<name><rest>" or "type/<name>" after its first slash. */
-static unsigned scope_of_org(const char *s)
-{
-    size_t n = strcspn(s, "/");
-    const char *rest = s + n;
-    bool any = is_any(s, n);
-
-    if (!any && !is_name(s, n)) {
-        return 0;
-    }
-    if (*rest == '\0') {
-        return any ? AT_ANY_ORG : AT_ORG;
-    }
-    if (strncmp(rest, "/type/", 6) == 0 && is_name(rest + 6, strlen(rest + 6))) {
-        return any ? AT_ANY_PAIR : AT_PAIR;
-    }
-    if (strncmp(rest, "/group/", 7) == 0 && is_name(rest + 7, strlen(rest + 7))) {
-        return any ? 0 : AT_GROUP;
-    }
-    return 0;
-}
-
-static unsigned scope_of(const char *s)
-{
-    if (strcmp(s, "queue") == 0) {
-        return AT_QUEUE;
-    }
-    if (strcmp(s, "group") == 0) {
-        return AT_GROUPS;
-    }
-    if (strncmp(s, "org/", 4) == 0) {
-        return scope_of_org(s + 4);
-    }
-    if (strncmp(s, "type/", 5) == 0) {
-        const char *name = s + 5;
-
-        return is_any(name, strlen(name))    ? AT_ANY_TYPE
-               : is_name(name, strlen(name)) ? AT_TYPE
-                                             : 0;
-    }
-    return 0;
-}
-
 static wh_err bad_scope(const struct what *w, const char *scope, wh_errbuf *eb)
 {
-    static const struct {
-        unsigned bit;
-        const char *text;
-    } all[] = {{AT_QUEUE, "queue"},
-               {AT_ORG, "org/NAME"},
-               {AT_ANY_ORG, "org/*"},
-               {AT_TYPE, "type/NAME"},
-               {AT_ANY_TYPE, "type/*"},
-               {AT_PAIR, "org/NAME/type/NAME"},
-               {AT_ANY_PAIR, "org/*/type/NAME"},
-               {AT_GROUPS, "group"},
-               {AT_GROUP, "org/NAME/group/NAME"}};
     wh_buf list = {0};
+    wh_err err = wh_cli_scope_names(scope, eb);
 
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if ((w->scopes & all[i].bit) != 0) {
-            wh_buf_addf(&list, "%s%s", list.len == 0 ? "" : ", ", all[i].text);
-        }
+    if (err == WH_OK) {
+        wh_cli_scope_list(w->scopes, &list);
+        err = wh_err_set(eb, WH_EINVAL, "%s:%.80s: %s is for %s; write one like %s",
+                         w->name, scope, w->name, wh_buf_str(&list), w->example);
+        wh_buf_fini(&list);
     }
-    wh_err err = wh_err_set(eb, WH_EINVAL, "%s:%.80s: %s is for %s; write one like %s",
-                            w->name, scope, w->name, wh_buf_str(&list), w->example);
-    wh_buf_fini(&list);
     return err;
 }
 
@@ -270,7 +191,7 @@ static wh_err read_name(const char *word, size_t len, const struct what **what,
         return bad_scope(*what, word + head + 1, eb);
     }
     memcpy(out->name, word, len);
-    unsigned scope = scope_of(out->name + head + 1);
+    unsigned scope = wh_cli_scope_of(out->name + head + 1);
     return (scope & (*what)->scopes) != 0 ? WH_OK
                                           : bad_scope(*what, out->name + head + 1, eb);
 }
@@ -322,13 +243,51 @@ static bool read_part(const part *p, const char *text, wh_buf *out)
     return ok && value >= p->min && value <= p->max;
 }
 
+/* What would have been good. */
+static void add_range(const part *p, const char *text, wh_buf *out)
+{
+    int64_t value = 0;
+
+    switch (p->kind) {
+    case PART_COUNT:
+    case PART_PERCENT:
+        wh_buf_addi(out, p->min);
+        if (p->min != p->max) {
+            wh_buf_addf(out, " to %" PRId64, p->max);
+        }
+        wh_buf_adds(out, p->kind == PART_PERCENT ? " percent" : "");
+        break;
+    case PART_PERIOD:
+        if (!wh_conf_parse_duration(text, &value)) {
+            wh_buf_adds(out, "times need a unit: 500ms, 60s, 5m");
+            break;
+        }
+        wh_conf_format_number(WH_OPT_DURATION, (double)p->min, out);
+        wh_buf_adds(out, " to ");
+        wh_conf_format_number(WH_OPT_DURATION, (double)p->max, out);
+        break;
+    case PART_SIZE:
+        wh_buf_addf(out, "%" PRId64 " to %" PRId64 " bytes, or with a unit: 2GiB",
+                    p->min, p->max);
+        break;
+    case PART_DECIMAL:
+        wh_buf_addf(out, "a plain decimal number, %s %" PRId64,
+                    p->min > 0 ? "0.001 to" : "above 0, up to", p->max);
+        break;
+    }
+}
+
 static wh_err bad_value(const struct what *w, const char *text, const part *p,
                         wh_errbuf *eb)
 {
-    return wh_err_set(
-        eb, WH_EINVAL, "%s: \"%.40s\" is no good %s; the value is %s, like %s%s",
-        w->name, text, p->name, w->form, w->example,
-        p->kind == PART_PERIOD ? " (times need a unit: 500ms, 60s, 5m)" : "");
+    wh_buf range = {0};
+
+    add_range(p, text, &range);
+    wh_err err = wh_err_set(
+        eb, WH_EINVAL, "%s: \"%.40s\" is no good %s (%s); the value is %s, like %s",
+        w->name, text, p->name, wh_buf_str(&range), w->form, w->example);
+    wh_buf_fini(&range);
+    return err;
 }
 
 /* MIN/MAX…, both good by themselves. */

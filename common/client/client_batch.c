@@ -131,6 +131,7 @@ void wh_client_batch_free(wh_client_batch *b)
         wh_client_part *p = b->parts;
 
         b->parts = p->next;
+        wh_free(p->order);
         wh_free(p);
     }
     wh_free(b->ids);
@@ -195,6 +196,7 @@ void wh_client_part_drop(wh_client_part *p)
         at = &(*at)->next;
     }
     *at = p->next;
+    wh_free(p->order);
     wh_free(p);
 }
 

@@ -13,6 +13,7 @@ typedef struct wh_client_part {
     wh_client_batch *batch;
     struct wh_client_part *next;
     size_t first, n;
+    uint16_t *order; /* of the call on its way (client_order.h) */
     int tries;
     int64_t due_ms; /* not sent before */
     bool is_sent;

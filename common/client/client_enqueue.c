@@ -8,6 +8,7 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/client/client_batch.h"
+#include "common/client/client_order.h"
 #include "common/client/session.h"
 
 #include <string.h>
@@ -70,7 +71,8 @@ static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
         b->results[i].fate = WH_ENQUEUED_CREATED;
     }
     for (size_t i = 0; i < e->n_existing; i++) {
-        size_t at = p->first + e->existing[i];
+        size_t in_call = e->existing[i];
+        size_t at = p->first + (p->order != NULL ? p->order[in_call] : in_call);
         wh_client_enqueued *r = &b->results[at];
 
         memcpy(text, e->existing_ids[i].p, WH_UUID_TEXT);
@@ -113,16 +115,28 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
     }
 }
 
+/* The jobs of a part in the order of its call. */
+static wh_err make_specs(wh_client_part *p, wh_job_spec *specs)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        specs[i] = wh_client_batch_spec(p->batch, p->first + i);
+    }
+    wh_free(p->order);
+    wh_err err = wh_client_order(specs, p->n, &p->order);
+    for (size_t i = 0; i < p->n && p->order != NULL; i++) {
+        specs[i] = wh_client_batch_spec(p->batch, p->first + p->order[i]);
+    }
+    return err;
+}
+
 static wh_err send_part(wh_client_part *p, wh_errbuf *eb)
 {
     wh_client_batch *b = p->batch;
     wh_job_spec *specs = wh_calloc(p->n, sizeof *specs);
 
-    if (specs == NULL) {
+    if (specs == NULL || make_specs(p, specs) != WH_OK) {
+        wh_free(specs);
         return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        specs[i] = wh_client_batch_spec(b, p->first + i);
     }
     wh_store_enqueue_args args = {.partition = b->partition, .specs = specs, .n = p->n};
     wh_err err = wh_store_do_enqueue(b->client->store, &args, on_enqueued, p, eb);

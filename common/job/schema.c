@@ -11,6 +11,7 @@
 #include "common/job/job.h"
 #include "common/job/schema_compile.h"
 #include "common/job/schema_json.h"
+#include "common/job/schema_keyword.h"
 #include "common/job/schema_link.h"
 #include "common/job/schema_msgpack.h"
 #include "common/job/schema_report.h"
@@ -70,6 +71,7 @@ static wh_err build(wh_schema *s, size_t n, wh_errbuf *eb)
     err = err == WH_OK ? choose_draft(&b) : err;
     err = err == WH_OK ? wh_schema_compile_nodes(&b) : err;
     err = err == WH_OK ? wh_schema_link_resolve(&b) : err;
+    err = err == WH_OK ? wh_schema_keyword_check_unknown(&b) : err;
     err = err == WH_OK ? wh_schema_link_check_loops(&b) : err;
     wh_schema_compile_fini(&b);
     return err;

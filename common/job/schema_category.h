@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unicode's general categories by name, for schema_ecma.
+ * What \p{...} names: Unicode's categories, properties and scripts.
  */
 #ifndef WH_COMMON_JOB_SCHEMA_CATEGORY_H
 #define WH_COMMON_JOB_SCHEMA_CATEGORY_H
 
-#include <stddef.h>
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
-/* The short name of a category's long one ("L" for "Letter"); NULL: it is none. */
-const char *wh_schema_category_short(const char *p, size_t n);
+/* Appends \p{...}, or \P{...}, as PCRE2 wants it, for a name in ECMA-262's spelling; false:
+ * there it has no meaning, and nothing was appended. */
+bool wh_schema_category_put(const char *name, size_t n, bool negated,
+                            wh_buf *out) WH_MUSTCHECK;
 
 #endif

@@ -187,6 +187,24 @@ static wh_err compile_node(wh_schema_build *b)
     return err;
 }
 
+static wh_err compile_from(wh_schema_build *b, uint32_t first)
+{
+    wh_err err = WH_OK;
+    for (b->node = first; err == WH_OK && b->node < b->schema->node_count; b->node++) {
+        err = compile_node(b);
+    }
+    return err;
+}
+
+wh_err wh_schema_compile_late(wh_schema_build *b, uint32_t owner, uint32_t at,
+                              uint32_t *node)
+{
+    b->node = owner;
+    uint32_t first = b->schema->node_count;
+    wh_err err = wh_schema_compile_inner(b, at, node);
+    return err == WH_OK ? compile_from(b, first) : err;
+}
+
 wh_err wh_schema_compile_nodes(wh_schema_build *b)
 {
     wh_schema *s = b->schema;
@@ -197,10 +215,7 @@ wh_err wh_schema_compile_nodes(wh_schema_build *b)
     }
     memset(s->node_of, 0xff, s->doc.count * sizeof *s->node_of);
     wh_err err = wh_schema_compile_inner(b, 0, &root);
-    for (b->node = 0; err == WH_OK && b->node < s->node_count; b->node++) {
-        err = compile_node(b);
-    }
-    return err;
+    return err == WH_OK ? compile_from(b, 0) : err;
 }
 
 void wh_schema_compile_fini(wh_schema_build *b)

@@ -40,6 +40,10 @@ wh_err wh_schema_compile_nodes(wh_schema_build *b) WH_MUSTCHECK;
 /* The node of a schema inside the one being compiled; made when it is not there. */
 wh_err wh_schema_compile_inner(wh_schema_build *b, uint32_t at,
                                uint32_t *node) WH_MUSTCHECK;
+/* The same, once all are made, for a schema under an unknown keyword of the node `owner`;
+ * with what is inside it. Moves nodes, rules and links. */
+wh_err wh_schema_compile_late(wh_schema_build *b, uint32_t owner, uint32_t at,
+                              uint32_t *node) WH_MUSTCHECK;
 /* Room for n links in a row. */
 wh_err wh_schema_compile_links(wh_schema_build *b, uint32_t n,
                                uint32_t *first) WH_MUSTCHECK;

@@ -260,7 +260,9 @@ wh_err wh_schema_doc_add_number(wh_schema_doc *d, const char *p, size_t n)
         return WH_ENOMEM;
     }
     if (!wh_schema_number_read(p, n, digits, &number)) {
-        return too_big(d, "a number's exponent is beyond 9999");
+        return too_big(d, number.n > WH_SCHEMA_NUMBER_POINT_MAX
+                              ? "a number has more than 9999 digits"
+                              : "a number's exponent is beyond 9999");
     }
     if (wh_schema_number_to_integer(&number, &integer)) {
         return wh_schema_doc_add(

@@ -8,6 +8,8 @@
 #include "common/job/schema_ecma.h"
 
 #include "common/job/schema_category.h"
+#include "common/job/schema_escape.h"
+#include "common/job/schema_group.h"
 
 #include <string.h>
 
@@ -24,7 +26,7 @@ typedef struct scan {
     const char *begin, *p, *end;
     wh_schema_ecma *out;
     wh_errbuf *eb;
-    unsigned groups; /* open */
+    wh_schema_groups groups;
     bool can_repeat; /* an atom stands before p */
 } scan;
 
@@ -32,6 +34,11 @@ static wh_err refuse(const scan *s, const char *fault)
 {
     return wh_err_set(s->eb, WH_EINVAL, "at byte %zu of the pattern: %s",
                       (size_t)(s->p - s->begin), fault);
+}
+
+static wh_err no_memory(const scan *s)
+{
+    return wh_err_set(s->eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
 }
 
 static void put(scan *s, const char *text)
@@ -54,98 +61,11 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Exactly `digits` hexadecimal digits at p; -1: they are not there. */
-static int32_t read_hex(const scan *s, const char *p, int digits)
-{
-    int32_t value = 0;
-    if (s->end - p < digits) {
-        return -1;
-    }
-    for (int i = 0; i < digits; i++) {
-        char lower = (char)(p[i] | 0x20);
-        if (!is_digit(p[i]) && (lower < 'a' || lower > 'f')) {
-            return -1;
-        }
-        value = value * 16 + (is_digit(p[i]) ? p[i] - '0' : lower - 'a' + 10);
-    }
-    return value;
-}
-
 /* ------------------------------------------------------------------ escapes */
 
-/* \u{X...}, the u read. */
-static int32_t read_braced(scan *s)
-{
-    int digits = 0;
-    s->p++;
-    while (digits < 7 && s->p + digits < s->end && s->p[digits] != '}') {
-        digits++;
-    }
-    int32_t code = digits > 0 && digits < 7 && s->p + digits < s->end
-                       ? read_hex(s, s->p, digits)
-                       : -1;
-    s->p += code >= 0 ? digits + 1 : 0;
-    return code;
-}
-
-/* The character of \uXXXX, \uXXXX\uXXXX or \u{X}, the u read; -1: not one. */
-static int32_t read_unicode(scan *s)
-{
-    int32_t code = 0;
-    if (s->p < s->end && *s->p == '{') {
-        code = read_braced(s);
-    } else {
-        code = read_hex(s, s->p, 4);
-        s->p += code >= 0 ? 4 : 0;
-        bool is_high = code >= 0xD800 && code <= 0xDBFF;
-        if (is_high && s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u') {
-            int32_t low = read_hex(s, s->p + 2, 4);
-            if (low >= 0xDC00 && low <= 0xDFFF) {
-                s->p += 6;
-                return 0x10000 + (code - 0xD800) * 0x400 + (low - 0xDC00);
-            }
-        }
-    }
-    bool is_half = code >= 0xD800 && code <= 0xDFFF;
-    return is_half || code > 0x10FFFF ? -1 : code;
-}
-
-/* An escape that stands for one character, `c` behind the backslash read; -1: not one,
- * -2: malformed. */
-static int32_t read_char_escape(scan *s, char c)
-{
-    static const char letters[] = "fnrtv", codes[] = "\f\n\r\t\v";
-    const char *letter = c != '\0' ? strchr(letters, c) : NULL;
-    if (letter != NULL) {
-        return codes[letter - letters];
-    }
-    if (c == 'u') {
-        int32_t code = read_unicode(s);
-        return code < 0 ? -2 : code;
-    }
-    if (c == 'x') {
-        int32_t code = read_hex(s, s->p, 2);
-        s->p += code >= 0 ? 2 : 0;
-        return code < 0 ? -2 : code;
-    }
-    if (c == 'c') {
-        if (s->p == s->end || !is_letter(*s->p)) {
-            return -2;
-        }
-        return *s->p++ & 0x1f;
-    }
-    if (c == '0') {
-        return s->p < s->end && is_digit(*s->p) ? -2 : 0;
-    }
-    bool is_punctuation =
-        c >= 0x20 && c < 0x7f && !is_letter(c) && !is_digit(c) && c != '_';
-    return is_punctuation ? c : -1;
-}
-
-/* \p{...} or \P{...}, the letter c read; PCRE2 judges the name. */
+/* \p{...} or \P{...}, the letter c read. */
 static wh_err put_property(scan *s, char c)
 {
-    static const char *const prefixes[] = {"General_Category=", "gc="};
     const char *close = s->p < s->end && *s->p == '{'
                             ? memchr(s->p, '}', (size_t)(s->end - s->p))
                             : NULL;
@@ -153,25 +73,11 @@ static wh_err put_property(scan *s, char c)
         return refuse(s, "\\p wants a name in braces");
     }
     const char *name = s->p + 1;
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        size_t len = strlen(prefixes[i]);
-        if ((size_t)(close - name) > len && memcmp(name, prefixes[i], len) == 0) {
-            name += len;
-            break;
-        }
+    if (!wh_schema_category_put(name, (size_t)(close - name), c == 'P',
+                                &s->out->text)) {
+        return refuse(s, "ECMA-262 has no \\p of this name; case counts, and a script "
+                         "is Script=Greek");
     }
-    size_t n = (size_t)(close - name);
-    for (size_t i = 0; i < n; i++) {
-        if (!is_letter(name[i]) && !is_digit(name[i]) && name[i] != '_' &&
-            name[i] != '=') {
-            return refuse(s, "\\p has a wrong name");
-        }
-    }
-    const char *category = wh_schema_category_short(name, n);
-    put(s, c == 'p' ? "\\p{" : "\\P{");
-    wh_buf_add(&s->out->text, category != NULL ? category : name,
-               category != NULL ? strlen(category) : n);
-    put(s, "}");
     s->p = close + 1;
     return WH_OK;
 }
@@ -203,28 +109,38 @@ static bool put_set(scan *s, char c, bool in_class)
     }
 }
 
-static wh_err put_group_reference(scan *s, char c)
+static wh_err refer(scan *s, const char *name, const char *end)
 {
     s->out->has_backrefs = true;
+    return wh_schema_group_refer(&s->groups, name, (size_t)(end - name),
+                                 (size_t)(name - s->begin)) == WH_OK
+               ? WH_OK
+               : no_memory(s);
+}
+
+static wh_err put_group_reference(scan *s, char c)
+{
     if (c != 'k') {
-        put(s, "\\g{");
-        wh_buf_addc(&s->out->text, c);
+        const char *digits = s->p - 1;
         while (s->p < s->end && is_digit(*s->p)) {
-            wh_buf_addc(&s->out->text, *s->p++);
+            s->p++;
         }
+        put(s, "\\g{");
+        wh_buf_add(&s->out->text, digits, (size_t)(s->p - digits));
         put(s, "}");
-        return WH_OK;
+        return refer(s, digits, s->p);
     }
     const char *close = s->p < s->end && *s->p == '<'
                             ? memchr(s->p, '>', (size_t)(s->end - s->p))
                             : NULL;
-    if (close == NULL) {
+    if (close == NULL || close == s->p + 1) {
         return refuse(s, "\\k wants the name of a group in < >");
     }
+    const char *name = s->p + 1;
     put(s, "\\k");
     wh_buf_add(&s->out->text, s->p, (size_t)(close + 1 - s->p));
     s->p = close + 1;
-    return WH_OK;
+    return refer(s, name, close);
 }
 
 /* What follows a backslash, outside a class. */
@@ -234,21 +150,23 @@ static wh_err put_escape(scan *s)
         return refuse(s, "ends in a backslash");
     }
     char c = *s->p++;
-    s->can_repeat = c != 'b' && c != 'B';
+    bool is_place = c == 'b' || c == 'B';
+    s->can_repeat = !is_place;
+    if (c == 'k' || (c >= '1' && c <= '9')) {
+        return put_group_reference(s, c);
+    }
+    wh_schema_group_add(&s->groups, is_place ? 0 : 1);
     if (put_set(s, c, false)) {
         return WH_OK;
     }
-    if (c == 'b' || c == 'B') {
+    if (is_place) {
         put(s, c == 'b' ? "\\b" : "\\B");
         return WH_OK;
     }
     if (c == 'p' || c == 'P') {
         return put_property(s, c);
     }
-    if (c == 'k' || (c >= '1' && c <= '9')) {
-        return put_group_reference(s, c);
-    }
-    int32_t code = read_char_escape(s, c);
+    int32_t code = wh_schema_escape_read(&s->p, s->end, c);
     if (code < 0) {
         return refuse(s, code == -1 ? "ECMA-262 has no such escape" : "a wrong escape");
     }
@@ -283,7 +201,7 @@ static wh_err put_class_element(scan *s, bool *is_set)
         *is_set = true;
         return WH_OK;
     }
-    int32_t code = c == 'b' ? '\b' : read_char_escape(s, c);
+    int32_t code = c == 'b' ? '\b' : wh_schema_escape_read(&s->p, s->end, c);
     if (code < 0) {
         return refuse(s, code == -1 ? "ECMA-262 has no such escape" : "a wrong escape");
     }
@@ -326,80 +244,139 @@ static wh_err put_class(scan *s)
     }
     s->p++;
     put(s, "]");
+    wh_schema_group_add(&s->groups, 1);
     s->can_repeat = true;
     return WH_OK;
 }
 
 /* ----------------------------------------------------------- groups, repeats */
 
-static wh_err put_group(scan *s)
+static wh_err open_group(scan *s, wh_schema_group_kind kind, const char *name, size_t n)
 {
-    static const char *const kinds[] = {"?:", "?=", "?!", "?<=", "?<!"};
-    s->groups++;
-    s->can_repeat = false;
-    put(s, "(");
-    if (s->p == s->end || *s->p != '?') {
-        return WH_OK;
-    }
+    size_t at = (size_t)(s->p - s->begin) - 1;
+    return wh_schema_group_open(&s->groups, kind, name, n, at) == WH_OK ? WH_OK
+                                                                        : no_memory(s);
+}
+
+/* (?<name>, the ( read. */
+static wh_err put_named_group(scan *s)
+{
     size_t left = (size_t)(s->end - s->p);
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        size_t len = strlen(kinds[i]);
-        if (left >= len && memcmp(s->p, kinds[i], len) == 0) {
-            put(s, kinds[i]);
-            s->p += len;
-            return WH_OK;
-        }
-    }
     const char *close = left > 3 && s->p[1] == '<' ? memchr(s->p, '>', left) : NULL;
     if (close == NULL) {
         return refuse(s, "ECMA-262 has no such group");
     }
-    for (const char *p = s->p + 2; p < close; p++) {
-        if (!is_letter(*p) && *p != '_' && (!is_digit(*p) || p == s->p + 2)) {
+    const char *name = s->p + 2;
+    for (const char *p = name; p < close; p++) {
+        if (!is_letter(*p) && *p != '_' && (!is_digit(*p) || p == name)) {
             return refuse(s, "a group's name may have letters, digits and _");
         }
     }
+    wh_err err = open_group(s, WH_SCHEMA_GROUP_CAPTURE, name, (size_t)(close - name));
     wh_buf_add(&s->out->text, s->p, (size_t)(close + 1 - s->p));
     s->p = close + 1;
-    return WH_OK;
+    return err;
 }
 
-static bool read_count(scan *s)
+/* The ( read. */
+static wh_err put_group(scan *s)
 {
-    unsigned count = 0;
+    static const struct {
+        const char *text;
+        wh_schema_group_kind kind;
+    } kinds[] = {
+        {"?:", WH_SCHEMA_GROUP_PLAIN},       {"?=", WH_SCHEMA_GROUP_AHEAD},
+        {"?!", WH_SCHEMA_GROUP_NOT_AHEAD},   {"?<=", WH_SCHEMA_GROUP_BEHIND},
+        {"?<!", WH_SCHEMA_GROUP_NOT_BEHIND},
+    };
+    s->can_repeat = false;
+    put(s, "(");
+    if (s->p == s->end || *s->p != '?') {
+        return open_group(s, WH_SCHEMA_GROUP_CAPTURE, NULL, 0);
+    }
+    size_t left = (size_t)(s->end - s->p);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t len = strlen(kinds[i].text);
+        if (left >= len && memcmp(s->p, kinds[i].text, len) == 0) {
+            wh_err err = open_group(s, kinds[i].kind, NULL, 0);
+            put(s, kinds[i].text);
+            s->p += len;
+            return err;
+        }
+    }
+    return put_named_group(s);
+}
+
+static bool read_count(scan *s, uint32_t *out)
+{
+    uint32_t count = 0;
     const char *begin = s->p;
     for (; s->p < s->end && is_digit(*s->p); s->p++) {
-        count = count < 1000000 ? count * 10 + (unsigned)(*s->p - '0') : count;
+        count = count < 1000000 ? count * 10 + (uint32_t)(*s->p - '0') : count;
     }
     s->out->repeat_max = count > s->out->repeat_max ? count : s->out->repeat_max;
+    *out = s->p > begin ? count : *out;
     return s->p > begin;
+}
+
+/* {n} {n,} {n,m}, the { read. */
+static bool read_counts(scan *s, uint32_t *min, uint32_t *max)
+{
+    bool ok = read_count(s, min);
+    *max = *min;
+    if (ok && s->p < s->end && *s->p == ',') {
+        s->p++;
+        *max = UINT32_MAX;
+        (void)read_count(s, max);
+    }
+    ok = ok && s->p < s->end && *s->p == '}';
+    s->p += ok;
+    return ok;
 }
 
 /* * + ? {n} {n,} {n,m}, each with a ? behind or not; the first byte not read. */
 static wh_err put_repeat(scan *s)
 {
     const char *begin = s->p;
+    uint32_t min = *begin == '+', max = *begin == '?' ? 1 : UINT32_MAX;
     if (!s->can_repeat) {
-        return refuse(s, "nothing that can be repeated; write a backslash before it");
+        return refuse(s, wh_schema_group_was_look(&s->groups)
+                             ? "a look-ahead or look-behind can't be repeated"
+                             : "nothing that can be repeated; write a backslash "
+                               "before it");
     }
-    if (*s->p++ == '{') {
-        bool ok = read_count(s);
-        if (ok && s->p < s->end && *s->p == ',') {
-            s->p++;
-            (void)read_count(s);
-        }
-        if (!ok || s->p == s->end || *s->p != '}') {
-            s->p = begin;
-            return refuse(s, "a { that repeats nothing; write \\{");
-        }
-        s->p++;
+    s->p++;
+    if (*begin == '{' && !read_counts(s, &min, &max)) {
+        s->p = begin;
+        return refuse(s, "a { that repeats nothing; write \\{");
     }
     if (s->p < s->end && *s->p == '?') {
         s->p++;
     }
+    wh_schema_group_repeat(&s->groups, min, max);
     wh_buf_add(&s->out->text, begin, (size_t)(s->p - begin));
     s->can_repeat = false;
     return WH_OK;
+}
+
+static wh_err put_close(scan *s)
+{
+    if (!wh_schema_group_close(&s->groups, (size_t)(s->p - s->begin))) {
+        return refuse(s, "a ) without a (");
+    }
+    s->can_repeat = !wh_schema_group_was_look(&s->groups);
+    wh_buf_addc(&s->out->text, *s->p++);
+    return WH_OK;
+}
+
+/* One that stands for itself, of several bytes or one. */
+static void put_character(scan *s)
+{
+    do {
+        wh_buf_addc(&s->out->text, *s->p++);
+    } while (s->p < s->end && ((unsigned char)*s->p & 0xC0U) == 0x80U);
+    wh_schema_group_add(&s->groups, 1);
+    s->can_repeat = true;
 }
 
 static wh_err put_next(scan *s)
@@ -420,28 +397,28 @@ static wh_err put_next(scan *s)
         s->p++;
         return put_group(s);
     case ')':
-        if (s->groups == 0) {
-            return refuse(s, "a ) without a (");
-        }
-        s->groups--;
-        s->can_repeat = true;
-        break;
+        return put_close(s);
     case '}':
     case ']':
         return refuse(s, "a bracket that closes nothing; write a backslash before it");
     case '.':
         put(s, "[^\\n\\r\\x{2028}\\x{2029}]");
+        wh_schema_group_add(&s->groups, 1);
         s->can_repeat = true;
         s->p++;
         return WH_OK;
     case '^':
     case '$':
+        wh_schema_group_add(&s->groups, 0);
+        s->can_repeat = false;
+        break;
     case '|':
+        wh_schema_group_alternative(&s->groups);
         s->can_repeat = false;
         break;
     default:
-        s->can_repeat = true;
-        break;
+        put_character(s);
+        return WH_OK;
     }
     wh_buf_addc(&s->out->text, *s->p++);
     return WH_OK;
@@ -456,11 +433,15 @@ wh_err wh_schema_ecma_translate(const char *p, size_t n, wh_schema_ecma *out,
     while (err == WH_OK && s.p < s.end) {
         err = put_next(&s);
     }
-    if (err == WH_OK && s.groups > 0) {
-        err = refuse(&s, "a ( is not closed");
+    size_t at = 0;
+    const char *fault = err == WH_OK ? wh_schema_group_check(&s.groups, &at) : NULL;
+    if (fault != NULL) {
+        s.p = p + at;
+        err = refuse(&s, fault);
     }
+    wh_schema_group_fini(&s.groups);
     if (err == WH_OK && !wh_buf_ok(&out->text)) {
-        err = wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
+        err = no_memory(&s);
     }
     if (err != WH_OK) {
         wh_buf_fini(&out->text);

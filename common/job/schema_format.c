@@ -253,6 +253,13 @@ static size_t quoted_len(const char *p, size_t n)
     return 0;
 }
 
+/* "IPv6:"; ABNF ignores the case of letters. */
+static bool is_ipv6_tag(const char *p)
+{
+    return (p[0] | 0x20) == 'i' && (p[1] | 0x20) == 'p' && (p[2] | 0x20) == 'v' &&
+           p[3] == '6' && p[4] == ':';
+}
+
 /* RFC 5321's Mailbox. */
 static bool is_email(const char *p, size_t n)
 {
@@ -279,9 +286,8 @@ static bool is_email(const char *p, size_t n)
     if (p[0] != '[' || p[n - 1] != ']') {
         return is_hostname(p, n);
     }
-    return n > 7 && memcmp(p + 1, "IPv6:", 5) == 0
-               ? wh_schema_format_is_ipv6(p + 6, n - 7)
-               : is_ipv4(p + 1, n - 2);
+    return n > 7 && is_ipv6_tag(p + 1) ? wh_schema_format_is_ipv6(p + 6, n - 7)
+                                       : is_ipv4(p + 1, n - 2);
 }
 
 /* --------------------------------------------------------------- identifiers */

@@ -110,7 +110,8 @@ struct wh_schema {
     wh_schema_rule *rules;
     uint32_t *links;
     wh_schema_pattern **patterns;
-    uint32_t *node_of; /* for each value of the document */
+    uint32_t *node_of; /* for each value of the document; for the name of an unknown
+                          keyword: the node that has it, no other name has one */
     uint32_t node_count, rule_count, link_count, pattern_count;
 };
 

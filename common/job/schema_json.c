@@ -93,8 +93,10 @@ static char *put_utf8(char *to, uint32_t c)
 /* A \u escape, its backslash and u read; the text has room for it. */
 static bool put_unit(reader *r, char **to)
 {
+    static const char lone[] = "a string has a lone surrogate, which UTF-8 can't hold";
     int32_t unit = read_unit(r->p, r->end);
     if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) {
+        r->fault = unit < 0 ? NULL : lone;
         return false;
     }
     r->p += 4;
@@ -104,6 +106,7 @@ static bool put_unit(reader *r, char **to)
                           ? read_unit(r->p + 2, r->end)
                           : -1;
         if (low < 0xDC00 || low > 0xDFFF) {
+            r->fault = lone;
             return false;
         }
         r->p += 6;
@@ -176,7 +179,8 @@ static wh_err read_string(reader *r)
             }
             r->p++;
             if (!put_escape(r, &text)) {
-                return refuse(r, "a string has a wrong escape");
+                return refuse(r, r->fault != NULL ? r->fault
+                                                  : "a string has a wrong escape");
             }
         }
         v.n = (uint32_t)(text - v.u.p);

@@ -2,7 +2,8 @@
 /*
  * The table of keywords and what compiles each of them. Called by schema_compile.
  * Invariant: a keyword that is not in the table, or that is of the other draft, is
- * refused; a wrong value of a keyword is refused, too.
+ * refused, unless it is a place of schemas that a $ref leads to; a wrong value of a
+ * keyword is refused, too.
  */
 #include "common/job/schema_keyword.h"
 
@@ -266,6 +267,28 @@ static const keyword keywords[] = {
     {"writeOnly", BOTH, compile_nothing, WH_SCHEMA_NEVER},
 };
 
+static wh_err refuse_unknown(const wh_schema_build *b, uint32_t name)
+{
+    return wh_schema_compile_refuse(
+        b, name,
+        "this keyword would not be checked, so it is refused; for notes use "
+        "$comment or a name with x- before it");
+}
+
+/* Of the names that are not in the table, those that ask for something: no place of
+ * schemas, whatever leads there. */
+static bool is_of_the_standard(const wh_schema_value *name)
+{
+    static const char *const names[] = {"contentSchema", "unevaluatedItems",
+                                        "unevaluatedProperties"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (wh_schema_doc_is_text(name, names[i])) {
+            return true;
+        }
+    }
+    return name->n > 0 && name->u.p[0] == '$';
+}
+
 wh_err wh_schema_keyword_compile(wh_schema_build *b, uint32_t name)
 {
     const wh_schema_value *v = value_at(b, name);
@@ -284,10 +307,34 @@ wh_err wh_schema_keyword_compile(wh_schema_build *b, uint32_t name)
     if (v->n > 2 && memcmp(v->u.p, "x-", 2) == 0) {
         return WH_OK;
     }
-    return wh_schema_compile_refuse(
-        b, name,
-        "this keyword would not be checked, so it is refused; for notes use "
-        "$comment or a name with x- before it");
+    if (is_of_the_standard(v)) {
+        return refuse_unknown(b, name);
+    }
+    b->schema->node_of[name] = b->node; /* judged when each $ref is known */
+    return WH_OK;
+}
+
+/* Does any $ref lead to it, or inside it? Nothing else makes nodes there. */
+static bool is_referred_to(const wh_schema *s, uint32_t name)
+{
+    for (uint32_t at = name + 1; at < s->doc.values[name + 1].next; at++) {
+        if (s->node_of[at] != WH_SCHEMA_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+wh_err wh_schema_keyword_check_unknown(const wh_schema_build *b)
+{
+    const wh_schema *s = b->schema;
+    for (uint32_t at = 0; at < s->doc.count; at++) {
+        if (s->doc.values[at].kind == WH_SCHEMA_STRING &&
+            s->node_of[at] != WH_SCHEMA_NONE && !is_referred_to(s, at)) {
+            return refuse_unknown(b, at);
+        }
+    }
+    return WH_OK;
 }
 
 bool wh_schema_keyword_holds_definitions(const wh_schema_value *name)

@@ -153,56 +153,77 @@ static uint32_t find_resource(const wh_schema_build *b, const char *uri)
     return WH_SCHEMA_NONE;
 }
 
-/* The node that a decoded fragment names in a resource; WH_SCHEMA_NONE: none. */
-static uint32_t find_fragment(const wh_schema_build *b, uint32_t resource,
-                              const wh_buf *fragment)
+/* The schema at a place of the document. Under a keyword that nobody knows there are
+ * schemas only where a $ref leads: they are compiled then. */
+static wh_err find_at(wh_schema_build *b, uint32_t at, uint32_t *node)
 {
     const wh_schema *s = b->schema;
-    uint32_t root = b->resources[resource].node;
+    *node = at == WH_SCHEMA_NONE ? at : s->node_of[at];
+    for (uint32_t i = at; *node == WH_SCHEMA_NONE && i != WH_SCHEMA_NONE;
+         i = s->doc.values[i].parent) {
+        uint32_t parent = s->doc.values[i].parent;
+        bool is_member =
+            parent != WH_SCHEMA_NONE && s->doc.values[parent].kind == WH_SCHEMA_OBJECT;
+        if (is_member && s->node_of[i - 1] != WH_SCHEMA_NONE) {
+            return wh_schema_compile_late(b, s->node_of[i - 1], at, node);
+        }
+    }
+    return WH_OK;
+}
+
+/* The node that a decoded fragment names in a resource; WH_SCHEMA_NONE: none. */
+static wh_err find_fragment(wh_schema_build *b, uint32_t resource,
+                            const wh_buf *fragment, uint32_t *node)
+{
+    const wh_schema *s = b->schema;
+    *node = b->resources[resource].node;
     if (fragment->len == 0) {
-        return root;
+        return WH_OK;
     }
     if (fragment->data[0] == '/') {
-        uint32_t at = wh_schema_path_follow(&s->doc, s->nodes[root].at,
+        uint32_t at = wh_schema_path_follow(&s->doc, s->nodes[*node].at,
                                             fragment->data + 1, fragment->len - 1);
-        return at == WH_SCHEMA_NONE ? at : s->node_of[at];
+        return find_at(b, at, node);
     }
-    for (uint32_t i = 0; i < b->anchor_count; i++) {
+    *node = WH_SCHEMA_NONE;
+    for (uint32_t i = 0; i < b->anchor_count && *node == WH_SCHEMA_NONE; i++) {
         const wh_schema_anchor *a = &b->anchors[i];
         if (a->resource == resource && a->n == fragment->len &&
             memcmp(a->name, fragment->data, a->n) == 0) {
-            return a->node;
+            *node = a->node;
         }
     }
-    return WH_SCHEMA_NONE;
+    return WH_OK;
 }
 
-static wh_err resolve_fragment(wh_schema_build *b, wh_schema_rule *rule,
-                               uint32_t resource, wh_schema_uri_part part)
+static wh_err resolve_fragment(wh_schema_build *b, uint32_t rule, uint32_t resource,
+                               wh_schema_uri_part part)
 {
     wh_buf fragment = {0};
     wh_err err = WH_OK;
+    uint32_t node = WH_SCHEMA_NONE;
     bool ok = wh_schema_uri_decode(part, &fragment);
     if (!wh_buf_ok(&fragment)) {
         err = wh_schema_compile_no_memory(b);
-    } else {
-        rule->u.node = ok ? find_fragment(b, resource, &fragment) : WH_SCHEMA_NONE;
-        if (rule->u.node == WH_SCHEMA_NONE) {
-            err = wh_schema_compile_refuse(b, rule->at,
-                                           "leads to no schema of the document");
-        }
+    } else if (ok) {
+        err = find_fragment(b, resource, &fragment, &node);
     }
     wh_buf_fini(&fragment);
-    return err;
+    b->schema->rules[rule].u.node = node;
+    return err == WH_OK && node == WH_SCHEMA_NONE
+               ? wh_schema_compile_refuse(b, b->schema->rules[rule].at,
+                                          "leads to no schema of the document")
+               : err;
 }
 
-static wh_err resolve_ref(wh_schema_build *b, uint32_t node, wh_schema_rule *rule)
+static wh_err resolve_ref(wh_schema_build *b, uint32_t node, uint32_t rule)
 {
-    const wh_schema_value *v = &b->schema->doc.values[rule->at];
+    uint32_t at = b->schema->rules[rule].at;
+    const wh_schema_value *v = &b->schema->doc.values[at];
     wh_schema_uri ref;
     wh_schema_uri_split(v->u.p, v->n, &ref);
     if (memchr(v->u.p, '\0', v->n) != NULL || !wh_schema_uri_is_valid(&ref)) {
-        return wh_schema_compile_refuse(b, rule->at, "wants a URI reference");
+        return wh_schema_compile_refuse(b, at, "wants a URI reference");
     }
     char *uri = resolve(b, node, &ref);
     if (uri == NULL) {
@@ -212,21 +233,20 @@ static wh_err resolve_ref(wh_schema_build *b, uint32_t node, wh_schema_rule *rul
     wh_free(uri);
     if (resource == WH_SCHEMA_NONE) {
         return wh_schema_compile_refuse(
-            b, rule->at,
-            "leads out of the document; nothing is fetched, put it in $defs");
+            b, at, "leads out of the document; nothing is fetched, put it in $defs");
     }
     return resolve_fragment(b, rule, resource, ref.fragment);
 }
 
+/* Nodes are added and moved meanwhile; the last ones are tied, too. */
 wh_err wh_schema_link_resolve(wh_schema_build *b)
 {
-    wh_schema *s = b->schema;
+    const wh_schema *s = b->schema;
     wh_err err = WH_OK;
     for (uint32_t i = 0; i < s->node_count && err == WH_OK; i++) {
-        const wh_schema_node *node = &s->nodes[i];
-        for (uint32_t k = 0; k < node->rules && err == WH_OK; k++) {
-            wh_schema_rule *rule = &s->rules[node->first_rule + k];
-            err = rule->op == WH_SCHEMA_REF ? resolve_ref(b, i, rule) : WH_OK;
+        for (uint32_t k = 0; k < s->nodes[i].rules && err == WH_OK; k++) {
+            uint32_t rule = s->nodes[i].first_rule + k;
+            err = s->rules[rule].op == WH_SCHEMA_REF ? resolve_ref(b, i, rule) : WH_OK;
         }
     }
     return err;

@@ -9,7 +9,8 @@
 
 /* Notes the $id and $anchor of the node being compiled. */
 wh_err wh_schema_link_identify(wh_schema_build *b) WH_MUSTCHECK;
-/* Ties every $ref to its node. WH_EINVAL: it leads out of the document or to no schema. */
+/* Ties every $ref to its node; what one leads to under an unknown keyword is compiled.
+ * WH_EINVAL: a $ref leads out of the document or to no schema. */
 wh_err wh_schema_link_resolve(wh_schema_build *b) WH_MUSTCHECK;
 /* WH_EINVAL when a schema applies itself to the same value, or the chain of schemas that
  * apply to one value is too long. */

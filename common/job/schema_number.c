@@ -6,7 +6,9 @@
  */
 #include "common/job/schema_number.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,30 +100,78 @@ bool wh_schema_number_read(const char *p, size_t n, char *digits, wh_schema_numb
         return true;
     }
     int64_t point = exponent + (int64_t)count;
+    out->n = (uint32_t)count;
     if (exponent < -WH_SCHEMA_NUMBER_POINT_MAX ||
         exponent > WH_SCHEMA_NUMBER_POINT_MAX || point < -WH_SCHEMA_NUMBER_POINT_MAX ||
         point > WH_SCHEMA_NUMBER_POINT_MAX) {
         return false;
     }
-    out->n = (uint32_t)count;
     out->exponent = (int32_t)exponent;
     return true;
 }
 
+/* So many digits are never too many: any decimal of no more that reads back as v is v
+ * written with these, zeros at its end. 15, or fewer of a denormal, which has fewer bits;
+ * at least 1. */
+static int sure_digits(double v)
+{
+    int power = 0;
+    (void)frexp(v, &power);
+    int bits = power - (DBL_MIN_EXP - DBL_MANT_DIG);
+    bits = bits < DBL_MANT_DIG ? bits : DBL_MANT_DIG;
+    return bits > 4 ? (bits - 1) * 30103 / 100000 : 1;
+}
+
+/* Writes the next decimal of as many digits that is farther from 0. */
+static void step_away(char *text, int digits)
+{
+    char mantissa[WH_SCHEMA_NUMBER_TEXT];
+    size_t n = 0;
+    const char *p = text, *exponent = strchr(text, 'e');
+    for (; p < exponent; p++) {
+        if (is_digit(*p)) {
+            mantissa[n++] = *p;
+        }
+    }
+    mantissa[n] = '\0';
+    (void)snprintf(mantissa, sizeof mantissa, "%s%llue%ld", text[0] == '-' ? "-" : "",
+                   strtoull(mantissa, NULL, 10) + 1,
+                   strtol(exponent + 1, NULL, 10) - (digits - 1));
+    memcpy(text, mantissa, strlen(mantissa) + 1);
+}
+
+static bool reads_back(const char *text, double v)
+{
+    double back = strtod(text, NULL);
+    return !(back < v) && !(back > v);
+}
+
 size_t wh_schema_number_of_double(double v, char text[WH_SCHEMA_NUMBER_TEXT])
 {
-    for (int digits = 15; digits <= 17; digits++) {
+    int power = 0;
+    double half = frexp(fabs(v), &power);
+    for (int digits = sure_digits(v); digits <= DBL_DECIMAL_DIG; digits++) {
         (void)snprintf(text, WH_SCHEMA_NUMBER_TEXT, "%.*e", digits - 1, v);
-        double back = strtod(text, NULL);
-        if (!(back < v) && !(back > v)) {
+        if (reads_back(text, v)) {
             break;
+        }
+        /* Below a power of two the doubles lie closer: the decimal above it, though not
+         * the nearest, may read back. */
+        if (!(half > 0.5)) {
+            step_away(text, digits);
+            if (reads_back(text, v)) {
+                return strlen(text);
+            }
         }
     }
     /* A locale may write the point as something else, of several bytes even. */
     size_t first = (text[0] == '-' ? 1 : 0) + 1;
     size_t point = strcspn(text + first, "0123456789e");
-    text[first] = '.';
-    memmove(text + first + 1, text + first + point, strlen(text + first + point) + 1);
+    if (point > 0) {
+        text[first] = '.';
+        memmove(text + first + 1, text + first + point,
+                strlen(text + first + point) + 1);
+    }
     return strlen(text);
 }
 

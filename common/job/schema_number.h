@@ -27,7 +27,7 @@ typedef struct wh_schema_number {
 /* Length of the JSON number at p; 0 when there is none. */
 size_t wh_schema_number_scan(const char *p, size_t n);
 /* Reads a number that was scanned; its digits go to `digits`, which has room for n.
- * false: the decimal point is too far away. */
+ * false: the decimal point is too far away; out->n is how many digits there are. */
 bool wh_schema_number_read(const char *p, size_t n, char *digits,
                            wh_schema_number *out);
 /* The text that a double reads back from, as JSON writes it; its length. */

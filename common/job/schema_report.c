@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN_MAX = 48 };
+enum { SHOWN_MAX = 48, LOOK_COST_MAX = 1000 * 1000 };
 
 /* The name of the keyword that a value of the schema is, or lies below, of. */
 static void name_keyword(const wh_schema *s, uint32_t at, char *out, size_t size)
@@ -110,7 +110,9 @@ static void quote_decimal(const wh_schema_value *v, char *out, size_t size)
         wh_schema_path_show(a.digits, a.n, sizeof digits - 1, digits, sizeof digits);
     int64_t point = (int64_t)a.n + a.exponent;
     const char *sign = a.negative ? "-" : "";
-    if (shown == a.n && point > 0 && (size_t)point < shown) {
+    if (shown == a.n && a.exponent == 0) {
+        (void)snprintf(out, size, "%s%s", sign, digits);
+    } else if (shown == a.n && point > 0 && (size_t)point < shown) {
         (void)snprintf(out, size, "%s%.*s.%s", sign, (int)point, digits,
                        digits + point);
     } else if (shown == a.n && point <= 0 && point > -6) {
@@ -147,10 +149,12 @@ void wh_schema_report_quote(const wh_schema_run *r, const wh_schema_value *v, ch
         quote_text(v, out, size);
         return;
     case WH_SCHEMA_ARRAY:
-        (void)snprintf(out, size, "an array of %" PRIu32 " items", v->n);
+        (void)snprintf(out, size, "an array of %" PRIu32 " item%s", v->n,
+                       v->n == 1 ? "" : "s");
         return;
     case WH_SCHEMA_OBJECT:
-        (void)snprintf(out, size, "an object of %" PRIu32 " members", v->n);
+        (void)snprintf(out, size, "an object of %" PRIu32 " member%s", v->n,
+                       v->n == 1 ? "" : "s");
         return;
     case WH_SCHEMA_BINARY:
     case WH_SCHEMA_EXTENSION:
@@ -158,4 +162,95 @@ void wh_schema_report_quote(const wh_schema_run *r, const wh_schema_value *v, ch
                        v->kind == WH_SCHEMA_BINARY ? "bin" : "ext", v->n);
         return;
     }
+}
+
+/* ------------------------------------------------------------- differences */
+
+/* Where a value of the payload and one of the schema, which differ, do so: the first
+ * name that only one of two objects has, else NONE, with both places moved inwards. */
+typedef struct difference {
+    wh_schema_spot a, b; /* payload, schema */
+    uint32_t only_a, only_b;
+    uint64_t cost; /* of looking; a message may take some milliseconds, no more */
+} difference;
+
+static void compare_names(difference *f)
+{
+    const wh_schema_value *v = &f->a.doc->values[f->a.at],
+                          *w = &f->b.doc->values[f->b.at];
+    for (uint32_t i = 0; i < v->n || i < w->n; i++) {
+        wh_schema_spot a = f->a, b = f->b;
+        a.at = i < v->n ? a.doc->order[v->x.order + i] : WH_SCHEMA_NONE;
+        b.at = i < w->n ? b.doc->order[w->x.order + i] : WH_SCHEMA_NONE;
+        int order = a.at == WH_SCHEMA_NONE   ? 1
+                    : b.at == WH_SCHEMA_NONE ? -1
+                                             : wh_schema_doc_compare(a, b, &f->cost);
+        if (order != 0) {
+            f->only_a = order < 0 ? a.at : WH_SCHEMA_NONE;
+            f->only_b = order > 0 ? b.at : WH_SCHEMA_NONE;
+            return;
+        }
+    }
+}
+
+/* To the first items or members that differ; false: these are not alike enough. */
+static bool step_inside(difference *f)
+{
+    const wh_schema_value *v = &f->a.doc->values[f->a.at],
+                          *w = &f->b.doc->values[f->b.at];
+    bool is_object = v->kind == WH_SCHEMA_OBJECT;
+    if (f->cost > LOOK_COST_MAX || v->kind != w->kind ||
+        (!is_object && v->kind != WH_SCHEMA_ARRAY)) {
+        return false;
+    }
+    if (is_object) {
+        compare_names(f);
+    }
+    if (v->n != w->n || f->only_a != WH_SCHEMA_NONE || f->only_b != WH_SCHEMA_NONE) {
+        return false;
+    }
+    wh_schema_spot a = {f->a.doc, f->a.at + 1}, b = {f->b.doc, f->b.at + 1};
+    for (uint32_t i = 0; i < v->n; i++) {
+        if (is_object) {
+            a.at = a.doc->order[v->x.order + i] + 1;
+            b.at = b.doc->order[w->x.order + i] + 1;
+        }
+        if (wh_schema_doc_compare(a, b, &f->cost) != 0) {
+            f->a = a;
+            f->b = b;
+            return true;
+        }
+        a.at = a.doc->values[a.at].next;
+        b.at = b.doc->values[b.at].next;
+    }
+    return false;
+}
+
+bool wh_schema_report_differs(wh_schema_run *r, uint32_t keyword, uint32_t wanted,
+                              uint32_t at)
+{
+    difference f = {.a = {r->doc, at},
+                    .b = {&r->schema->doc, wanted},
+                    .only_a = WH_SCHEMA_NONE,
+                    .only_b = WH_SCHEMA_NONE};
+    char shown[64], other[64];
+    if (!is_wanted(r)) {
+        return false;
+    }
+    while (step_inside(&f)) {
+    }
+    const wh_schema_value *v = &f.a.doc->values[f.a.at], *w = &f.b.doc->values[f.b.at];
+    if (f.only_a != WH_SCHEMA_NONE || f.only_b != WH_SCHEMA_NONE) {
+        bool is_missing = f.only_b != WH_SCHEMA_NONE;
+        wh_schema_report_quote(
+            r, is_missing ? &f.b.doc->values[f.only_b] : &f.a.doc->values[f.only_a],
+            shown, sizeof shown);
+        return wh_schema_report_fail(r, keyword, f.a.at, "%s is %s", shown,
+                                     is_missing ? "missing" : "not wanted here");
+    }
+    wh_schema_report_quote(r, v, shown, sizeof shown);
+    wh_schema_report_quote(r, w, other, sizeof other);
+    return wh_schema_report_fail(r, keyword, f.a.at, "%s is not %s", shown,
+                                 f.cost > LOOK_COST_MAX ? "what is wanted here"
+                                                        : other);
 }

@@ -11,6 +11,10 @@
  * keyword whose value is `keyword` in the schema. Always false. */
 bool wh_schema_report_fail(wh_schema_run *r, uint32_t keyword, uint32_t at,
                            const char *fmt, ...) WH_PRINTF(4, 5);
+/* The same for a value that should equal `wanted` of the schema: names the first place
+ * inside where it does not. */
+bool wh_schema_report_differs(wh_schema_run *r, uint32_t keyword, uint32_t wanted,
+                              uint32_t at);
 /* Ends the run: the check can't be finished. Always false. */
 bool wh_schema_report_stop(wh_schema_run *r, wh_err err, uint32_t at);
 /* A payload that can't be read. */

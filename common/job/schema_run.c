@@ -110,12 +110,17 @@ static bool check_enum(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at
             high = middle;
         }
     }
+    if (!wh_schema_run_spend(r, cost, at)) {
+        return false;
+    }
+    if (rule->u.list.n == 1) {
+        return wh_schema_report_differs(r, rule->at, items[0], at);
+    }
     char shown[SHOWN];
     wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
-    return wh_schema_run_spend(r, cost, at) &&
-           wh_schema_report_fail(
-               r, rule->at, at, "%s is none of the %" PRIu32 " values that may be here",
-               shown, rule->u.list.n);
+    return wh_schema_report_fail(
+        r, rule->at, at, "%s is none of the %" PRIu32 " values that may be here", shown,
+        rule->u.list.n);
 }
 
 static bool check_const(wh_schema_run *r, const wh_schema_rule *rule, uint32_t at)
@@ -126,10 +131,7 @@ static bool check_const(wh_schema_run *r, const wh_schema_rule *rule, uint32_t a
     if (!wh_schema_run_spend(r, cost, at) || equal) {
         return r->err == WH_OK;
     }
-    char shown[SHOWN], wanted[SHOWN];
-    wh_schema_report_quote(r, value_at(r, at), shown, sizeof shown);
-    wh_schema_report_quote(r, &r->schema->doc.values[rule->at], wanted, sizeof wanted);
-    return wh_schema_report_fail(r, rule->at, at, "%s is not %s", shown, wanted);
+    return wh_schema_report_differs(r, rule->at, rule->at, at);
 }
 
 static bool is_multiple(const wh_schema_value *v, const wh_schema_value *divisor,

@@ -51,7 +51,7 @@ args.register('wh1_weight', function(KEYS, ARGV)
     local org = args.name(ARGV[1], 'WHBADARG the org must be a name')
     local weight = #ARGV[2] <= 8 and string.find(ARGV[2], '^%d*%.?%d+$') and tonumber(ARGV[2])
     if not weight or weight < 0.001 or weight > 1000 then
-        args.fail('WHBADARG the weight must be 0.001 to 1000')
+        args.fail('WHBADARG the weight must be 0.001 to 1000, a plain decimal number of 8 characters at most')
     end
     keys.guard(k)
     local ratio = fair.reweigh(k, org, (fair.weights(k, { org }) or { [org] = 1 })[org], weight)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Schedules of a partition. When they fire next is computed by schedulers, which know time zones; that one
 -- fires once, whoever asks and how often, is decided here. docs/protocol.md section 8.
---   wh1_cron_set name definition next_ms [was was_next_ms] -> created | changed | same | stale
+--   wh1_cron_set name definition next_ms [was was_next_ms [from]] -> created | changed | same | stale | taken
 --   wh1_cron_remove name [was] -> OK | stale
 --   wh1_cron_pause name -> OK · wh1_cron_resume name next_ms -> OK
 --   wh1_cron_fire name expected_ms next_ms (id head payload)… -> [1, created] | [0, next or -1]
@@ -43,12 +43,31 @@ local function is_as_seen(k, name, old, was, at)
     return (old or '') == was and tonumber(redis.call('ZSCORE', k.cronat, name) or 0) == at
 end
 
+-- What counts here of a definition, '' where it has none: the set of a configuration that declares it, its payload.
+local function read(text)
+    local ok, d = pcall(cjson.decode, text)
+    d = ok and type(d) == 'table' and d or {}
+    return type(d.declared) == 'string' and d.declared or '', type(d.payload) == 'string' and d.payload or ''
+end
+
+-- A set takes the place of its own schedules only, and of those of the set `from`: neither of another set's nor of
+-- those that were made at run time. What is made at run time takes any place.
+local function is_taken(set, old, from)
+    local has = old and read(old)
+    return has and set ~= '' and has ~= set and (has == '' or has ~= from)
+end
+
 args.register('wh1_cron_set', function(KEYS, ARGV)
-    local usage = 'WHBADARG usage: name definition next_ms [was was_next_ms]'
+    local usage = 'WHBADARG usage: name definition next_ms [was was_next_ms [from]]'
     local k, name = begin(KEYS, ARGV, 3, usage)
-    args.count(ARGV, ARGV[4] and 5 or 3, usage)
+    args.count(ARGV, ARGV[6] and 6 or ARGV[4] and 5 or 3, usage)
     local text = args.bytes(ARGV[2], cron.definition, 'WHTOOBIG the definition is over 65536 bytes')
     local at, was_at = time_arg(ARGV[3]), ARGV[4] and time_arg(ARGV[5])
+    local set, payload = read(text)
+    local settings = enqueue.settings(k)
+    if #payload > settings.payload_max then
+        enqueue.refuse_size(#payload, settings)
+    end
     keys.guard(k)
     local old = redis.call('HGET', k.cron, name)
     if old == text then
@@ -56,6 +75,9 @@ args.register('wh1_cron_set', function(KEYS, ARGV)
     end
     if was_at and not is_as_seen(k, name, old, ARGV[4], was_at) then
         return 'stale'
+    end
+    if is_taken(set, old, ARGV[6]) then
+        return 'taken'
     end
     if not old and redis.call('HLEN', k.cron) >= cron.schedules then
         args.fail('WHTOOBIG more than 10000 schedules in one partition')

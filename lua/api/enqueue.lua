@@ -42,6 +42,7 @@ local function head_of(argv, found, settings)
         g = found.GROUP,
         rf = optional_int(found.RETRYFOR, 1, LIMIT.delay, 'WHBADARG RETRYFOR must be 1 to 315360000000 ms'),
     }
+    record.check_key(o)
     local head = { argv[1], found.ORG or 'default', limit.priority(settings.limits, argv[1]) }
     if found.PRIORITY then
         head[3] = args.int(found.PRIORITY, 0, 9, 'WHBADARG PRIORITY must be 0 to 9')

@@ -2,7 +2,7 @@
 -- Which partitions there are, as far as workers and schedulers said. Key wh:{registry}.
 --   wh1_register ARGV partition… -> number of new ones · wh1_partitions -> partition keys
 --   wh1_unregister ARGV partition… -> number of those that were there; nothing of theirs is looked at
--- Errors WHBADARG. O(log n) each.
+-- A new one rings for a scheduler, at wh:{registry}:bell:scheduler. Errors WHBADARG. O(log n) each.
 local function registry_key(KEYS)
     if #KEYS ~= 1 or KEYS[1] ~= keys.registry then
         args.fail('WHBADARG the key must be wh:{registry}')
@@ -26,7 +26,11 @@ args.register('wh1_register', function(KEYS, ARGV)
     for i = 1, #ARGV do
         add[#add + 1], add[#add + 2] = now, ARGV[i]
     end
-    return redis.call(unpack(add))
+    local added = redis.call(unpack(add))
+    if added > 0 then
+        bell.wake_scheduler({ bell_ = key .. ':bell:' })
+    end
+    return added
 end, { 'allow-oom' })
 
 args.register('wh1_unregister', function(KEYS, ARGV)

@@ -99,9 +99,25 @@ local function put_waiting(out, k, pending, p, aside_sum)
     put(out, 'parked_queue', number(p.queue))
 end
 
--- Why a type's jobs are set aside now: reason and until; '' when it admits some again.
-local function type_row(k, x, c)
+-- What holds the jobs set aside of a type now: the type, or what holds one of the orgs that have them: room, until
+-- when, reason.
+local function holder_of(x, c)
     local room, at, reason = limit.type_room(x, c.kind)
+    if room <= 0 then
+        return room, at, reason
+    end
+    room, at, reason = limit.org_room(x, c.org)
+    if room <= 0 then
+        return room, at, reason
+    end
+    local _
+    room, at, _, reason = limit.pair_room(x, c.org, c.kind)
+    return room, at, reason
+end
+
+-- Why a type's jobs are set aside now: reason and until; '' when some may run again.
+local function type_row(k, x, c)
+    local room, at, reason = holder_of(x, c)
     local is_probed = room <= 0 and reason == 'breaker_open' and breaker.awaited(x, c.kind)
     local left = not is_probed and tonumber(at or '') -- until its probes end: nobody knows when
     return {

@@ -29,6 +29,7 @@ local function gather(k, st, s, seen, from, to, put)
         elseif m and m[M.status] then
             done.unqueue(k, seen.ids[i], seen.recs[i], m)
             queued.add(st.t.queued, s.org, 0, 0, -1)
+            st.work = st.work + 1
         else
             local list = put[kind]
             if not list then

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Argument checks and the one way to refuse: args.fail(word and constant text). Texts never
 -- contain what the caller sent, so that no reply can be forged through them.
-local args = { names = {}, n_names = 0, WRONG_TYPE = 'WHBADDATA a key of this partition has a wrong type' }
+local args = { WRONG_TYPE = 'WHBADDATA a key of this partition has a wrong type' }
 
 local LIMIT = {
     batch = 1000,
@@ -51,6 +51,7 @@ end
 function args.guarded(fn)
     return function(KEYS, ARGV)
         base.find()
+        cache.count_call()
         local ok, reply = pcall(fn, KEYS, ARGV)
         if ok then
             return reply
@@ -94,17 +95,7 @@ function args.int(v, lo, hi, text)
 end
 
 function args.is_name(v)
-    if args.names[v] then
-        return true
-    end
-    if type(v) ~= 'string' or #v < 1 or #v > 64 or not string.find(v, '^[%w_.-]+$') then
-        return false
-    end
-    if args.n_names >= 20000 then -- a bound on memory, not on names
-        args.names, args.n_names = {}, 0
-    end
-    args.names[v], args.n_names = true, args.n_names + 1
-    return true
+    return type(v) == 'string' and #v >= 1 and #v <= 64 and string.find(v, '^[%w_.-]+$') ~= nil
 end
 
 -- A number of P:ctl: somebody's own HSET may have left anything there.

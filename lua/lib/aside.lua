@@ -2,7 +2,7 @@
 -- Jobs set aside because their type may not run now: per org and type (`kind` here), in the order in which they
 -- run. They are not looked at again until the type admits one; those of an org's types beyond the first 64 (kind
 -- `*`), some of them four times a second.
-local aside = { some = 100, rest_ms = 250 }
+local aside = { some = 100, rest_ms = 250, lately_ms = 5000 }
 
 function aside.key(k, org, kind)
     return k.aside_ .. org .. ':' .. kind
@@ -76,38 +76,45 @@ function aside.put(k, org, put, joins)
     return work
 end
 
--- Is it time to look at some of those that stand under `*`?
-function aside.may_look(k, org, now)
+-- Is it time to look at some of those that stand under `*`? left: for so many orgs the call has time; not before
+-- others that were looked at earlier, or came in vain, lately.
+function aside.may_look(k, org, now, left)
     local key = k.turns_ .. levels.rest
     local last = redis.pcall('ZSCORE', key, org)
-    if type(last) == 'string' and tonumber(last) + aside.rest_ms > now then
+    if type(last) == 'table' then
+        redis.call('DEL', key) -- not ours
+        last = false
+    end
+    local since = last and tonumber(last) or now - aside.rest_ms
+    if since + aside.rest_ms > now then
         return false
     end
-    if type(last) == 'table' and last.err then
-        redis.call('DEL', key) -- not ours
-    end
-    redis.call('ZADD', key, string.format('%.0f', now), org)
+    local bound = '(%.0f'
+    local from, to = string.format(bound, now - aside.lately_ms), string.format(bound, since)
+    local may = left > 0 and redis.call('ZCOUNT', key, from, to) < left
+    redis.call('ZADD', key, string.format('%.0f', may and now or since), org)
     redis.call('PEXPIRE', key, 3600000)
-    return true
+    return may
 end
 
 -- Takes up to n ids of at least this level (nil: of any), which it appends to st.ids with their source; returns how
--- many.
+-- many. Beside groups the jobs without one are a member of the ring of those that wait, also when they wait alone: what
+-- they get counts among the groups.
 function aside.take(k, org, kind, n, st, source, level)
     local key, ring, s = aside.key(k, org, kind), hold.key(k, org, kind), source.share or source
     local count
-    if redis.call('EXISTS', ring) == 1 then
+    if redis.call('EXISTS', ring) == 1 or (st.x and s.view.has_groups) then
         count = hold.take(k, org, kind, n, st, source, level)
     else
         count = place.pop_aside(key, hold.up_to(level), n, st, source)
     end
-    if count < n and not level then
-        if redis.call('EXISTS', key, ring) > 0 then
-            s.again = true -- there were more levels and groups than one look takes
-        else
+    if count < n then
+        if redis.call('EXISTS', key, ring) == 0 then -- also where the org has enough else: others wait for its turn
             levels.drop_aside(k, org, kind)
             turns.leave(k, st.now, kind, org)
             st.vacant[kind] = true
+        elseif not level then
+            s.again = true -- there were more levels and groups than one look takes
         end
     end
     return count

@@ -112,7 +112,7 @@ local function tell(o, n)
     return n
 end
 
--- Jobs set aside: how many, and by type, {kind, n}, those with most first.
+-- Jobs set aside: how many, and by type, {kind, n, org: one of those that have them}, those with most first.
 function backlog.set_aside(w)
     local sum, list, by_kind = 0, {}, {}
     backlog.each_field(w.k.levels, function(org, text)
@@ -123,7 +123,7 @@ function backlog.set_aside(w)
         for _, c in ipairs(o.kinds) do
             local n, of = tell(o, c.n), by_kind[c.kind]
             if n > 0 and not of then
-                of = { kind = c.kind, n = 0 }
+                of = { kind = c.kind, n = 0, org = org }
                 by_kind[c.kind], list[#list + 1] = of, of
             end
             if n > 0 then

@@ -110,8 +110,8 @@ function bell.command(k, worker)
     give(k, worker, 'c')
 end
 
--- A due time earlier than all others: the scheduler must not oversleep it. No scheduler may be
--- listening, so at most one call waits, and not for long.
+-- A due time earlier than all others, or a new partition: the scheduler must not oversleep it. No scheduler may
+-- be listening, so at most one call waits, and not for long.
 function bell.wake_scheduler(k)
     local key = k.bell_ .. bell.scheduler
     local length = redis.pcall('LPUSH', key, 's')

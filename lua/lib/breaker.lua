@@ -15,6 +15,7 @@ local breaker = {
         'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'held0', 'since', 'rate', 'rate_at', 'halved_at',
         'tat',
     },
+    texts = { state = 'closed', tat = '0' }, -- kept as they are stored; the others are numbers
     wait_max = 900000, -- of a type, however long one of its jobs is told to wait
     keep_closed = 60000,
     keep_open = 3600000,
@@ -38,7 +39,7 @@ function breaker.load(x, kind)
     local values = redis.pcall('HMGET', x.k.breaker_ .. kind, unpack(breaker.fields))
     for i, name in ipairs(breaker.fields) do
         local v = not values.err and values[i]
-        b[name] = name == 'state' and (v or 'closed') or tonumber(v or 0) or 0
+        b[name] = breaker.texts[name] and (v or breaker.texts[name]) or tonumber(v or 0) or 0
     end
     if b.state ~= 'closed' and type(redis.pcall('ZSCORE', x.k.broken, kind)) ~= 'string' then
         for _, name in ipairs(breaker.switch) do
@@ -85,7 +86,7 @@ function breaker.save(x)
             local set = { 'HSET', key }
             for _, name in ipairs(breaker.fields) do
                 set[#set + 1] = name
-                set[#set + 1] = name == 'state' and b.state or string.format('%.3f', b[name])
+                set[#set + 1] = breaker.texts[name] and b[name] or string.format('%.3f', b[name])
             end
             if type(redis.pcall('HLEN', key)) ~= 'number' then
                 redis.call('DEL', key)
@@ -277,9 +278,9 @@ function breaker.rate(x, kind, c)
     return b.rate > 0 and math.min(math.max(b.rate, c.min), c.max) or c.max
 end
 
--- It as a rate of limit.lua: a tenth of a second's jobs at once.
+-- It as a rate of limit.lua: a tenth of a second's jobs at once. Of the rate, as it is stored, three decimals count.
 function breaker.bucket(per_s)
-    return { pace = 1000 / per_s, burst = math.max(1, math.floor(per_s / 10)) }
+    return bucket.rate(math.max(math.floor(per_s * 1000 + 1e-6), 1), 1e6, math.max(1, math.floor(per_s / 10)))
 end
 
 -- good: successes; overload: how many were told to slow down; wait_ms: the longest time they were told
@@ -296,8 +297,9 @@ function breaker.adapt(x, kind, c, good, overload, wait_ms)
     end
     b.rate, b.rate_at, b.changed = math.min(math.max(rate, c.min), c.max), x.now, true
     if wait_ms > 0 then
-        local bucket = breaker.bucket(b.rate)
-        local all_of_it = bucket.pace * (bucket.burst - 1) -- or the burst would be admitted before the time is over
-        b.tat = math.max(b.tat, x.now + math.min(wait_ms, breaker.wait_max) + all_of_it)
+        local r = breaker.bucket(b.rate)
+        local all_of_it = r.depth - r.period -- or the burst would be admitted before the time is over
+        local ahead = math.ceil(math.min(wait_ms, breaker.wait_max)) * r.n + all_of_it
+        b.tat = bucket.text(math.max(bucket.read(b.tat, x.now, r), ahead), x.now, r)
     end
 end

@@ -2,36 +2,56 @@
 -- The short way of wh1_enqueue_batch, for what most calls are: new jobs that wait in lists, since no option of theirs
 -- says otherwise, and none of whose orgs has types set aside. What it finds to be otherwise it leaves, with nothing
 -- written, to enqueue.run, which says what is right; both write the same.
-local bulk = { most = 1500, keep = 18 }
+local bulk = { keep = 18 }
 
--- The list of an org by its key, with what the present call puts there: push (the command, n words), jobs and bytes.
--- They outlive the call, since tables are dear; call tells to which one all this belongs.
-local lists, n_lists, epoch, calls = {}, 0, 0, 0
+-- By the bytes of a head: {list, bytes as they are stored, kind and priority: its type and what that one's priority
+-- was, when it names none}, or false: not so simple. By a key: where jobs go: the words of an RPUSH, n of them, and {k,
+-- org, level, jobs and bytes of the present call, call: which one that is}; k false: it was too long to be kept. Of a
+-- key a call must have one list: a head that is young has one that is young (it is put there first), and a call never
+-- fills a generation.
+local places, calls = cache.new(3 * LIMIT.batch), 0
 
--- The list of a head, nil for one that is not so simple. The head remembers it.
-local function list_of(k, head)
-    if not record.waits_plainly(head.options) then
-        return nil
+local function list_of(k, org, level)
+    local key = keys.ready(k, org, level)
+    local list = cache.get(places, key)
+    if not list or list.k ~= k then
+        list = { 'RPUSH', key, '', k = k, org = org, level = level, call = 0, n = 0, jobs = 0, bytes = 0 }
+        cache.put(places, key, list)
     end
-    local key = keys.ready(k, head.org, head.level)
-    local list = lists[key]
-    if not list then
-        list = {
-            key = key, org = head.org, level = head.level, epoch = epoch, call = 0, n = 0, jobs = 0, bytes = 0,
-            push = false,
-        }
-        lists[key], n_lists = list, n_lists + 1
-    end
-    head.list, head.list_in = list, k
     return list
 end
 
--- Two lists of one key in a call would be wrong: none goes while one runs.
-local function begin_call()
-    if n_lists >= bulk.most then
-        lists, n_lists, epoch = {}, 0, epoch + 1
+-- Its type's priority, when it names none, is another one now.
+local function is_old(head, L)
+    return head.kind and head.priority ~= (L and limit.priority(L, head.kind) or limit.normal)
+end
+
+local function read(k, bytes, L)
+    local head, kind, priority = record.read_head(bytes), nil, nil
+    if not head.level then
+        kind, priority = head.type, limit.priority(L, head.type)
+        head = record.at_level(head, priority)
     end
-    calls = calls + 1
+    local h = record.waits_plainly(head.options)
+        and { list = false, bytes = head.bytes, kind = kind, priority = priority }
+    if record.recurs(bytes, head.options) then
+        cache.put(places, bytes, h)
+    end
+    if h then
+        h.list = list_of(k, head.org, head.level)
+    end
+    return h
+end
+
+local function find(k, bytes, L)
+    local h = cache.get(places, bytes)
+    if h == nil or (h and is_old(h, L)) then
+        return read(k, bytes, L)
+    end
+    if h then
+        h.list = list_of(k, h.list.org, h.list.level)
+    end
+    return h
 end
 
 -- Returns the ids, the HSET of their records and the lists that they go to; nil for what is not so simple.
@@ -43,18 +63,16 @@ local function gather(k, now, argv, settings)
         local raw, payload = argv[at], argv[at + 2]
         if argv[at + 1] ~= bytes then
             bytes = argv[at + 1]
-            head = record.parse_head(bytes)
-            if not head.level then
-                head = record.at_level(head, limit.priority(L, head.type))
+            head = places.young[bytes]
+            if not head or head.list.k ~= k or is_old(head, L) then
+                head = find(k, bytes, L)
+            end
+            if not head then
+                return nil
             end
             list = head.list
-            if not list or head.list_in ~= k or list.epoch ~= epoch then
-                list = list_of(k, head)
-            end
-            if not list then
-                return nil
-            elseif list.call ~= calls then
-                list.call, list.n, list.bytes, list.push = calls, 2, 0, list.push or { 'RPUSH', list.key }
+            if list.call ~= calls then
+                list.call, list.n, list.bytes = calls, 2, 0
                 m = m + 1
                 used[m] = list
             end
@@ -63,7 +81,7 @@ local function gather(k, now, argv, settings)
             return nil
         end
         local rec, i = stamp .. head.bytes .. payload, list.n + 1
-        list.push[i] = raw
+        list[i] = raw
         list.n, list.bytes = i, list.bytes + #rec
         n = n + 1
         ids[n] = raw
@@ -155,16 +173,16 @@ end
 -- The lists: only they can fail, and nothing of the call is left then.
 local function push(k, ids, used)
     for i, list in ipairs(used) do
-        local reply = redis.pcall(unpack(list.push, 1, list.n))
+        local reply = redis.pcall(unpack(list, 1, list.n))
         if type(reply) ~= 'number' then
             for j = 1, i - 1 do
-                redis.call('RPOP', used[j].key, used[j].n - 2)
+                redis.call('RPOP', used[j][2], used[j].n - 2)
             end
             redis.call('HDEL', k.jobs, unpack(ids))
             args.fail(args.WRONG_TYPE)
         end
         if list.n > bulk.keep then
-            list.push = false
+            list.k = false
         end
     end
 end
@@ -187,7 +205,7 @@ function bulk.run(k, now, argv, settings)
     if n % 1 ~= 0 or n < (settings.tried and 1 or 2) or n > LIMIT.batch then
         return nil
     end
-    begin_call()
+    calls = calls + 1
     local ids, set, used = gather(k, now, argv, settings)
     if not ids then
         return nil

@@ -6,25 +6,26 @@
 -- an org is visited no more in this call that had such jobs, beyond `most` nobody is. `visit`: of an org, also when
 -- groups of it wait; `back`: of a capped group whose jobs go back; `grouped`: of a job of another group; `job`: what a
 -- job may cost.
-local claim = { visits = 200, window = 100, work = 1000, most = 1600, visit = 12, back = 4, grouped = 4, job = 12 }
+-- Ids of ended jobs that are dropped count as well, st.dropped of it: an org that had `ended` of them in this call is
+-- visited no more while others are, and each moves its virtual time by `ended_ms`: those that have only such ids have
+-- turns too. `ended_visit`: of an org that had nothing else.
+local claim = {
+    visits = 200, window = 100, work = 1000, most = 1600, visit = 12, back = 4, grouped = 4, job = 12, ended = 100,
+    ended_visit = 4, ended_ms = 0.001,
+}
 
--- Of jobs that go back, by group: {place, ids, the first job}; those first that were set aside before the group had a
--- cap.
+-- Of jobs that go back, by group: {place, ids, the first job}.
 local function lines_of(k, st)
     local lines, by_key = {}, {}
-    for _, was_aside in ipairs({ false, true }) do
-        for i = #st.back, 1, -1 do
-            local job = st.back[i]
-            if (job.source.is_aside or false) == was_aside then
-                local p = place.of(k, job.head)
-                local line = by_key[p.key]
-                if not line then
-                    line = { p = p, ids = {}, job = job }
-                    by_key[p.key], lines[#lines + 1] = line, line
-                end
-                line.ids[#line.ids + 1], line.job = job.raw, job
-            end
+    for i = #st.back, 1, -1 do
+        local job = st.back[i]
+        local p = place.of(k, job.head)
+        local line = by_key[p.key]
+        if not line then
+            line = { p = p, ids = {} }
+            by_key[p.key], lines[#lines + 1] = line, line
         end
+        line.ids[#line.ids + 1], line.job = job.raw, job
     end
     return lines
 end
@@ -35,7 +36,7 @@ local function put_groups_back(k, st)
     local waits = {}
     for _, line in ipairs(lines_of(k, st)) do
         local p, job = line.p, line.job
-        ready.unpop(k, p, line.ids)
+        place.unpop(k, p, line.ids)
         st.work = st.work + claim.back
         if job.why == 'group' then
             group.park(k, st.now, p.org, p.level, { job.name })
@@ -140,6 +141,7 @@ local function accept_one(k, st, source, raw, rec, packed)
     if rec == '' or (m and m[M.status]) then
         done.unqueue(k, raw, rec, m)
         queued.add(st.t.queued, s.org, 0, 0, -1)
+        s.ended = (s.ended or 0) + 1
     elseif record.is_record(rec) then
         local kind, start, head = record.alike(rec)
         local room = kind and not chance.is_one(m) and plain_room(k, st, source, s, kind) or 0
@@ -169,41 +171,51 @@ local function pop(k, st, s)
         end
         n = math.min(n, room)
     end
-    s.got = #s.view.asides > 0 and blocked.take(k, st, s, n) or ready.take(k, s, n, st)
+    s.got = (s.only or #s.view.asides > 0) and blocked.take(k, st, s, n) or ready.take(k, s, n, st)
     s.wanted = s.again and s.got or n
 end
 
 -- The shares of a pass: what each visit of an org knows. Of fair.shares: org, v: its virtual time, w: its weight, n: so
 -- many jobs are its turn; valid, spent, bytes: jobs claimed, their ms and bytes; kind, cost, value, start, tail: of the
 -- claim before; room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again:
--- others may be found at once.
+-- others may be found at once; ended: ids of ended jobs among them, nil for none.
 -- Only where something is held: is_parked; put: {type, …} and by type {id, record, …}, what goes aside; holds: jobs of
 -- capped groups go back, is_held: for their type; given: jobs claimed by type; popped: ids of set-aside jobs by type;
 -- groups: by type those that wait for it (hold.lua).
 -- Of all shares, in st: taken: ids of set-aside jobs by type, until they are admitted, and of '<org>/<group>'; back:
 -- jobs of capped groups that go back, held: their groups; vacant: types for which an org waited in vain; passed: by
--- type the orgs that let others have it in this call; joins: who begins to wait for types (turns.lua).
+-- type the orgs that let others have it in this call; joins: who begins to wait for types (turns.lua); turn_of: by type
+-- what turns.open saw where others had the turn. only: of a share: visited for its turn of this type (blocked.lua).
 local function shares_of(k, st)
     local need = st.need
     if st.work > 0 then
-        need = math.min(need, math.max(math.floor((claim.most - st.work) / claim.job), 8))
+        local each = st.work > st.dropped and claim.job or 1
+        need = math.min(need, math.max(math.floor((claim.most - st.work) / each), 8))
     end
-    local window = math.min(math.ceil(st.need / st.least) + st.n_skip, claim.window)
+    local shares, n = blocked.next_turns(k, st, need)
+    local window = math.min(math.ceil(st.need / st.least) + st.n_skip + #shares, claim.window)
     local ring = redis.call('ZRANGE', k.ring, '0', args.decimal(window - 1), 'WITHSCORES')
     if #ring == 0 then
         return nil
     end
-    local flat, orgs = {}, {}
+    local flat, orgs, is_in = {}, {}, {}
+    for _, s in ipairs(shares) do
+        is_in[s.org] = true
+    end
     for i = 1, #ring, 2 do
-        if not st.skip[ring[i]] then
+        if not st.skip[ring[i]] and not is_in[ring[i]] then
             flat[#flat + 1], flat[#flat + 2] = ring[i], ring[i + 1]
             orgs[#orgs + 1] = ring[i]
         end
     end
-    if #orgs == 0 then
+    if #orgs > 0 and n < need then
+        for _, s in ipairs(fair.shares(flat, fair.weights(k, orgs), need - n, fair.units(st.cost), st.least)) do
+            shares[#shares + 1] = s
+        end
+    end
+    if #shares == 0 then
         return {}
     end
-    local shares = fair.shares(flat, fair.weights(k, orgs), need, fair.units(st.cost), st.least)
     local names = {}
     for i, s in ipairs(shares) do
         names[i] = s.org
@@ -219,10 +231,34 @@ local function shares_of(k, st)
     return shares
 end
 
-local function skip(st, org)
+local function skip(st, org, why)
     if not st.skip[org] then
-        st.skip[org], st.n_skip = true, st.n_skip + 1
+        st.skip[org], st.n_skip = why, st.n_skip + 1
     end
+end
+
+-- The org gave ids of ended jobs: returns what they move its virtual time by, in ms.
+local function count_ended(st, s)
+    local n = s.ended
+    if not n then
+        return 0
+    end
+    local work = n + (s.valid == 0 and claim.ended_visit or 0)
+    st.work, st.dropped = st.work + work, st.dropped + work
+    st.ended[s.org] = (st.ended[s.org] or 0) + n
+    return n * claim.ended_ms
+end
+
+-- Nobody is left but orgs that were skipped for such ids: they are visited again. Returns whether there are any.
+local function visit_ended(st)
+    local any = false
+    for org, n in pairs(st.ended) do
+        if n >= claim.ended and st.skip[org] == 'ended' then
+            st.skip[org], st.n_skip, any = nil, st.n_skip - 1, true
+        end
+    end
+    st.ended = {}
+    return any
 end
 
 -- What may not run goes aside, and then what types admitted is charged.
@@ -261,7 +297,9 @@ local function pass_blocked(k, st, s)
         ahead.put_aside(k, st, s, claim.work)
     end
     if (s.put or s.holds or (st.later and s.valid == 0)) and st.work >= claim.work then
-        skip(st, s.org)
+        skip(st, s.org, 'blocked')
+    elseif (st.ended[s.org] or 0) >= claim.ended then
+        skip(st, s.org, 'ended')
     end
 end
 
@@ -274,7 +312,7 @@ local function settle(k, st, shares)
     for _, s in ipairs(shares) do
         st.need = st.need - s.valid
         tally.claimed(st.t, s.org, s.valid, s.bytes)
-        local v = fair.after(s.v, s.spent / s.w)
+        local v = fair.after(s.v, (s.spent + count_ended(st, s)) / s.w)
         local is_done = st.t.counted and queued.is_empty(st.t.known, st.t.queued, s.org)
         if is_done and s.view ~= levels.view('') then
             redis.call('HDEL', k.levels, s.org)
@@ -325,7 +363,7 @@ local function pass(k, st)
     end
     settle(k, st, shares)
     if #shares == 0 then
-        st.visits = math.huge
+        st.visits = visit_ended(st) and st.visits or math.huge
     else -- no more is asked of the next ones than these had
         st.least = math.max(math.min(st.least, math.ceil(#st.ids / #shares)), 1)
     end
@@ -338,8 +376,8 @@ local function new_state(k, now, worker, want, t)
     return {
         worker = worker, need = want, visits = 0, t = t, n = 0, start = false, kind = false,
         claimed = {}, run = { 'HSET', '' }, costs = {}, cost_texts = {},
-        skip = {}, n_skip = 0, passed = {},
-        work = 0, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
+        skip = {}, n_skip = 0, passed = {}, turn_of = {},
+        work = 0, dropped = 0, ended = {}, looks = 0, part = now, now = now, now_text = string.format('%d ', now),
         cost = cost, least = fair.least(want, cost),
     }
 end

@@ -14,6 +14,11 @@ function clock.text(ms)
     return ms == clock.at and clock.said or string.format('%.0f', ms)
 end
 
+-- Of a key that ends in so many ms.
+function clock.ttl(ms)
+    return string.format('%.0f', ms)
+end
+
 -- ISO 8601 in UTC with ms. Days to date as in Howard Hinnant's "chrono-compatible low-level
 -- date algorithms" (civil_from_days).
 function clock.iso(ms)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The index of jobs that are not due yet.
+-- The index of jobs that are not due yet, and that of those that must start in time.
 local delay = {}
 
 -- Delays ids, flat {due, id, …} and the earliest due time among them; the scheduler is woken
@@ -14,6 +14,19 @@ end
 
 function delay.add(k, raw, due)
     delay.add_all(k, { due, raw }, due)
+end
+
+-- Jobs expire at these times, flat {time, id, …}. The scheduler looks each second while there are such jobs, else
+-- seldom: the first ones wake it.
+function delay.expire_all(k, flat)
+    local n = redis.call('ZADD', k.expiry, unpack(flat))
+    if n > 0 and redis.call('ZCARD', k.expiry) == n then
+        bell.wake_scheduler(k)
+    end
+end
+
+function delay.expire(k, raw, at)
+    delay.expire_all(k, { at, raw })
 end
 
 -- Milliseconds to the earliest member of a sorted set of times, 0 when due, -1 when empty.

@@ -189,7 +189,7 @@ local function write_plan(k, now, plan, settings)
         delay.add_all(k, plan.delayed, plan.earliest)
     end
     if #plan.expiry > 0 then
-        redis.call('ZADD', k.expiry, unpack(plan.expiry))
+        delay.expire_all(k, plan.expiry)
     end
     for _, u in ipairs(plan.keys) do
         redis.call('SET', u[1], u[2], 'PX', string.format('%.0f', u[3]))

@@ -10,6 +10,14 @@ local fair = {
     members = 16, many = 128, grain = 100, credit = 1000, remembered = 1000, left_ms = 3600000, leaves = 0, any = '*',
 }
 
+-- n jobs are the turn of a member. All fields at once: a table that grows is dear.
+function fair.share(org, v, w, n)
+    return {
+        org = org, v = v, w = w, n = n, view = false, valid = 0, got = 0, wanted = 0, spent = 0, bytes = 0,
+        kind = false, cost = 0, value = false, start = false, tail = '', room = 0,
+    }
+end
+
 -- ring: flat {member, virtual time, …} ascending. weights: member -> number or nil. cost: what a
 -- job is expected to take. least: no member takes fewer jobs than this. Returns an array of
 -- {org, v, w, n}: n jobs to take; their sum is need (or less when ring is empty).
@@ -20,11 +28,7 @@ function fair.shares(ring, weights, need, cost, least)
         if #list > 0 and v >= level then
             break -- even the lowest ones do not rise this far
         end
-        -- All fields at once: a table that grows is dear.
-        list[#list + 1] = {
-            org = ring[i], v = v, w = w, n = 0, view = false, valid = 0, got = 0, wanted = 0, spent = 0, bytes = 0,
-            kind = false, cost = 0, value = false, start = false, tail = '', room = 0,
-        }
+        list[#list + 1] = fair.share(ring[i], v, w, 0)
         sum_w, sum_wv = sum_w + w, sum_wv + w * v
         level = (need * cost + sum_wv) / sum_w
     end
@@ -215,7 +219,7 @@ local function credit_of(k)
 end
 
 -- Orgs that have something to run enter the ring: at its lowest virtual time, or where they left it
--- when that is higher. Those that are in it stay where they are.
+-- when that is higher. Those that are in it stay where they are. Returns how many were not in it.
 function fair.enter(k, orgs)
     local floor, add = now_of(k), { 'ZADD', k.ring, 'NX' }
     keys.widen_set(k.ring, #orgs)
@@ -225,7 +229,7 @@ function fair.enter(k, orgs)
         local v = left and left[i] and tonumber(left[i]) or 0
         add[2 * i + 2], add[2 * i + 3] = v > lowest and left[i] or floor, org
     end
-    redis.call(unpack(add))
+    return redis.call(unpack(add))
 end
 
 -- One that was parked comes back: where it left, also when that is a little below the others (credit_of).

@@ -48,7 +48,7 @@ local function note_start(k, c)
     if c.category ~= finish.not_started and c.category ~= 'no_handler' then
         c.m[M.started] = 1
     elseif c.head[4] and c.head[4].xp and not meta.has_run(c.m) then
-        redis.call('ZADD', k.expiry, record.enqueued_at(c.rec) + c.head[4].xp, c.raw)
+        delay.expire(k, c.raw, record.enqueued_at(c.rec) + c.head[4].xp)
     end
 end
 

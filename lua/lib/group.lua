@@ -2,7 +2,8 @@
 -- Groups: rings inside one level of one org, served by the same fair queueing: virtual time is worker time, in us.
 -- The jobs without a group are the group '' there. A group at its cap is parked, one with a cap whose next job's type
 -- may not run is held (hold.lua): it stays in the ring, beyond the others (fair.out), and keeps its virtual time.
-local group = { window = 100, rounds = 10, credit = 10, beside = 16, hints = {}, n_hints = 0 }
+local group = { window = 100, rounds = 10, credit = 10, beside = 16 }
+local hints = cache.new(1000)
 
 local function ring_of(k, org, level)
     return k.groups_ .. org .. ':' .. level
@@ -76,18 +77,11 @@ end
 
 -- What a job of the org's groups is expected to take, in us: as the last ones were; else ms, that of any job.
 local function hint_of(k, org, ms)
-    return group.hints[k.ring .. org] or fair.micros(ms or fair.cost(k, fair.any))
+    return cache.get(hints, k.ring .. org) or fair.micros(ms or fair.cost(k, fair.any))
 end
 
 local function remember(k, org, cost)
-    local name = k.ring .. org
-    if not group.hints[name] then
-        if group.n_hints >= 5000 then -- a bound on memory
-            group.hints, group.n_hints = {}, 0
-        end
-        group.n_hints = group.n_hints + 1
-    end
-    group.hints[name] = cost
+    cache.put(hints, k.ring .. org, cost)
 end
 
 -- A group that was parked or held runs again, if it has jobs: where it was, so that no name decides who comes first,
@@ -152,23 +146,33 @@ function group.move(k, org, level, moves)
     end)
 end
 
--- Groups that wait for a type, as {name, v}, and the set of their names; low: the lowest virtual time in their ring.
-local function waiting_of(ring, names, low)
+-- Groups that wait for a type, as {name, v}, and the set of their names; low: the lowest virtual time in their ring;
+-- held, prefix: the ring of those that wait and how members of this level begin there; has_aside(name): are jobs of it
+-- set aside? One without any that is in no ring has nothing: it would hide those behind it.
+local function waiting_of(ring, names, low, held, prefix, has_aside)
     local list, is_waiting = {}, {}
     local scores, left = redis.call('ZMSCORE', ring, unpack(names)), fair.entries(ring, names, low, 0)
     for i, name in ipairs(names) do
-        list[i], is_waiting[name] = { name = name, v = scores[i] and fair.reading(scores[i]) or left[i] }, true
+        if scores[i] or has_aside(name) then
+            list[#list + 1] = { name = name, v = scores[i] and fair.reading(scores[i]) or left[i] }
+            is_waiting[name] = true
+        else
+            redis.call('ZREM', held, prefix .. name)
+        end
     end
     return list, is_waiting
 end
 
 -- Adds those that can run, flat {name, score, …}; they may wait for the type as well, further behind: held, its ring.
-local function add_running(list, is_waiting, level, held, flat)
+-- others_first: one that waits and can run does not count as waiting now, or its other jobs would never come.
+local function add_running(list, is_waiting, level, held, flat, others_first)
     local members, from = {}, #list
     for i = 1, #flat, 2 do
         local v, may_run = fair.reading(flat[i + 1])
         if may_run and not is_waiting[flat[i]] then
             list[#list + 1], members[#members + 1] = { name = flat[i], v = v }, level .. '/' .. flat[i]
+        elseif may_run and others_first then
+            is_waiting[flat[i]] = nil
         end
     end
     local scores = #members > 0 and redis.pcall('ZMSCORE', held, unpack(members)) or {}
@@ -178,8 +182,9 @@ local function add_running(list, is_waiting, level, held, flat)
 end
 
 -- Of the next n jobs of a level, how many are the turn of groups that wait for a type, beside those of its ring; nil:
--- all. names: the first ones that wait; held: the ring of all of them (hold.lua).
-function group.part(k, org, level, names, n, held)
+-- all. names: the first ones that wait; w: held: the ring of all of them (hold.lua), has_aside: see waiting_of,
+-- others_first: see add_running.
+function group.part(k, org, level, names, n, w)
     local ring, flat, low, is_in = ring_of(k, org, level), {}, 0, false
     local first = redis.pcall('ZRANGE', ring, 0, math.min(n, group.beside), 'WITHSCORES')
     if not first.err and first[2] then
@@ -188,8 +193,11 @@ function group.part(k, org, level, names, n, held)
     if not is_in then
         return nil -- nobody is there
     end
-    local list, is_waiting = waiting_of(ring, names, low)
-    add_running(list, is_waiting, level, held, first)
+    local list, is_waiting = waiting_of(ring, names, low, w.held, level .. '/', w.has_aside)
+    if #list == 0 then
+        return nil
+    end
+    add_running(list, is_waiting, level, w.held, first, w.others_first)
     table.sort(list, function(a, b)
         return a.v < b.v or (a.v == b.v and a.name < b.name)
     end)

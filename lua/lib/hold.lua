@@ -4,7 +4,7 @@
 -- those of its jobs that were set aside (P:aside:<org>:<type>:<level>:<group>); one with a cap keeps its order and
 -- waits as a whole: it stands beyond the others in the ring of its level (group.lua). Member '<level>/': the jobs
 -- without a group, while there are groups beside them. A member may outlive what it stands for until it is met.
-local hold = { window = 100, rounds = 10, some = 100, span = 1e14 }
+local hold = { window = 100, rounds = 10, some = 100, gathered = 500, span = 1e14 }
 
 function hold.key(k, org, word)
     return k.held_ .. org .. ':' .. word
@@ -265,6 +265,50 @@ local function front(h, plain_key, least, n)
     return top < 0 and {} or members_of(h, ring, top, first == top), top
 end
 
+local function newer(a, b)
+    return a.age > b.age or (a.age == b.age and id.is_after(a, b))
+end
+
+-- The newest of a group's jobs that were set aside, whatever the type, the newest first: {{id, key, age}, …}.
+local function newest_aside(k, s, level, name)
+    local list = {}
+    for _, word in ipairs(s.view.asides) do
+        local key = hold.ids(k, s.org, word, level, name)
+        local flat = redis.pcall('ZRANGE', key, 0, hold.gathered - 1, 'REV', 'WITHSCORES')
+        for i = 1, flat.err and 0 or #flat, 2 do
+            local j = { id = flat[i], key = key, age = tonumber(flat[i + 1]) }
+            j[1], j[2], j[3] = id.numbers(j.id)
+            list[#list + 1] = j
+        end
+    end
+    table.sort(list, newer)
+    return list
+end
+
+-- Jobs of a group that were set aside before it had a cap: it keeps its order now, so they stand in front of its list
+-- again, the oldest first, and the group waits as a whole. `gathered` of them at once; returns whether these are all.
+-- Not while jobs of its list are popped, which may go back in front.
+local function gather(k, st, s, level, name)
+    if st.taken[s.org .. '/' .. name] then
+        return false
+    end
+    local list, ids, gone = newest_aside(k, s, level, name), {}, {}
+    for i = 1, math.min(#list, hold.gathered) do
+        local j = list[i]
+        ids[i], gone[j.key] = j.id, gone[j.key] or { 'ZREM', j.key }
+        table.insert(gone[j.key], j.id)
+    end
+    if #ids > 0 then
+        place.unpop(k, place.make(k, s.org, level, { g = name }), ids)
+        group.put_out(k, s.org, level, { name })
+    end
+    for _, zrem in pairs(gone) do
+        redis.call(unpack(zrem))
+    end
+    st.work = st.work + #s.view.asides + #ids
+    return #ids == #list
+end
+
 -- A group that keeps its order is in the ring of its level again, and gives up to n jobs; returns how many, and whether
 -- it waits here no more.
 local function take_whole(k, st, s, kind, level, name, n)
@@ -277,6 +321,7 @@ local function take_whole(k, st, s, kind, level, name, n)
     elseif not bring_back(k, s.org, level, name) then
         return 0, true
     end
+    s.again = true -- it may have jobs of other types, and its ring was looked at before
     local g = { org = name }
     local source = { share = s, is_aside = true, group = g, level = level, tail = '  ' .. level }
     s.groups[kind].tried[level .. '/' .. name] = true
@@ -294,10 +339,13 @@ local function take_member(k, st, kind, member, n, source)
         local got = place.pop_aside(key, hold.up_to(tonumber(level)), n, st, source)
         return got, got < n
     end
-    local key = hold.ids(k, s.org, kind, level, name)
-    local got = place.pop_set(key, n, st, source)
+    local key, is_capped = hold.ids(k, s.org, kind, level, name), st.x and limit.group_cap(st.x.L, s.org, name)
+    if is_capped and redis.call('EXISTS', key) == 1 and not gather(k, st, s, level, name) then
+        s.again = true
+        return 0, false
+    end
+    local got = is_capped and 0 or place.pop_set(key, n, st, source)
     if got == 0 then
-        local is_capped = st.x and limit.group_cap(st.x.L, s.org, name)
         if is_capped or group.is_out(k, s.org, level, name) then -- its own finish may have woken it meanwhile
             return take_whole(k, st, s, kind, level, name, n)
         end
@@ -397,8 +445,8 @@ function hold.settle(k, s)
 end
 
 -- How many of n jobs of an org, at a level, are for those that wait for a type, beside its groups that can run; nil:
--- all.
-function hold.part(k, org, kind, level, n)
+-- all. others_first: as group.part has it.
+function hold.part(k, org, kind, level, n, others_first)
     local most, names = hold.up_to(tonumber(level)), {}
     local key = k.aside_ .. org .. ':' .. kind
     local plain = redis.pcall('ZRANGE', key, '-inf', most, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
@@ -409,7 +457,7 @@ function hold.part(k, org, kind, level, n)
         names[1] = ''
     end
     local ring = hold.key(k, org, kind)
-    local members = redis.pcall('ZRANGE', ring, '-inf', most, 'BYSCORE', 'LIMIT', 0, math.min(n, group.beside))
+    local members = redis.pcall('ZRANGE', ring, '-inf', most, 'BYSCORE', 'LIMIT', 0, group.beside)
     for _, member in ipairs(members.err and {} or members) do
         local of_level, name = string.match(member, '^(%d)/(.*)$')
         if of_level ~= level then
@@ -417,5 +465,9 @@ function hold.part(k, org, kind, level, n)
         end
         names[#names + 1] = name ~= '' and name or nil
     end
-    return #names > 0 and group.part(k, org, level, names, n, ring) or nil
+    local function has_aside(name)
+        return name == '' or redis.call('EXISTS', hold.ids(k, org, kind, level, name)) == 1
+    end
+    local w = { held = ring, has_aside = has_aside, others_first = others_first }
+    return #names > 0 and group.part(k, org, level, names, n, w) or nil
 end

@@ -77,3 +77,23 @@ function id.check_token(v)
     end
     return v
 end
+
+-- Three numbers, by which ids, or ids of tokens, are compared: the order of Lua's strings depends on the locale. Of
+-- what is no id: zeros.
+function id.numbers(raw)
+    if #raw < 16 then
+        return 0, 0, 0
+    end
+    return struct.unpack('>I6I6I4', raw)
+end
+
+-- Is the id of a after that of b? Both hold id.numbers in 1 to 3.
+function id.is_after(a, b)
+    if a[1] ~= b[1] then
+        return a[1] > b[1]
+    end
+    if a[2] ~= b[2] then
+        return a[2] > b[2]
+    end
+    return a[3] > b[3]
+end

@@ -2,11 +2,12 @@
 -- What is kept for an org whose turn it is for a type while that is at its own cap: a slot of its own and one of the
 -- type come free at different times, and others would take the type's in between, for ever. For one org at a time, for
 -- the expected run time of the type, a slot of the type (or token of its rate). Called by turns.lua.
--- P:kept::<type>: '<org, or *> <until ms> <its tag> <not before ms>'. An org whose tag changed had its job. Where one
--- had none, the next one of whom the same can be expected waits a few run times.
--- P:kept:<org>:<type>: '<how often in a row it was in vain> <not before ms>': 2, 4 … 64 run times later; 0: it was not
--- the last time, and the org need not wait for others.
-local kept = { most_ms = 1000, fails = 6, pause = 4, ttl_ms = 3600000, nobody = '*' }
+-- What is kept is lost to others: the next time comes when that was but `lost` of the type (of all its slots, or of its
+-- rate's burst) over the time since the last one began.
+-- P:kept::<type>: '<org, or *> <until ms> <its tag> <since ms; with *: not before ms>'. An org whose tag changed had
+-- its job.
+-- P:kept:<org>:<type>: '<how often in a row it was in vain> <not before ms>': 2, 4, … 64 run times later.
+local kept = { most_ms = 1000, fails = 6, lost = 0.05, lag = 1, ttl_ms = 3600000, nobody = '*' }
 
 -- For how long, in ms; cost: expected run time of the type.
 function kept.span(cost)
@@ -31,15 +32,15 @@ local function load(x, kind)
     x.kept = x.kept or {}
     local c = x.kept[kind]
     if not c then
-        local org, ends, tag, quiet = string.match(read(key_of(x.k, '', kind)), '^(%S+) (%d+) (%S+) (%d+)$')
-        c = { org = org or kept.nobody, ends = tonumber(ends or 0), tag = tag or '0', quiet = tonumber(quiet or 0) }
+        local org, ends, tag, from = string.match(read(key_of(x.k, '', kind)), '^(%S+) (%d+) (%S+) (%d+)$')
+        c = { org = org or kept.nobody, ends = tonumber(ends or 0), tag = tag or '0', from = tonumber(from or 0) }
         x.kept[kind] = c
     end
     return c
 end
 
 local function save(x, kind, c)
-    write(key_of(x.k, '', kind), string.format('%s %d %s %d', c.org, c.ends, c.tag, c.quiet))
+    write(key_of(x.k, '', kind), string.format('%s %d %s %d', c.org, c.ends, c.tag, c.from))
 end
 
 -- How often in a row it was in vain (nil: never tried), and when the next may begin.
@@ -62,38 +63,56 @@ function kept.holder(x, kind)
 end
 
 -- What was kept and is no more: did the org have it?
-local function end_last(x, kind, cost)
+local function end_last(x, kind, cost, slots)
     local c = load(x, kind)
     if c.org == kept.nobody then
         return
     end
     local key = key_of(x.k, c.org, kind)
-    local old = parse(read(key))
-    if not has_same_tag(x, kind, c) then
-        if old ~= 0 then
-            write(key, '0 0')
-        end
-    else
-        local fails, span = math.min((old or 0) + 1, kept.fails), kept.span(cost)
-        write(key, string.format('%d %d', fails, x.now + span * 2 ^ fails))
-        c.quiet = x.now + span * kept.pause
+    local fails = parse(read(key)) or 0
+    if has_same_tag(x, kind, c) then
+        fails = math.min(fails + 1, kept.fails)
+        write(key, string.format('%d %d', fails, x.now + kept.span(cost) * 2 ^ fails))
+    elseif fails > 0 then
+        write(key, '0 0')
     end
-    c.org = kept.nobody
+    local ended = math.min(x.now, c.ends)
+    local lost = math.max(math.min(ended - c.from, kept.most_ms), 0)
+    c.org, c.from = kept.nobody, ended - lost + math.ceil(lost / (kept.lost * slots))
     save(x, kind, c)
 end
 
--- Keeps a slot of the type for the first of these for which it may, while none is kept for anybody: list of {org, tag}.
--- Returns the org, and until when; nil: for none now.
-function kept.begin(x, kind, list, cost)
-    end_last(x, kind, cost)
+-- Of those at their own cap (turns.lua) for whom one may be kept: others that were a job behind it were served, and it
+-- may have one of its own in time.
+local function candidates(capped, latest, cost)
+    local list = {}
+    for _, c in ipairs(capped) do
+        if c.stays and not c.is_far and latest >= tonumber(c.tag) + fair.micros(cost) * kept.lag then
+            list[#list + 1] = c
+        end
+    end
+    return list
+end
+
+-- Keeps a slot of the type for the first of those at their own cap for whom it may, while none is kept for anybody.
+-- latest: the tag that was served last; slots: limit.slots. Returns the org, and until when; nil: for none now.
+function kept.begin(x, kind, capped, latest, cost, slots)
+    local list = candidates(capped, latest, cost)
+    if #list == 0 then
+        return nil
+    end
+    end_last(x, kind, cost, slots)
     local c, ask = load(x, kind), { 'MGET' }
+    if x.now < c.from then
+        return nil
+    end
     for i, one in ipairs(list) do
         ask[i + 1] = key_of(x.k, one.org, kind)
     end
     for i, text in ipairs(redis.call(unpack(ask))) do
-        local fails, from = parse(text or '')
-        if x.now >= from and (fails == 0 or x.now >= c.quiet) then
-            c.org, c.ends, c.tag = list[i].org, x.now + kept.span(cost), list[i].tag
+        local _, from = parse(text or '')
+        if x.now >= from then
+            c.org, c.ends, c.tag, c.from = list[i].org, x.now + kept.span(cost), list[i].tag, x.now
             save(x, kind, c)
             parked.add(x.k, x.now, 'type/' .. kind, c.ends)
             return c.org, c.ends

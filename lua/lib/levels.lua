@@ -3,11 +3,12 @@
 -- level; a letter a to j says that level 0 to 9 has groups, A to J that it has jobs by deadline;
 -- then types set aside, each behind a comma; `*` stands for those beyond the first 64. A mark may
 -- outlive what it stands for until the next visit; what exists always has its mark.
-local levels = { default = '5', cache = {}, bytes = 0, most = 64, rest = '*' }
+local levels = { default = '5', most = 64, rest = '*' }
+local views_of = cache.new(200)
 
 local function parse(text)
     local marks, words = string.match(text, '^([^,]*),?(.*)$')
-    local v = { order = {}, asides = {}, is_aside = {} }
+    local v = { order = {}, asides = {}, is_aside = {}, has_groups = string.find(marks, '[a-j]') ~= nil }
     for level = 9, 0, -1 do
         local digit = string.char(48 + level)
         if string.find(marks, string.char(65 + level), 1, true) then
@@ -25,21 +26,11 @@ local function parse(text)
     return v
 end
 
--- What a value of P:levels says: order (places in the order in which they run), asides (array), is_aside (set). Read
--- only.
+-- What a value of P:levels says: order (places in the order in which they run), asides (array), is_aside (set),
+-- has_groups. Read only.
 function levels.view(text)
     text = text or ''
-    local v = levels.cache[text]
-    if not v then
-        v = parse(text)
-        if levels.bytes > 200000 then -- a bound on memory
-            levels.cache, levels.bytes = {}, 0
-        end
-        if #text <= 2048 then
-            levels.cache[text], levels.bytes = v, levels.bytes + #text + 32
-        end
-    end
-    return v
+    return cache.get(views_of, text) or cache.put(views_of, text, parse(text))
 end
 
 function levels.of(k, org)

@@ -1,9 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Settings of P:limits (syntax.lua), and how much they admit now. A session x lives
--- for one call: it reads each bucket and counter once, and limit.close writes what was used.
--- Rates are GCRA in its virtual scheduling form (ITU-T I.371): one number per bucket, the
--- theoretical arrival time.
-local limit = {}
+-- for one call: it reads each bucket (bucket.lua) and counter once, and limit.close writes what was used.
+local limit = { normal = 5 }
 
 local function empty(version)
     local L = { version = version, fields = 0, counts = {} }
@@ -102,7 +100,7 @@ end
 
 -- The priority of a job that says none.
 function limit.priority(L, kind)
-    return L and (L.priority['type/' .. kind] or L.priority.queue) or 5
+    return L and (L.priority['type/' .. kind] or L.priority.queue) or limit.normal
 end
 
 -- active: changes of P:active in this call that are not written yet.
@@ -117,29 +115,19 @@ end
 
 -- A bucket by its key's end; what a slower rate left behind is cut to the burst, once: limit.close
 -- writes it, or it would be cut anew at each look.
-local function bucket(x, name, rate)
+local function bucket_of(x, name, rate)
     local b = x.buckets[name]
     if not b then
-        local stored = redis.pcall('GET', x.k.ratelimit_ .. name)
-        local tat, latest = type(stored) == 'string' and tonumber(stored) or 0, x.now + rate.pace * rate.burst
-        b = { tat = tat > x.now and math.min(tat, latest) or x.now, rate = rate, used = 0, is_cut = tat > latest + 1 }
+        local ahead = bucket.read(redis.pcall('GET', x.k.ratelimit_ .. name), x.now, rate)
+        local is_cut = ahead > rate.depth + rate.n
+        b = { ahead = math.min(ahead, rate.depth), rate = rate, used = 0, is_cut = is_cut }
         x.buckets[name] = b
     end
     return b
 end
 
--- A time in ms since 1970 is exact to about 0.0002.
-local function bucket_room(x, b)
-    return math.max(math.floor((b.rate.pace * b.rate.burst - (b.tat - x.now)) / b.rate.pace + 0.001), 0)
-end
-
--- When it admits one more.
-local function bucket_next(b)
-    return b.tat + b.rate.pace - b.rate.pace * b.rate.burst
-end
-
 local function bucket_spend(b, n)
-    b.tat, b.used = b.tat + n * b.rate.pace, b.used + n
+    b.ahead, b.used = b.ahead + n * b.rate.period, b.used + n
 end
 
 local function load_of(x, name)
@@ -160,8 +148,8 @@ end
 
 local function narrow_rate(x, r, name, rate, reason)
     if rate then
-        local b = bucket(x, name, rate)
-        narrow(r, bucket_room(x, b), bucket_next(b), reason)
+        local b = bucket_of(x, name, rate)
+        narrow(r, bucket.room(b.ahead, rate), x.now + bucket.wait(b.ahead, rate), reason)
     end
 end
 
@@ -233,6 +221,15 @@ function limit.type_cap(L, kind)
     return pick(L.active, 'type', kind)
 end
 
+-- How many jobs of a held type there can be room for at once: its cap, or the burst of its rate; the least of these.
+function limit.slots(x, kind)
+    local cap, rate = pick(x.L.active, 'type', kind), pick(x.L.rate, 'type', kind)
+    if x.L.adaptive['type/' .. kind] or pick(x.L.breaker, 'type', kind) then
+        return 1
+    end
+    return math.max(math.min(cap or math.huge, rate and rate.burst or math.huge, 1000), 1)
+end
+
 -- May a type be held back in all orgs?
 function limit.holds_type(L, kind)
     return L.has_type and (L.pause['type/' .. kind] or pick(L.active, 'type', kind) or pick(L.breaker, 'type', kind)
@@ -249,7 +246,7 @@ function limit.adaptive(x, kind)
     if not x.buckets[name] then
         local per_s, b = breaker.rate(x, kind, c), breaker.load(x, kind)
         local rate = breaker.bucket(per_s)
-        x.buckets[name] = { tat = math.max(b.tat, x.now), rate = rate, used = 0, kind = kind }
+        x.buckets[name] = { ahead = bucket.read(b.tat, x.now, rate), rate = rate, used = 0, kind = kind }
     end
     return x.buckets[name].rate
 end
@@ -257,7 +254,7 @@ end
 -- Is it the adaptive rate, not the set one, that a type's room of reason `type_rate` is of? After limit.type_room.
 function limit.is_adaptive(x, kind)
     local own, set = x.buckets['/' .. kind], x.buckets[':' .. kind]
-    return own and (not set or bucket_room(x, own) < bucket_room(x, set)) or false
+    return own and (not set or bucket.room(own.ahead, own.rate) < bucket.room(set.ahead, set.rate)) or false
 end
 
 local function rate_of_pair(L, org, kind)
@@ -311,7 +308,7 @@ end
 
 local function use_bucket(x, name, rate, n)
     if rate then
-        bucket_spend(bucket(x, name, rate), n)
+        bucket_spend(bucket_of(x, name, rate), n)
     end
 end
 
@@ -367,12 +364,12 @@ end
 -- Writes what the call used.
 function limit.close(x)
     for name, b in pairs(x.buckets) do
-        if b.used > 0 and b.kind then
+        local text = (b.used > 0 or b.is_cut) and bucket.text(b.ahead, x.now, b.rate)
+        if text and b.kind then
             local state = breaker.load(x, b.kind)
-            state.tat, state.changed = b.tat, true
-        elseif (b.used > 0 or b.is_cut) and b.tat > x.now then
-            local ttl = string.format('%.0f', math.ceil(b.tat - x.now))
-            redis.call('SET', x.k.ratelimit_ .. name, string.format('%.3f', b.tat), 'PX', ttl)
+            state.tat, state.changed = text, true
+        elseif text then
+            redis.call('SET', x.k.ratelimit_ .. name, text, 'PX', clock.ttl(bucket.lasts(b.ahead, b.rate)))
         end
     end
     local set = { 'HSET', x.k.load }

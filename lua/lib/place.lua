@@ -82,3 +82,9 @@ function place.pop_aside(key, most, n, st, source)
     end
     return #ids
 end
+
+-- Jobs of a group become the first ones of its list, the last of `ids` before the others.
+function place.unpop(k, p, ids)
+    redis.call('LPUSH', p.key, unpack(ids))
+    levels.add(k, p.org, p.mark)
+end

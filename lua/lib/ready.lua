@@ -31,12 +31,6 @@ function ready.push(k, raw, rec, head, at_head)
     fair.enter(k, { p.org })
 end
 
--- Jobs of a group that were popped in vain are its first ones again, the last of `ids` before the others.
-function ready.unpop(k, p, ids)
-    redis.call('LPUSH', p.key, unpack(ids))
-    levels.add(k, p.org, p.mark)
-end
-
 -- A waiting job's record changed: by deadline its place has changed too, also where it is set aside.
 function ready.move(k, raw, rec, old_head)
     local p = place.of(k, old_head)
@@ -167,6 +161,17 @@ function ready.take(k, s, n, st, level)
         end
     end
     return got
+end
+
+-- The highest level at which an org has something that may be ready; nil: it has nothing but what waits for its types.
+function ready.top(k, s)
+    for _, e in ipairs(s.view.order) do
+        local key = e.kind == 'soonest' and k.soonest_ .. s.org .. ':' .. e.level or keys.ready(k, s.org, e.level)
+        if redis.call('EXISTS', key) == 1 or (e.kind == 'groups' and #group.first(k, s.org, e.level, 1) > 0) then
+            return e.level
+        end
+    end
+    return nil
 end
 
 -- Nothing of the org waits any more: what its groups have had is forgotten.

@@ -1,24 +1,27 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A job's packed record: time stamp (9 bytes), head (msgpack array), payload (opaque).
 -- docs/protocol.md section 3.
-local record = { stamp_len = 9, damaged = { 'damaged', 'default', 5 } }
+-- brief: bytes of a head that is remembered, at most.
+local record = {
+    stamp_len = 9, damaged = { 'damaged', 'default', 5 }, brief = 128, UNKNOWN = 'WHBADARG head: unknown option',
+}
 
--- Option keys of a head and their checks.
+-- Option keys of a head: type, bounds, and what they must be, in the words of both ways to say them.
 local OPTION = {
-    ma = { 'number', 1, LIMIT.attempts },
-    to = { 'number', 1, LIMIT.timeout },
-    dl = { 'number', 0, LIMIT.delay },
-    xp = { 'number', 1, LIMIT.delay },
-    kt = { 'number', 1, LIMIT.delay },
-    et = { 'string', 1, LIMIT.entity },
-    ei = { 'string', 1, LIMIT.entity },
-    tp = { 'string', 1, LIMIT.traceparent },
-    k = { 'string', 1, LIMIT.key },
-    ku = { 'string', 1, 1 },
-    kc = { 'string', 1, 1 },
-    g = { 'string', 1, 64 },
-    rf = { 'number', 1, LIMIT.delay },
-    eo = { 'number', 1, 1 },
+    ma = { 'number', 1, LIMIT.attempts, 'MAXATTEMPTS (ma) must be 1 to 1000' },
+    to = { 'number', 1, LIMIT.timeout, 'TIMEOUT (to) must be 1 to 604800000 ms' },
+    dl = { 'number', 0, LIMIT.delay, 'DELAY (dl) must be 0 to 315360000000 ms' },
+    xp = { 'number', 1, LIMIT.delay, 'EXPIRES (xp) must be 1 to 315360000000 ms' },
+    kt = { 'number', 1, LIMIT.delay, 'KEYTTL (kt) must be 1 to 315360000000 ms' },
+    et = { 'string', 1, LIMIT.entity, 'the type of ENTITY (et) must have 1 to 256 bytes' },
+    ei = { 'string', 1, LIMIT.entity, 'the id of ENTITY (ei) must have 1 to 256 bytes' },
+    tp = { 'string', 1, LIMIT.traceparent, 'TRACEPARENT (tp) must have 1 to 256 bytes' },
+    k = { 'string', 1, LIMIT.key, 'KEY (k) must be 1 to 256 characters of printable ASCII without blanks' },
+    ku = { 'string', 1, 1, 'UNIQUE (ku) must be d or q in a head' },
+    kc = { 'string', 1, 1, 'CONFLICT (kc) must be r, e or l in a head' },
+    g = { 'string', 1, 64, 'GROUP (g) must be a name: 1 to 64 of A-Z a-z 0-9 _ . -' },
+    rf = { 'number', 1, LIMIT.delay, 'RETRYFOR (rf) must be 1 to 315360000000 ms' },
+    eo = { 'number', 1, 1, 'eo must be 1' },
 }
 local WORD = { ku = '^[dq]$', kc = '^[rel]$', g = '^[%w_.-]+$', k = '^[\33-\126]+$' }
 
@@ -146,18 +149,21 @@ end
 
 local function check_option(name, value)
     local rule = OPTION[name]
-    if not rule or type(value) ~= rule[1] then
-        args.fail('WHBADARG head: unknown option or wrong type')
+    if not rule then
+        args.fail(record.UNKNOWN)
     end
-    local size = rule[1] == 'number' and value or #value
-    if size < rule[2] or size > rule[3] or (rule[1] == 'number' and value % 1 ~= 0) then
-        args.fail('WHBADARG head: an option is out of range')
+    local is_number = rule[1] == 'number'
+    local size = type(value) == rule[1] and (is_number and value or #value)
+    if not size or not (size >= rule[2] and size <= rule[3]) or (is_number and value % 1 ~= 0)
+        or (WORD[name] and not string.find(value, WORD[name])) then
+        args.fail('WHBADARG ' .. rule[4])
     end
-    if WORD[name] and not string.find(value, WORD[name]) then
-        args.fail(
-            name == 'k' and 'WHBADARG the idempotency key must be printable ASCII without blanks'
-                or 'WHBADARG head: an option has no such value'
-        )
+end
+
+-- What is about a key says nothing without one. Of producers: heads that are stored already stay as they are.
+function record.check_key(o)
+    if not o.k and (o.kt or o.ku or o.kc) then
+        args.fail('WHBADARG KEYTTL (kt), UNIQUE (ku) and CONFLICT (kc) need a KEY (k)')
     end
 end
 
@@ -205,17 +211,9 @@ end
 
 local ARRAY = { [0x93] = 3, [0x94] = 4, [0xdc] = 16, [0xdd] = 32 }
 
--- Checked heads of the wire by their bytes: producers send the same few again and again.
--- Bounded, also because the garbage collector walks all of them. What a head says never changes (enqueue.lua
--- also keeps its place in it).
-local heads, n_heads = {}, 0
-
--- A head from the wire: one msgpack array and nothing behind it. The result is shared: read only. One without
--- a priority has no level: record.at_level makes it whole.
-function record.parse_head(bytes)
-    if heads[bytes] then
-        return heads[bytes]
-    end
+-- A head from the wire: one msgpack array and nothing behind it. One without a priority has no level: record.at_level
+-- makes it whole.
+function record.read_head(bytes)
     if #bytes > LIMIT.head then
         args.fail('WHTOOBIG the head is over 2048 bytes')
     end
@@ -226,16 +224,32 @@ function record.parse_head(bytes)
     local inherits = ARRAY[string.byte(bytes)] <= 4 and head[3] == nil
     local h = checked(inherits and { head[1], head[2], 0, head[4], head[5] } or head)
     if h.options.eo then
-        args.fail('WHBADARG head: unknown option or wrong type')
+        args.fail(record.UNKNOWN)
     end
+    record.check_key(h.options)
     if inherits then
         h.level, h.bytes, h.head, h.at = nil, nil, head, {}
     end
-    if #bytes <= 128 and not h.options.k then
-        if n_heads >= 1500 then
-            heads, n_heads = {}, 0
+    return h
+end
+
+-- Is it worth while to remember a head? One that names what belongs to its job alone does not come again.
+function record.recurs(bytes, options)
+    return #bytes <= record.brief and not (options.k or options.ei or options.tp)
+end
+
+-- Checked heads of the wire by their bytes: producers send the same few again and again. What a head says never
+-- changes (enqueue.lua also keeps its place in it).
+local heads = cache.new(1000)
+
+-- The same; the result is shared: read only.
+function record.parse_head(bytes)
+    local h = cache.get(heads, bytes)
+    if not h then
+        h = record.read_head(bytes)
+        if record.recurs(bytes, h.options) then
+            cache.put(heads, bytes, h)
         end
-        heads[bytes], n_heads = h, n_heads + 1
     end
     return h
 end

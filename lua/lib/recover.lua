@@ -20,17 +20,6 @@ local function some_claims(key, batch)
     return flat
 end
 
--- By numbers: the order of Lua's strings depends on the locale.
-local function last_first(a, b)
-    if a[1] ~= b[1] then
-        return a[1] > b[1]
-    end
-    if a[2] ~= b[2] then
-        return a[2] > b[2]
-    end
-    return a[3] > b[3]
-end
-
 -- Claims to end with 'release' or 'recover', as finish.each wants them. The last id comes first: each
 -- goes to the head of its list, where ids that grow with time then stand in their old order. A worker that
 -- never heard of its claims, or left them when it said goodbye, started none of them as far as anybody knows.
@@ -42,11 +31,11 @@ function recover.to_drop(flat, how, batch, spare)
                 token = flat[i], held = flat[i + 1], outcome = how,
                 delay = 0, category = category, message = '', context = '', result = '',
             }
-            c[1], c[2], c[3] = struct.unpack('>I6I6I4', c.token)
+            c[1], c[2], c[3] = id.numbers(c.token)
             list[#list + 1] = c
         end
     end
-    table.sort(list, last_first)
+    table.sort(list, id.is_after)
     return list
 end
 

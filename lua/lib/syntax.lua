@@ -15,7 +15,7 @@ local read_value = {}
 function read_value.rate(v)
     local n, period, burst = string.match(v, '^(%d+)/(%d+)/(%d+)$')
     n, period, burst = whole(n, 1, 1e6), whole(period, 1, 86400000), whole(burst, 1, 1e6)
-    return n and period and burst and { pace = period / n, burst = burst }
+    return n and period and burst and bucket.rate(n, period, burst)
 end
 
 function read_value.active(v)

@@ -11,12 +11,11 @@ function tally.new(L, is_counted)
     }
 end
 
--- What follows the time in the value of a claim, parsed; the same few again and again, so they are
--- kept. Read only.
-local parsed, n_parsed = {}, 0
+-- What follows the time in the value of a claim, parsed; the same few again and again. Read only.
+local parsed = cache.new(1500)
 
 local function parse_rest(rest)
-    local p = parsed[rest]
+    local p = parsed.young[rest] or cache.get(parsed, rest)
     if p then
         return p
     end
@@ -28,11 +27,7 @@ local function parse_rest(rest)
         level = string.match(marks or '', '%d'),
         is_last = string.find(marks or '', 'l', 1, true) ~= nil,
     }
-    if n_parsed >= 1500 then
-        parsed, n_parsed = {}, 0
-    end
-    parsed[rest], n_parsed = p, n_parsed + 1
-    return p
+    return cache.put(parsed, rest, p)
 end
 
 -- '<claimed at> <org> <type> <charge> <group> <marks>' of a claim: {org, kind, charge, group, is_keyed, level, is_last}

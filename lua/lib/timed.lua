@@ -6,20 +6,13 @@ local function due_ids(key, now, batch)
     return redis.call('ZRANGE', key, '-inf', clock.text(now), 'BYSCORE', 'LIMIT', '0', args.decimal(batch))
 end
 
--- Where jobs wait by the outline of their heads, in which partition, and how to tell such a head: bounded, read only.
-local outlines, n_outlines = {}, 0
+-- Where jobs wait by the outline of their heads, in which partition, and how to tell such a head. Read only.
+local outlines = cache.new(1000)
 
 local function remember(k, rec, outline)
-    if n_outlines >= 2000 then
-        outlines, n_outlines = {}, 0
-    end
     local known = { k = k, place = place.of(k, record.decode(rec)) }
     known.least, known.pattern = record.likeness(outline)
-    if not outlines[outline] then
-        n_outlines = n_outlines + 1
-    end
-    outlines[outline] = known
-    return known
+    return cache.put(outlines, outline, known)
 end
 
 -- What is known of where a job waits; its head when nothing is.
@@ -28,7 +21,7 @@ local function look_at(k, rec)
     if not outline then
         return nil, record.decode(rec)
     end
-    local known = outlines[outline]
+    local known = cache.get(outlines, outline)
     if known and known.k == k then
         return known
     end

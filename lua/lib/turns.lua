@@ -8,7 +8,7 @@
 -- back there, or a little below the latest. What is `old` (us) goes. A key that is not ours held no org.
 -- One that is at its own cap stays, while it is the first of these, and has its turn when a slot of its own is free:
 -- others go before it, by one job; then the next slot is kept for it (kept.lua).
-local turns = { ttl_ms = 3600000, window = 100, most = 1000, rounds = 4, further = 16, lag = 1, old = 1e7 }
+local turns = { ttl_ms = 3600000, window = 100, most = 1000, rounds = 4, further = 16, old = 1e7 }
 
 -- ms in the unit of tags.
 local function units(ms)
@@ -43,13 +43,20 @@ local function start_of(k, kind, own, back, latest)
     return back < latest and math.max(back, latest - credit_of(k, kind)) or back
 end
 
+-- The latest that was served, as P:turns says it. Where that expired, since nobody was served beside others for long:
+-- the first that waits, or who comes then would have the type alone until it has had as much.
+local function latest_of(k, kind, said)
+    if said then
+        return tonumber(said)
+    end
+    local first = redis.pcall('ZRANGE', k.waiting_ .. kind, 0, 0, 'WITHSCORES')
+    return tonumber(not first.err and first[2] or 0)
+end
+
 -- The tag of an org that does not wait, the latest that was served, and the member of P:turns that has the first.
 local function reached(k, kind, org)
     local v = redis.pcall('ZMSCORE', k.turns_ .. kind, org, '', owed(org))
-    if v.err then
-        return 0, 0, org
-    end
-    local latest, back = tonumber(v[2] or 0), tonumber(v[3] or '')
+    local latest, back = latest_of(k, kind, v[2]), tonumber(v[3] or '')
     return start_of(k, kind, tonumber(v[1] or 0), back, latest), latest, back and owed(org) or org
 end
 
@@ -82,13 +89,11 @@ local function join_several(k, kind, orgs)
         ask[2 * i], ask[2 * i + 1] = org, owed(org)
     end
     local v = redis.pcall('ZMSCORE', k.turns_ .. kind, unpack(ask))
+    local latest = latest_of(k, kind, v[1])
     for i, org in ipairs(orgs) do
-        local tag = 0
-        if not v.err then
-            local back = tonumber(v[2 * i + 1] or '')
-            tag = start_of(k, kind, tonumber(v[2 * i] or 0), back, tonumber(v[1] or 0))
-            gone[#gone + 1] = back and owed(org)
-        end
+        local back = tonumber(v[2 * i + 1] or '')
+        local tag = start_of(k, kind, tonumber(v[2 * i] or 0), back, latest)
+        gone[#gone + 1] = back and owed(org)
         add[2 * i - 1], add[2 * i] = string.format('%.0f', tag), org
     end
     if type(redis.pcall('ZADD', key, 'NX', unpack(add))) ~= 'number' then
@@ -131,12 +136,15 @@ local function leave_all(k, now, kind, flat, is_owed)
         orgs[#orgs + 1], ask[#ask + 1] = flat[i], flat[i]
     end
     ask[#ask + 1] = ''
-    redis.call('ZREM', k.waiting_ .. kind, unpack(orgs))
     local v = redis.pcall(unpack(ask))
-    local latest = not v.err and tonumber(v[#orgs + 1] or 0) or 0
+    local latest = latest_of(k, kind, v[#orgs + 1])
+    if not v[#orgs + 1] then
+        ahead = { string.format('%.0f', latest), '' }
+    end
+    redis.call('ZREM', k.waiting_ .. kind, unpack(orgs))
     for i, org in ipairs(orgs) do
         local tag = tonumber(flat[2 * i])
-        if tag > math.max(not v.err and tonumber(v[i] or 0) or 0, latest) then
+        if tag > math.max(tonumber(v[i] or 0), latest) then
             ahead[#ahead + 1], ahead[#ahead + 2] = string.format('%.0f', tag), org
         elseif is_owed then
             ahead[#ahead + 1], ahead[#ahead + 2] = string.format('%.0f', tag), owed(org)
@@ -206,17 +214,16 @@ local function find_capped(x, flat, cost)
     return capped, others
 end
 
--- Of those at their own cap who may have a slot of the type kept: others that were a job behind it were served, and it
--- may have one of its own in time.
-local function candidates(k, kind, capped, cost)
-    local _, latest = reached(k, kind, '')
-    local list = {}
-    for _, c in ipairs(capped) do
-        if c.stays and not c.is_far and latest >= tonumber(c.tag) + units(cost) * turns.lag then
-            list[#list + 1] = c
-        end
+-- However long an org lets others have its turn, at its cap or otherwise, it saves up no more than what is `old`, or
+-- ten jobs: for so long it would have the type alone when it comes back. latest: nil: to be read.
+function turns.catch_up(k, kind, org, cost, latest)
+    if not latest then
+        latest = select(2, reached(k, kind, ''))
     end
-    return list
+    local least = latest - math.max(turns.old, units(10 * cost))
+    if least > 0 then
+        redis.pcall('ZADD', k.waiting_ .. kind, 'XX', 'GT', string.format('%.0f', least), org)
+    end
 end
 
 -- Which of those at their own cap stays, nil: none; and until when one of the type is kept for it. is_alone: nobody
@@ -224,10 +231,10 @@ end
 local function choose(k, x, kind, capped, cost, is_alone)
     local first
     for _, c in ipairs(capped) do
-        first = first or (c.stays and c.org)
+        first = first or c.stays and c
     end
     if not first or is_alone then
-        return first
+        return first and first.org
     end
     local holder, ends = kept.holder(x, kind)
     for _, c in ipairs(holder and capped or {}) do
@@ -235,18 +242,40 @@ local function choose(k, x, kind, capped, cost, is_alone)
             return holder, ends
         end
     end
-    local list = holder and {} or candidates(k, kind, capped, cost)
-    if #list > 0 then
-        holder, ends = kept.begin(x, kind, list, cost)
+    if not holder then
+        local _, latest = reached(k, kind, '')
+        holder, ends = kept.begin(x, kind, capped, latest, cost, limit.slots(x, kind))
         if holder then
             return holder, ends
         end
+        if tonumber(first.tag) < latest - turns.old then
+            turns.catch_up(k, kind, first.org, cost, latest)
+        end
     end
-    return first
+    return first.org
+end
+
+-- Those at their own cap make way, but for the one that stays. is_first: that was just chosen; where it waits for this
+-- type alone, nobody knows yet when to look at it again.
+local function make_way(k, x, kind, capped, stays, is_first)
+    local away, park = {}, {}
+    for _, c in ipairs(capped) do
+        if c.org ~= stays then
+            away[#away + 1], away[#away + 2] = c.org, c.tag
+        end
+        if is_first or c.org ~= stays then
+            park[#park + 1] = { member = 'org/' .. c.org, at = c.at }
+        end
+    end
+    parked.add_all(k, x.now, park)
+    if #away > 0 then
+        leave_all(k, x.now, kind, away, true)
+    end
 end
 
 -- Those that wait and can run, in their turn, as many as `room` can be for: {flat = {org, tag, …}, orgs, room: what
--- others than one at its cap have, ends: until when one is kept, stays: which stays}. who: as turns.open has it.
+-- others than one at its cap have, ends: until when one is kept, stays: which stays, is_all: no more wait}. who:
+-- as turns.open has it.
 local function first_of(k, x, kind, room, cost, who)
     local w, passed, chosen = { room = room, orgs = {} }, who.passed or {}, false
     for _ in pairs(passed) do
@@ -255,28 +284,19 @@ local function first_of(k, x, kind, room, cost, who)
     local n = room
     for round = 1, turns.rounds do
         local flat = read_first(k, kind, n)
-        local size = #flat / 2
+        w.is_all = #flat / 2 < math.min(n, turns.window)
         local capped, others = find_capped(x, without(passed, flat), cost)
-        if #capped > 0 and not chosen then
+        local is_first = #capped > 0 and not chosen
+        if is_first and round == 1 and not w.is_all then
+            capped, others = {}, {} -- the next of those at their cap may be the one that stays
+        elseif is_first then
             local is_alone = not who.org and #others == 0 and redis.call('ZCARD', k.waiting_ .. kind) == #capped
             w.stays, w.ends = choose(k, x, kind, capped, cost, is_alone)
             w.room, chosen = w.room - (w.ends and 1 or 0), true
         end
-        local away, park = {}, {}
-        for _, c in ipairs(capped) do
-            if c.org ~= w.stays then
-                away[#away + 1], away[#away + 2] = c.org, c.tag
-            end
-            if round == 1 or c.org ~= w.stays then -- who waits for the type alone is not yet
-                park[#park + 1] = { member = 'org/' .. c.org, at = c.at }
-            end
-        end
-        parked.add_all(k, x.now, park)
+        make_way(k, x, kind, capped, w.stays, is_first)
         w.flat = others
-        if #away > 0 then
-            leave_all(k, x.now, kind, away, true)
-        end
-        if #others / 2 >= w.room or size < math.min(n, turns.window) then
+        if #others / 2 >= w.room or w.is_all then
             break
         end
         n = room + turns.further * round
@@ -291,7 +311,8 @@ local function share_out(t, flat)
     return fair.shares(flat, t.weights, t.room, t.cost, 1)
 end
 
--- Those whose turn it is enter the ring, but for one that has nothing of the type after all. Returns the parts by org.
+-- Those whose turn it is enter the ring, but for one that has nothing of the type after all. Returns the parts by org,
+-- how many they are, and how many of them were in the ring.
 local function call(k, now, kind, shares)
     local orgs, parts, enter = {}, {}, {}
     for i, s in ipairs(shares) do
@@ -305,10 +326,25 @@ local function call(k, now, kind, shares)
             turns.leave(k, now, kind, s.org)
         end
     end
-    if #enter > 0 then
-        fair.enter(k, enter)
+    return parts, #enter, #enter > 0 and #enter - fair.enter(k, enter) or 0
+end
+
+-- Of those whose turn it is, n were in the ring, and may be ahead there: as many of the next ones that are not in it
+-- enter too. When one of them is visited, those whose turn it is are (blocked.next_turns).
+local function call_askers(k, x, kind, w, cost, n)
+    local _, flat = find_capped(x, read_first(k, kind, #w.orgs + turns.further), cost)
+    local orgs, askers = {}, {}
+    for i = 1, #flat, 2 do
+        orgs[#orgs + 1] = flat[i]
     end
-    return parts, #enter
+    for i, v in ipairs(#orgs > 0 and redis.call('ZMSCORE', k.ring, unpack(orgs)) or {}) do
+        if not v and #askers < n then
+            askers[#askers + 1] = orgs[i]
+        end
+    end
+    if #askers > 0 then
+        fair.enter(k, askers)
+    end
 end
 
 -- What a type that admits `room` jobs, expected to take so many ms each, has for each org now. x: session of limits;
@@ -444,8 +480,11 @@ function turns.call(k, x, kind, room, cost)
     local w, n = first_of(k, x, kind, room, cost, {}), 0
     if #w.orgs > 0 and w.room > 0 then
         local t = { weights = fair.weights(k, w.orgs), room = math.min(w.room, turns.most), cost = units(cost) }
-        local _, entered = call(k, x.now, kind, share_out(t, w.flat))
-        n = entered
+        local _, called, were_in = call(k, x.now, kind, share_out(t, w.flat))
+        if were_in > 0 and not w.is_all then
+            call_askers(k, x, kind, w, cost, were_in)
+        end
+        n = called
     end
     local others = w.stays and redis.pcall('ZCARD', k.waiting_ .. kind) or turns.any(k, kind) and 2 or 0
     return n, others ~= 0 and others ~= 1, w.room == 0 and w.ends or nil

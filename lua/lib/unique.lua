@@ -102,7 +102,7 @@ function unique.replace(k, now, old, job)
     end
     queued.change(k, h.org, 0, #rec - #old.rec, 0)
     if options.xp then
-        redis.call('ZADD', k.expiry, enqueued + options.xp, old.raw)
+        delay.expire(k, old.raw, enqueued + options.xp)
     else
         redis.call('ZREM', k.expiry, old.raw)
     end

@@ -99,11 +99,19 @@ local function wake_one(k, x, member)
     return member == 'queue'
 end
 
--- Lets these members go; returns whether any of them brought work.
+-- Lets these members go; returns whether any of them brought work. Types come last: an org that comes back goes on
+-- where it was, not as one that is called for its turn.
 function wake.free(k, x, members)
-    local any = false
+    local any, types = false, {}
     redis.call('ZREM', k.parked, unpack(members))
     for _, member in ipairs(members) do
+        if string.find(member, '^type/') then
+            types[#types + 1] = member
+        else
+            any = wake_one(k, x, member) or any
+        end
+    end
+    for _, member in ipairs(types) do
         any = wake_one(k, x, member) or any
     end
     return any

@@ -14,6 +14,11 @@ function clock.text(ms)
     return string.format('%.0f', ms)
 end
 
+-- Keys end by Redis' own clock: none of them before this one says so.
+function clock.ttl(ms)
+    return string.format('%.0f', clock.fixed > 0 and ms + 3600000 or ms)
+end
+
 -- ISO 8601 in UTC with ms. Days to date as in Howard Hinnant's "chrono-compatible low-level
 -- date algorithms" (civil_from_days).
 function clock.iso(ms)

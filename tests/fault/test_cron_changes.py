@@ -3,9 +3,11 @@
 """A change of a schedule loses no fire time that was due before it, and under more than a
 scheduler can fire each schedule gets its turn."""
 import os
+import re
 import subprocess
+from datetime import datetime
 
-from fleet import BIN, main, wait_for
+from fleet import BIN, DEADLINE_S, main, wait_for
 from test_cron_schedulers import HOUR, MINUTE, DeclaringTest, fire_time, utc
 
 START = utc("2026-06-01 00:00")
@@ -132,6 +134,33 @@ class Turns(DeclaringTest):
         told = scheduler.wait_event("cron.fire_failed")
         self.assertEqual(told["schedule"], "s040")
         self.assertEqual(self.next_of("s040"), START)
+
+    def refused(self):
+        found = re.search(rb"errorstat_WHTOOBIG:count=(\d+)", self.fleet.redis("INFO", "errorstats"))
+        return int(found[1]) if found else 0
+
+    def test_refusals_are_not_told_at_each_try(self):
+        """So that one that begins is seen beside those that go on."""
+        self.use_test_clock(START)
+        for name, due in (("a", START), ("b", START), ("late", START + MINUTE)):
+            self.set(name, "@daily", due, payload="x" * 500)
+        self.fleet.configure(payload_max=100)
+        scheduler = self.start_scheduler("one")
+        wait_for(lambda: self.refused() >= 9, "tries")
+        self.assertEqual({e["schedule"] for e in scheduler.events("cron.fire_failed")}, {"a", "b"})
+        self.clock(START + MINUTE)
+        wait_for(lambda: any(e["schedule"] == "late" for e in scheduler.events("cron.fire_failed")),
+                 "the one that begins", DEADLINE_S / 2)
+        told = {}
+        for event in scheduler.events("cron.fire_failed"):
+            at = datetime.fromisoformat(event["ts"].replace("Z", "+00:00"))
+            if event["schedule"] in told:
+                self.assertGreater((at - told[event["schedule"]]).total_seconds(), 59)
+            told[event["schedule"]] = at
+        self.fleet.configure(payload_max=1000)
+        wait_for(lambda: self.fired() == 3, "all to fire")
+        self.assertEqual({e["schedule"] for e in scheduler.events("cron.fired")},
+                         {"a", "b", "late"})
 
 
 if __name__ == "__main__":

@@ -171,7 +171,9 @@ class Misfires(CronTest):
         scheduler = self.start_scheduler("one")
         wait_for(lambda: self.next_of("good") == due + 24 * HOUR, "the good one")
         scheduler.wait_event("cron.unreadable", 2)
-        scheduler.wait_event("cron.fire_failed")
+        told = scheduler.wait_event("cron.fire_failed")
+        self.assertEqual(told["schedule"], "big")
+        self.assertIn("1000 bytes, this partition takes 500 (payload_max", told["error"])
         self.fleet.configure(payload_max=5000)
         wait_for(lambda: self.next_of("big") == due + 24 * HOUR, "the big one, later")
         self.assertEqual(len(self.ids("big")), 1)
@@ -314,16 +316,18 @@ class Declared(DeclaringTest):
         self.assertEqual(self.definition("mine")["declared"], "default")
 
     def test_the_name_of_the_set_is_reloaded(self):
-        for name in ("one", "two"):
+        scheduler = None
+        for name, was in (("one", "zero"), ("two", "one"), ("one", "two")):
             path = self.write({"a": self.item()})
             with open(path, "a", encoding="utf-8") as file:
-                file.write(f"schedule_set: {name}\n")
-            if name == "one":
+                file.write(f"schedule_set: {name}\nschedule_set_was: [{was}]\n")
+            if not scheduler:
                 scheduler = self.start_scheduler("one", "-c", path)
             else:
                 self.reload(scheduler)
             wait_for(lambda: self.names() and self.definition("a")["declared"] == name, name)
         self.assertEqual(scheduler.events("config.needs_restart"), [])
+        self.assertEqual(scheduler.events("cron.name_taken"), [])
 
     def test_a_pause_outlives_a_change(self):
         path = self.write({"a": self.item()})

@@ -3,7 +3,7 @@
 """Schedulers: two at once, stopped and continued, killed in the middle, or none at all."""
 import signal
 
-from fleet import DEADLINE_S, SHORT_LEASE, FaultTest, main, native_handler, wait_for
+from fleet import DEADLINE_S, PARTITION, SHORT_LEASE, FaultTest, main, native_handler, wait_for
 
 DELAYED = 20000
 
@@ -58,6 +58,45 @@ class SchedulerFaults(FaultTest):
         found = self.fleet.check_all()
         self.assertEqual(len(found), DELAYED)
         self.assertEqual(self.fleet.stats()["promoted"], DELAYED)
+
+    def test_jobs_expire_in_time(self):
+        """Where there were none with a deadline it looks seldom: the first one calls it."""
+        def looks():
+            return sum(line.startswith('wherry_scheduler_chores_total{chore="expire",outcome="ok"')
+                       and not line.endswith(" 0")
+                       for line in scheduler.http("/metrics")[1].splitlines())
+        scheduler = self.fleet.start_scheduler("one", "--promote-interval", "60s")
+        for _ in range(2):
+            wait_for(looks, "a look")
+            job = self.fleet.enqueue_one("work", xp=200)
+            wait_for(lambda j=job: self.fleet.job(j)["status"] == "expired", "it to expire",
+                     DEADLINE_S / 2)  # less than the interval
+        self.fleet.check_all()
+
+    def test_a_new_partition_is_seen_at_once(self):
+        """It looks at the list seldom: a registration calls it, and then what is there does."""
+        scheduler = self.fleet.start("wherry-scheduler", "one", "--discover-interval", "1h",
+                                     "--promote-interval", "60s")
+        for i in range(1, 4):
+            key = f"wh:{{eu:new{i}}}"
+            self.fleet.redis("FCALL", "wh1_register", 1, "wh:{registry}", key)
+            self.assertEqual(scheduler.wait_event("scheduler.partition", i, DEADLINE_S / 2)
+                             ["partition"], key)
+        self.fleet.redis("FCALL", "wh1_register", 1, "wh:{registry}", PARTITION)
+        scheduler.wait_event("scheduler.partition", 4, DEADLINE_S / 2)
+        job = self.fleet.enqueue_one("work", dl=1)
+        wait_for(lambda: self.fleet.job(job)["status"] == "pending", "it to be promoted",
+                 DEADLINE_S / 2)
+
+    def test_more_partitions_than_it_can_hear(self):
+        names = ",".join(f"eu:q{i}" for i in range(1, 1201))
+        scheduler = self.fleet.start("wherry-scheduler", "one", "--discover-interval", "1h",
+                                     "--partitions", names)
+        for i in range(1, 3):
+            key = f"wh:{{eu:new{i}}}"
+            self.fleet.redis("FCALL", "wh1_register", 1, "wh:{registry}", key)
+            self.assertEqual(scheduler.wait_event("scheduler.partition", 1200 + i, DEADLINE_S / 2)
+                             ["partition"], key)
 
     def test_none(self):
         """No scheduler: workers promote due jobs and recover those of lost workers."""

@@ -42,6 +42,8 @@ class Usage(CliCase):
                 (("queue", "set", "keep=1h", "keep=2h"), "keep is there twice"),
                 (("org", "weight", "acme", "2,5"), '"2,5" is no weight'),
                 (("org", "weight", "acme", "0"), "from 0.001 to 1000"),
+                (("org", "weight", "acme", "1e3"), "a plain decimal number"),
+                (("org", "weight", "acme", "2.5555555"), "with at most 8 characters"),
                 (("queue", "set", "payload-max=65MiB"), "at least 1, at most 64MiB"),
                 (("queue", "set", "keep=9999d"), "at least 0s, at most 3650d"),
                 (("queue", "set", "keep-count=1000001"), "at least 0, at most 1000000"),
@@ -209,7 +211,7 @@ class Jobs(CliCase):
         self.assertEqual(other["result"], "created")
         self.assertNotEqual(other["id"], first)
         self.assertRegex(self.wherry("job", "enqueue", "--help").out,
-                         r"--key KEY +idempotency key, unique within its org: ")
+                         r"--key KEY +idempotency key, unique within its partition and org: ")
         for result in ("created", "existing"):
             done = self.wherry("job", "enqueue", "t", "--id", UUID, "--json").json()
             self.assertEqual((done["id"], done["result"]), (UUID, result))
@@ -376,7 +378,10 @@ class Operators(CliCase):
         self.assertEqual((states["redis"], states["version"], states["eviction"],
                           states["persistence"], states["library"], states["queue"]),
                          ("ok", "ok", "ok", "warn", "ok", "warn"))
+        self.wherry("limit", "set", "memory:queue=80%")
+        self.assertIn(": memory:queue=80% refuses nothing", self.wherry("doctor").out)
         self.redis.call("CONFIG", "SET", "maxmemory", "1gb")
+        self.assertNotIn("refuses nothing", self.wherry("doctor").out)
         self.redis.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.addCleanup(self.redis.call, "CONFIG", "SET", "maxmemory", "0")
         self.addCleanup(self.redis.call, "CONFIG", "SET", "maxmemory-policy", "noeviction")

@@ -180,6 +180,27 @@ class Cron(CliCase):
         self.assertIn('(set "default"), which leaves it alone from now on', done.err)
         self.assertNotIn("declared", self.wherry("cron", "set", "s", "@weekly", "t").err)
 
+    def test_whose_it_is(self):
+        self.wherry("cron", "set", "own", "@daily", "t")
+        for name, at in (("s", 9999999999999), ("p", 0)):
+            self.redis.call("FCALL", "wh1_cron_set", 1, KEY, name,
+                            '{"expression":"@daily","type":"t","declared":"team1"}', at)
+        rows = {line.split()[0]: line for line in self.wherry("cron", "list").out.splitlines()}
+        self.assertRegex(rows["s"], r" declared by team1$")
+        self.assertRegex(rows["p"], r" paused, declared by team1$")
+        self.assertEqual(self.listed()["s"]["declared"], "team1")
+        self.assertRegex(self.wherry("cron", "show", "s").out, r"declared by +team1\n")
+        self.assertIn("unless another set that declares it", self.wherry("cron", "remove", "s").err)
+
+    def test_a_payload_over_the_partitions_bound(self):
+        self.wherry("queue", "set", "any:default", "payload-max=10")
+        done = self.wherry("cron", "set", "s", "@daily", "t", "x" * 11, status=65)
+        self.assertIn("the payload has 11 bytes, this partition takes 10 (payload_max", done.err)
+        self.wherry("cron", "set", "s", "@daily", "t", "x" * 10)
+        self.wherry("cron", "set", "s", "@daily", "t", "\u00e4" * 6, status=65)
+        self.assertEqual(self.wherry("cron", "show", "s", "--json").json()["definition"]["payload"],
+                         "x" * 10)
+
     def test_over_a_due_one(self):
         """What was due fires as it was before its times change."""
         self.redis.call("FCALL", "wh1_cron_set", 1, KEY, "s",
@@ -203,6 +224,21 @@ class Cron(CliCase):
         self.assertTrue(0 <= rows[0]["in_ms"] <= 900000)
         self.assertEqual(len(self.wherry("cron", "next", "@daily").out.splitlines()), 6)
         self.assertIn("column", self.wherry("cron", "next", "0 0 30 2 *", status=2).err)
+
+    def test_next_of_a_schedule(self):
+        self.wherry("cron", "set", "s", "0 3 * * *", "t", "--region", "eu")
+        next_ms = self.listed()["s"]["next_ms"]
+        rows = self.wherry("cron", "next", "s", "-n", "3", "--json").lines()
+        self.assertEqual([r["at_ms"] - next_ms for r in rows], [0, 86400000, 2 * 86400000])
+        self.redis.call("ZADD", "wh:{eu:default}:cronat", 1000, "s")  # late
+        rows = self.wherry("cron", "next", "s", "eu:default", "-n", "2", "--json").lines()
+        self.assertEqual([r["at_ms"] for r in rows], [1000, next_ms])
+        self.wherry("cron", "pause", "s")
+        self.assertIn("it is paused", self.wherry("cron", "next", "s").err)
+        for words, status, why in ((("s", "--zone", "UTC"), 2, "has its own"),
+                                   (("t",), 3, 'no schedule "t"'),
+                                   (("@daily", "eu:default"), 2, "has no partition")):
+            self.assertIn(why, self.wherry("cron", "next", *words, status=status).err)
 
     @unittest.skipUnless(HAS_ZONES, "no time zone data")
     def test_next_in_a_zone(self):

@@ -206,6 +206,7 @@ static void test_big_batch(void **state)
         jobs[i] = wh_client_job_make("bulk", payload, i % 100);
     }
     jobs[BAD].payload_len = sizeof payload;
+    jobs[BAD - 1].org = jobs[BAD + 1].org = "other";
     assert_int_equal(wh_client_enqueue_batch(f->client, NULL, jobs, N, results),
                      WHERRY_ETOOBIG);
     for (size_t i = 0; i < N; i++) {

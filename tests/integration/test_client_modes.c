@@ -306,6 +306,40 @@ static void test_async_copies(void **state)
     wh_client_record_free(rec);
 }
 
+/* Orgs in turn, though a call has the jobs of each side by side: results are of the jobs in
+ * the caller's order. Every third job exists already. */
+static void test_orgs_in_turn(void **state)
+{
+    enum { N = 2500 };
+    static const char *const orgs[] = {"acme", "beta", NULL, "core"};
+    (void)state;
+    wh_client_job jobs[N];
+    wh_client_enqueued first[N], second[N];
+
+    for (unsigned i = 0; i < N; i++) {
+        jobs[i] = wh_client_job_make("bulk", &orgs[i % 4], i % 4 + 1);
+        jobs[i].org = orgs[i % 4];
+    }
+    assert_int_equal(wh_client_enqueue_batch(client, NULL, jobs, N, first), 0);
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(first[i].created, 1);
+        jobs[i].id = i % 3 == 0 ? first[i].id : NULL;
+    }
+    assert_int_equal(wh_client_enqueue_batch(client, NULL, jobs, N, second), 0);
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(second[i].created, i % 3 == 0 ? 0 : 1);
+        assert_int_equal(strcmp(second[i].id, first[i].id) == 0, i % 3 == 0);
+    }
+    for (unsigned i = 0; i < N; i += 499) {
+        wh_client_record *r = NULL;
+
+        assert_int_equal(wh_client_job_get(client, NULL, second[i].id, &r), 0);
+        assert_string_equal(r->org, orgs[i % 4] != NULL ? orgs[i % 4] : "default");
+        assert_int_equal(r->payload_len, i % 4 + 1);
+        wh_client_record_free(r);
+    }
+}
+
 /* As a program hands them over that knows nothing behind `id`. */
 static void test_older_struct(void **state)
 {
@@ -338,7 +372,7 @@ int main(void)
         WITH_SERVER(test_fields_arrive), WITH_SERVER(test_conflicts),
         WITH_SERVER(test_debounce),      WITH_SERVER(test_backpressure),
         WITH_SERVER(test_never_fits),    WITH_SERVER(test_async_copies),
-        WITH_SERVER(test_older_struct),
+        WITH_SERVER(test_older_struct),  WITH_SERVER(test_orgs_in_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

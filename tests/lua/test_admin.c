@@ -269,6 +269,12 @@ static void registry(void **state)
     redisReply *r = wh_lc_cmd("FCALL_RO wh1_partitions " REGISTRY);
     assert_int_equal(r->elements, 3);
     freeReplyObject(r);
+#define BELL "wh:{registry}:bell:scheduler"
+    assert_int_equal(wh_lc_count("LLEN " BELL), 1); /* one call for all */
+    assert_true(wh_lc_count("PTTL " BELL) > 0);
+    assert_int_equal(wh_lc_count("DEL " BELL), 1);
+    assert_int_equal(wh_lc_count("FCALL wh1_register " REGISTRY " wh:{us:a}"), 0);
+    assert_int_equal(wh_lc_count("EXISTS " BELL), 0); /* no new one */
     assert_int_equal(
         wh_lc_count("FCALL wh1_unregister " REGISTRY " wh:{eu:b} wh:{x:y}"), 1);
     assert_int_equal(wh_lc_count("FCALL wh1_unregister " REGISTRY " wh:{eu:b}"), 0);

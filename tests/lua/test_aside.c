@@ -328,6 +328,45 @@ static void a_large_blocked_backlog_costs_the_others_nothing(void **state)
     wh_lc_audit();
 }
 
+/* Three orgs with more held types than are set aside by name, of which a call looks at two: the last one too has those of
+ * its jobs that may run. */
+static void those_with_very_many_types_are_all_looked_at(void **state)
+{
+    enum { TYPES = 70, EACH = 1000, JOBS = 8 };
+    struct wh_ll_claims c;
+    unsigned got = 0;
+
+    (void)state;
+    wh_ll_start();
+    wh_ll_set("pause:type/u", "1");
+    for (unsigned i = 0; i < TYPES; i++) {
+        char setting[24];
+
+        snprintf(setting, sizeof setting, "pause:type/t%u", i);
+        wh_ll_set(setting, "1");
+    }
+    for (unsigned o = 0; o < 3; o++) {
+        static const char *const orgs[] = {"a", "b", "c"};
+        wh_ll_fill(&(struct wh_ll_jobs){.first = 1 + EACH * o,
+                                        .count = TYPES,
+                                        .type = "t",
+                                        .org = orgs[o],
+                                        .types = TYPES});
+    }
+    for (unsigned i = 0; i < 20; i++, wh_lc_advance(100)) {
+        wh_ll_take("w", 50, &c);
+    }
+    wh_ll_fill_org(5 * EACH, JOBS, "u", "c");
+    wh_ll_take("w", 50, &c);
+    wh_ll_set("pause:type/u", "");
+    for (unsigned i = 0; i < 40; i++, wh_lc_advance(250)) {
+        wh_ll_take("w", 50, &c);
+        got += c.n;
+    }
+    assert_int_equal(got, JOBS);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +380,7 @@ int main(void)
         WH_LC_TEST(what_happens_to_jobs_set_aside),
         WH_LC_TEST(orgs_take_turns_at_a_blocked_type),
         WH_LC_TEST(a_large_blocked_backlog_costs_the_others_nothing),
+        WH_LC_TEST(those_with_very_many_types_are_all_looked_at),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

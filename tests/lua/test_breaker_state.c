@@ -89,7 +89,7 @@ static void jobs_claimed_before_do_not_open_it_again(void **state)
     wh_ll_done("w", &probes);
     state_is("closed");
     for (unsigned n = 5; n <= 10; n++) {
-        wh_ll_end("w", n, 1, "retry", 0, "timeout");
+        wh_ll_end("w", n, 1, "retry", 60000, "timeout");
     }
     state_is("closed");
     wh_lc_claim("w", 4, "14 15 16 17"); /* new ones do */

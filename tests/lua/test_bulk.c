@@ -250,6 +250,35 @@ static void many_orgs(void **state)
     wh_lc_audit();
 }
 
+/* Many orgs come back after some calls, with one type or both, so that heads and lists are forgotten at different
+ * times; also in another partition, and with a type whose priority changes. An org's jobs count once. */
+static void orgs_that_come_back(void **state)
+{
+    enum { CALLS = 24, CALL = 1000 };
+    static const unsigned strides[] = {1, 7, 331};
+    struct wh_lc_args a = {0};
+    unsigned id = 0;
+
+    (void)state;
+    for (unsigned c = 0; c < CALLS; c++) {
+        unsigned orgs = c % 3 == 0 ? 2600 : 450;
+
+        wh_ll_set("priority:type/sms", c % 8 < 4 ? "7" : "");
+        for (unsigned n = 0; n < CALL; n++) {
+            char org[16];
+            snprintf(org, sizeof org, "o%u", (n * strides[c % 3] + c * 131) % orgs);
+            add_with(&a, ++id, n % 3 == 0 ? "sms" : "mail", org, &none);
+        }
+        freeReplyObject(send(&a, CALL));
+        freeReplyObject(wh_lc_cmd("FCALL wh1_enqueue_batch 1 wh:{eu:other} %b %b p",
+                                  wh_lc_raw(c + 1), (size_t)16,
+                                  "\x93\xa4mail\xa2o1\xc0", (size_t)10));
+    }
+    wh_lc_stat("pending", (long long)CALLS * CALL);
+    assert_int_equal(wh_lc_count("LLEN wh:{eu:other}:ready:o1:5"), CALLS);
+    wh_lc_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +290,7 @@ int main(void)
         WH_LC_TEST(one_that_exists_is_left_alone),
         WH_LC_TEST(a_wrong_list_leaves_nothing),
         WH_LC_TEST(many_orgs),
+        WH_LC_TEST(orgs_that_come_back),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

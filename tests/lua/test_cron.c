@@ -290,6 +290,63 @@ static void only_what_was_seen_is_changed(void **state)
     wh_lc_audit();
 }
 
+#define OF(set, n) "{\"n\":" #n ",\"declared\":\"" set "\"}"
+
+static void is_taken(const char *definition)
+{
+    char before[41], after[41];
+
+    wh_lc_digest(before);
+    set("nightly", definition, second_fire, "taken");
+    wh_lc_digest(after);
+    assert_string_equal(before, after);
+}
+
+/* A set changes what it declared itself, and what it is told to take over: nobody else's. */
+static void a_set_keeps_its_schedules(void **state)
+{
+    (void)state;
+    set("nightly", OF("a", 1), 5, "created");
+    set("nightly", OF("a", 2), 5, "changed");
+    is_taken(OF("b", 1));
+    wh_lc_text("taken", "wh1_cron_set", "nightly %s 6 %s 5", OF("b", 1), OF("a", 2));
+    wh_lc_text("taken", "wh1_cron_set", "nightly %s 6 %s 5 c", OF("b", 1), OF("a", 2));
+    wh_lc_text("stale", "wh1_cron_set", "nightly %s 6 %s 5 a", OF("b", 1), OF("a", 3));
+    wh_lc_text("changed", "wh1_cron_set", "nightly %s 6 %s 5 a", OF("b", 1),
+               OF("a", 2));
+    is_taken(OF("a", 2));
+    wh_lc_text("OK", "wh1_cron_remove", "nightly"); /* whoever does it: it is free */
+    set("nightly", OF("a", 1), 5, "created");
+    set("nightly", "def", 5,
+        "changed"); /* an operator's now, as is what can't be read */
+    is_taken(OF("a", 1));
+    wh_lc_text("taken", "wh1_cron_set", "nightly %s 6 def 5 a", OF("a", 1));
+    set("nightly", "{\"declared\":7}", 5, "changed");
+    is_taken(OF("a", 1));
+    wh_lc_audit();
+}
+
+/* Each firing would be refused. */
+static void a_payload_that_cannot_be_enqueued(void **state)
+{
+    static const char big[] = "{\"payload\":\"\\u00e4\\u00e4\\u00e4\"}",
+                      fits[] = "{\"payload\":\"\\u00e4\\u00e4x\"}";
+
+    (void)state;
+    wh_lc_ok("wh1_configure", "payload_max 5");
+    wh_lc_error("WHTOOBIG", "wh1_cron_set", "nightly %s 5", big);
+    wh_lc_text("created", "wh1_cron_set", "nightly %s 5", fits);
+    wh_lc_error("WHTOOBIG", "wh1_cron_set", "nightly %s 5", big);
+    wh_lc_text("same", "wh1_cron_set", "nightly %s 5", fits);
+    wh_lc_ok("wh1_configure", "payload_max 6");
+    wh_lc_text("changed", "wh1_cron_set", "nightly %s 5", big);
+    wh_lc_ok("wh1_configure", "payload_max 4");
+    wh_lc_error("WHTOOBIG", "wh1_cron_set", "nightly %s 5", big);
+    wh_lc_text("OK", "wh1_cron_pause", "nightly");
+    wh_lc_text("OK", "wh1_cron_remove", "nightly");
+    wh_lc_audit();
+}
+
 /* The scheduler sleeps until the next time that it knows. */
 static void the_scheduler_is_called(void **state)
 {
@@ -317,7 +374,7 @@ static void bad_arguments_change_nothing(void **state)
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 6");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 six -1");
-    wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 six 7 8");
+    wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def 5 six 7 set 8");
     wh_lc_error("WHBADARG", "wh1_cron_set", "a/b def 5");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def -5");
     wh_lc_error("WHBADARG", "wh1_cron_set", "nightly def soon");
@@ -384,6 +441,8 @@ int main(void)
         WH_LC_TEST(paused_schedules_do_not_fire),
         WH_LC_TEST(removed_schedules_are_gone),
         WH_LC_TEST(only_what_was_seen_is_changed),
+        WH_LC_TEST(a_set_keeps_its_schedules),
+        WH_LC_TEST(a_payload_that_cannot_be_enqueued),
         WH_LC_TEST(the_scheduler_is_called),
         WH_LC_TEST(bad_arguments_change_nothing),
         WH_LC_TEST(a_refused_job_does_not_fire),

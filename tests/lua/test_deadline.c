@@ -383,6 +383,46 @@ static void a_head_must_not_name_its_place(void **state)
     wh_lc_error("WHBADARG", "wh1_enqueue", "mail p EO 1");
 }
 
+static long long calls_of_the_scheduler(void)
+{
+    long long n = wh_lc_count("LLEN " WH_LC_P ":bell:scheduler");
+
+    freeReplyObject(wh_lc_cmd("DEL " WH_LC_P ":bell:scheduler"));
+    return n;
+}
+
+/* While there are such jobs it looks each second; it is told when there are again. */
+static void the_first_one_calls_the_scheduler(void **state)
+{
+    (void)state;
+    wh_lc_enqueue(1, "");
+    assert_int_equal(calls_of_the_scheduler(), 0);
+    wh_lc_enqueue(2, "EXPIRES 9000 KEY k UNIQUE done");
+    assert_int_equal(calls_of_the_scheduler(), 1);
+    wh_ll_reset_calls();
+    wh_lc_enqueue(3, "EXPIRES 3000");
+    assert_int_equal(wh_ll_calls("zcard"), 1);
+    assert_int_equal(calls_of_the_scheduler(), 0);
+    wh_lc_advance(9000);
+    wh_lc_ok("wh1_expire", "10");
+    wh_lc_status(2, "expired");
+    wh_lc_enqueue(4, "EXPIRES 9000 KEY k UNIQUE done");
+    assert_int_equal(calls_of_the_scheduler(), 1);
+    wh_lc_ok("wh1_enqueue", "mail p KEY k UNIQUE done CONFLICT replace EXPIRES 10");
+    assert_int_equal(wh_lc_count("ZCARD " WH_LC_P ":expiry"), 1);
+    assert_int_equal(calls_of_the_scheduler(), 0);
+    wh_lc_worker("w");
+    wh_lc_claim("w", 10, "1 4");
+    wh_lc_advance(10); /* from the index, as it is claimed */
+    wh_lc_ok("wh1_expire", "10");
+    wh_lc_finish(
+        "w",
+        &(struct wh_lc_end){
+            .n = 4, .fence = 1, .outcome = "release", .category = "not_started"},
+        true);
+    assert_int_equal(calls_of_the_scheduler(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +444,7 @@ int main(void)
         WH_LC_TEST(a_new_deadline_moves_what_is_set_aside),
         WH_LC_TEST(the_list_of_waiting_jobs_names_all),
         WH_LC_TEST(a_head_must_not_name_its_place),
+        WH_LC_TEST(the_first_one_calls_the_scheduler),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

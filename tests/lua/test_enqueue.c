@@ -304,6 +304,74 @@ static void bad_words_of_keys_are_refused(void **state)
     wh_lc_error("WHBADARG", "wh1_enqueue", "mail p RETRYFOR 0");
 }
 
+/* Which one it is, without what was sent. */
+static void a_refusal_names_the_option(void **state)
+{
+    static const char *const bad[][2] = {
+        {"WHBADARG GROUP", "mail p GROUP a,b"},
+        {"WHBADARG GROUP",
+         "mail p GROUP "
+         "gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg"
+         "g"},
+        {"WHBADARG KEY (k)", "mail p KEY \xc3\xa4"},
+        {"WHBADARG KEYTTL", "mail p KEY k KEYTTL 0"},
+        {"WHBADARG DELAY", "mail p DELAY -1"},
+        {"WHBADARG EXPIRES", "mail p EXPIRES 0"},
+    };
+    static const char *const heads[][2] = {
+        {"WHBADARG GROUP (g)", "\x81\xa1g\xa1,"},
+        {"WHBADARG GROUP (g)", "\x81\xa1g\x05"},
+        {"WHBADARG KEY (k)", "\x81\xa1k\xa1 "},
+        {"WHBADARG TRACEPARENT", "\x81\xa2tp\xa0"},
+        {"WHBADARG EXPIRES (xp)", "\x81\xa2xp\xa1x"},
+        {"WHBADARG UNIQUE (ku)", "\x82\xa1k\xa1k\xa2ku\xa1x"},
+        {"WHBADARG CONFLICT (kc)", "\x82\xa1k\xa1k\xa2kc\xa1x"},
+        {"WHBADARG head: unknown", "\x81\xa2zz\x05"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        wh_lc_error(bad[i][0], "wh1_enqueue", bad[i][1]);
+    }
+    wh_lc_error("WHBADARG TRACEPARENT", "wh1_enqueue", "mail p TRACEPARENT %s", "");
+    wh_lc_error("WHBADARG the type of ENTITY", "wh1_enqueue", "mail p ENTITY %s x", "");
+    wh_lc_error("WHBADARG the id of ENTITY", "wh1_enqueue", "mail p ENTITY x %s", "");
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        char head[64];
+        int len = snprintf(head, sizeof head, "\x94\xa4mail\xa1o\x05%s", heads[i][1]);
+        wh_lc_error(heads[i][0], "wh1_enqueue_batch", "%b %b p", WH_LC_RAW(1), head,
+                    (size_t)len);
+    }
+}
+
+/* What is about a key says nothing without one, in each way to enqueue. */
+static void words_of_keys_need_one(void **state)
+{
+    static const char *const words[] = {"KEYTTL 5",        "UNIQUE done",
+                                        "UNIQUE queued",   "CONFLICT replace",
+                                        "CONFLICT extend", "CONFLICT keep_last"};
+    static const char *const options[] = {"\x81\xa2kt\x05",
+                                          "\x81\xa2ku\xa1"
+                                          "d",
+                                          "\x81\xa2kc\xa1r"};
+    char text[96];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        snprintf(text, sizeof text, "mail p %s", words[i]);
+        wh_lc_error("WHBADARG KEYTTL (kt), UNIQUE", "wh1_enqueue", text);
+    }
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        int len = snprintf(text, sizeof text, "\x94\xa4mail\xa1o\x05%s", options[i]);
+        wh_lc_error("WHBADARG KEYTTL (kt), UNIQUE", "wh1_enqueue_batch", "%b %b p",
+                    WH_LC_RAW(1), text, (size_t)len);
+        wh_lc_error("WHBADARG KEYTTL (kt), UNIQUE", "wh1_enqueue_batch",
+                    "%b %b p %b %b p", WH_LC_RAW(1), text, (size_t)len, WH_LC_RAW(2),
+                    text, (size_t)len);
+    }
+    wh_lc_enqueue(1, "UNIQUE ttl CONFLICT keep"); /* what is so anyway */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +389,8 @@ int main(void)
         WH_LC_TEST(wakes_one_idle_worker),
         WH_LC_TEST(a_bell_never_rings_for_a_lost_worker),
         WH_LC_TEST(bad_words_of_keys_are_refused),
+        WH_LC_TEST(a_refusal_names_the_option),
+        WH_LC_TEST(words_of_keys_need_one),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

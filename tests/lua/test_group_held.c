@@ -103,6 +103,102 @@ static void a_group_keeps_its_order_aside(void **state)
     wh_lc_audit();
 }
 
+/* A group gets a cap when jobs of it are set aside already, for several types: from then on it keeps its order, the
+ * oldest first. */
+static void a_new_cap_puts_them_in_order(void **state)
+{
+    static const unsigned counts[] = {30, 1300};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct wh_ll_claims c;
+
+        wh_lc_reset(NULL);
+        wh_ll_start();
+        wh_ll_set("pause:type/t", "1");
+        wh_ll_set("pause:type/s", "1");
+        for (unsigned n = 1; n <= counts[i]; n++) {
+            wh_ll_put(n, n % 3 == 0 ? "s" : "t", "ORG a GROUP g1");
+            wh_lc_advance(1);
+            if (n % 10 == 0) {
+                assert_int_equal(wh_ll_take_count("w", 10), 0);
+            }
+        }
+        wh_ll_set("active:group", "1");
+        wh_ll_set("active:type/*", "1");
+        wh_ll_set("pause:type/t", "");
+        wh_ll_set("pause:type/s", "");
+        for (unsigned n = 1; n <= counts[i];) {
+            wh_ll_take("w", 3, &c);
+            if (c.n > 0) { /* else it is brought back by the next call */
+                assert_int_equal(c.n, 1);
+                assert_int_equal(c.id[0], n++);
+            }
+            wh_ll_done("w", &c);
+            wh_lc_advance(1);
+        }
+        wh_lc_stat("completed", counts[i]);
+        wh_lc_audit();
+    }
+}
+
+/* What stands behind the jobs for which a capped group waited is seen in the same call. */
+static void others_behind_the_held_ones_run(void **state)
+{
+    struct wh_ll_claims c;
+
+    (void)state;
+    wh_ll_start();
+    wh_ll_set("active:group", "9");
+    wh_ll_set("pause:type/t", "1");
+    fill(1, 2, "g1", 0);
+    wh_ll_put(3, "s", "ORG a GROUP g1");
+    assert_int_equal(wh_ll_take_count("w", 5), 0);
+    /* it would be the turn of another one, where nothing is left, but that is not known yet */
+    freeReplyObject(wh_lc_cmd("ZINCRBY " WH_LC_P ":groups:a:5 1000000000 g1"));
+    freeReplyObject(wh_lc_cmd("ZADD " WH_LC_P ":groups:a:5 0 g2"));
+    wh_ll_set("active:type/*", "2");
+    wh_ll_set("pause:type/t", "");
+    wh_ll_take("w", 5, &c);
+    assert_int_equal(c.n, 3);
+    wh_lc_audit();
+}
+
+/* Groups without a job that stand among those that wait for a type hide no other one, also where little is claimed at
+ * once and the org has enough else. */
+static void empty_groups_hide_nobody(void **state)
+{
+    unsigned at = 0;
+
+    (void)state;
+    wh_ll_start();
+    wh_ll_set("active:group", "1");
+    wh_ll_set("pause:type/t", "1");
+    fill(1, 1, "g2", 0);
+    for (unsigned n = 11; n < 31; n++) {
+        wh_ll_put(n, "s", "ORG a");
+    }
+    assert_int_equal(wh_ll_take_count("w", 5), 5);
+    for (unsigned i = 0; i < 40; i++) {
+        freeReplyObject(
+            wh_lc_cmd("ZADD " WH_LC_P ":held:a:t 400000000000000 5/gone%u", i));
+    }
+    freeReplyObject(wh_lc_cmd("ZINCRBY " WH_LC_P ":held:a:t 5000 5/g2"));
+    wh_ll_set("active:type/t", "1");
+    wh_ll_set("pause:type/t", "");
+    for (unsigned i = 1; i <= 10 && at == 0; i++) {
+        struct wh_ll_claims c;
+
+        wh_ll_take("w", 1, &c);
+        assert_int_equal(c.n, 1);
+        at = c.id[0] == 1 ? i : 0;
+        wh_lc_advance(1);
+    }
+    print_message("job %u of 10\n", at);
+    assert_in_range(at, 1, 4);
+    wh_lc_audit();
+}
+
 /* Commands of a job when 3,000 wait for a type, ten a call, spread over so many groups. */
 static double commands_beside(unsigned groups)
 {
@@ -343,6 +439,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(arrival_decides_nothing_between_groups),
         WH_LC_TEST(a_group_keeps_its_order_aside),
+        WH_LC_TEST(a_new_cap_puts_them_in_order),
+        WH_LC_TEST(others_behind_the_held_ones_run),
+        WH_LC_TEST(empty_groups_hide_nobody),
         WH_LC_TEST(many_groups_of_a_held_type_cost_little),
         WH_LC_TEST(a_promise_in_vain_stops_nobody),
         WH_LC_TEST(groups_that_come_once_are_forgotten),

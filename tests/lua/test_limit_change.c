@@ -160,7 +160,7 @@ static void many_orgs_with_groups_are_looked_at_in_parts(void **state)
     for (unsigned i = 0; i < 60 && out_in_all() > 0; i++) {
         wh_ll_reset_calls();
         (void)wh_ll_take_count("w", 8);
-        assert_in_range(wh_ll_calls(NULL), 1, 4000);
+        assert_in_range(wh_ll_calls(NULL), 1, 5000); /* some 40 an org */
     }
     assert_int_equal(out_in_all(), 0);
     wh_lc_audit();

@@ -172,6 +172,92 @@ static void every_rate_is_exact(void **state)
     }
 }
 
+/* One worker that claims one by one, as often as it may. */
+struct run {
+    const char *setting, *value, *key;
+    struct rate rate; /* what the value says */
+    unsigned step, ms;
+};
+#define QUEUE_RATE(n, period, burst, step, ms)                                         \
+    {                                                                                  \
+        "rate:queue", #n "/" #period "/" #burst, "ratelimit::", {n, period, burst},    \
+            step, ms                                                                   \
+    }
+static const struct run runs[] = {
+    QUEUE_RATE(3, 1000, 5, 100, 100000),
+    QUEUE_RATE(7, 1000, 20, 100, 60000),
+    QUEUE_RATE(300, 1000, 10, 3, 6000),
+    QUEUE_RATE(2663, 1000, 20, 3, 900),
+    QUEUE_RATE(100000, 1000, 150, 1, 30),
+    QUEUE_RATE(999983, 1000, 1500, 1, 3),
+    QUEUE_RATE(7, 86400000, 3, 1800000, 1296000000),
+    {"adaptive:type/mail", "300/300/1", "breaker:mail", {300, 1000, 30}, 3, 9000},
+    {"adaptive:type/mail",
+     "1/33.333/1",
+     "breaker:mail",
+     {33333, 1000000, 3},
+     25,
+     60000},
+};
+
+/* In one transaction with what keeps its bucket, which may last for less than a ms of Redis' own clock. */
+static unsigned take_one(const char *key)
+{
+    freeReplyObject(wh_lc_cmd("MULTI"));
+    freeReplyObject(wh_lc_call("wh1_cycle", "w0 1 0"));
+    freeReplyObject(wh_lc_cmd("PERSIST " WH_LC_P ":%s", key));
+    redisReply *r = wh_lc_cmd("EXEC");
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    assert_int_equal(r->element[0]->type, REDIS_REPLY_ARRAY);
+    unsigned n = (unsigned)r->element[0]->element[4]->elements / 3;
+    freeReplyObject(r);
+    return n;
+}
+
+/* At any time the whole burst and rate x time, to the job and to the ms. */
+static void one_by_one_it_is_as_exact(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        const struct run *run = &runs[i];
+        unsigned got = 0, end = admitted(&run->rate, run->ms);
+
+        wh_lc_reset(NULL);
+        wh_ll_set(run->setting, run->value);
+        wh_ll_fill(&(struct wh_ll_jobs){.count = end + 1, .type = "mail", .org = "a"});
+        for (unsigned ms = 0; ms <= run->ms; ms += run->step) {
+            wh_lc_ok("wh1_heartbeat", "w0 3600000 new %s", "{}");
+            while (take_one(run->key) > 0) {
+                got++;
+            }
+            if (got != admitted(&run->rate, ms)) {
+                fail_msg("%s=%s: %u jobs after %u ms, should be %u", run->setting,
+                         run->value, got, ms, admitted(&run->rate, ms));
+            }
+            wh_lc_advance(run->step);
+        }
+        assert_in_range(got, end - 1, end);
+    }
+}
+
+/* What an earlier revision wrote with three decimals holds as long, and not a ms longer. */
+static void a_bucket_of_an_earlier_revision_counts(void **state)
+{
+    (void)state;
+    start();
+    wh_ll_set("rate:queue", "300/1000/300");
+    freeReplyObject(wh_lc_cmd("SET " WH_LC_P ":ratelimit:: %lld.667", WH_LC_T0 + 666));
+    assert_int_equal(wh_ll_take_count("w0", 1000), 99);
+    redisReply *r = wh_lc_cmd("GET " WH_LC_P ":ratelimit::");
+    double tat = strtod(r->str, NULL) - (double)WH_LC_T0; /* as that one reads it */
+    assert_true(tat > 996.6 && tat < 996.7);
+    freeReplyObject(r);
+    keep_buckets();
+    wh_lc_advance(1);
+    assert_int_equal(wh_ll_take_count("w0", 1000), 1);
+    wh_lc_audit();
+}
+
 /* Who sleeps as long as next_due_ms says is there in time: one job at each wake-up. */
 static void next_due_tells_when(void **state)
 {
@@ -308,6 +394,12 @@ static void removal_frees_what_was_set_aside(void **state)
     }
 }
 
+/* In so many ms the bucket's key goes by itself. */
+static long long ends_in(const char *bucket)
+{
+    return wh_lc_count("PTTL " WH_LC_P ":ratelimit:%s", bucket) - WH_LC_KEPT_MS;
+}
+
 /* As many as all constraints allow, and a bucket's key goes by itself. */
 static void buckets_have_their_keys(void **state)
 {
@@ -318,12 +410,12 @@ static void buckets_have_their_keys(void **state)
     wh_ll_set("rate:type/*", "1/60000/10");
     wh_ll_set("rate:org/*/type/mail", "1/60000/10");
     assert_int_equal(wh_ll_take_count("w0", 2), 2);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":ratelimit::"), 60001, 120000);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":ratelimit:a:"), 1, 60000);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":ratelimit:b:"), 1, 60000);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":ratelimit::mail"), 60001, 120000);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":ratelimit:a:mail"), 1, 60000);
-    assert_in_range(wh_lc_count("PTTL " WH_LC_P ":ratelimit:b:mail"), 1, 60000);
+    assert_in_range(ends_in(":"), 60001, 120000);
+    assert_in_range(ends_in("a:"), 1, 60000);
+    assert_in_range(ends_in("b:"), 1, 60000);
+    assert_in_range(ends_in(":mail"), 60001, 120000);
+    assert_in_range(ends_in("a:mail"), 1, 60000);
+    assert_in_range(ends_in("b:mail"), 1, 60000);
     assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":ratelimit::sms"), 0);
 }
 
@@ -347,6 +439,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(every_scope_admits_exactly_its_rate),
         WH_LC_TEST(every_rate_is_exact),
+        WH_LC_TEST(one_by_one_it_is_as_exact),
+        WH_LC_TEST(a_bucket_of_an_earlier_revision_counts),
         WH_LC_TEST(next_due_tells_when),
         WH_LC_TEST(the_named_setting_wins),
         WH_LC_TEST(all_rates_hold_at_once),

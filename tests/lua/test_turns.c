@@ -430,6 +430,39 @@ static void turns_in_vain_are_short(void **state)
     }
 }
 
+/* What was served last is forgotten after an hour without two orgs that wait: who comes then starts where the others
+ * are, and who comes back has nothing to make up for. */
+static void what_was_served_last_may_be_forgotten(void **state)
+{
+    struct fleet f = {.orgs = 3, .want = 1, .steps = 2};
+
+    (void)state;
+    wh_ll_set("rate:type/t", "50/1000/1");
+    wh_lc_worker("w");
+    fill(1, "t", names[1]);
+    fill(2, "t", names[2]);
+    run(&f, 100);
+    wh_lc_count("DEL " WH_LC_P ":turns:t");
+    fill(0, "t", names[0]);
+    run(&f, 20);
+    run(&f, 300);
+    expect(&f, (const unsigned[]){33, 33, 33});
+    wh_lc_count("DEL " WH_LC_P ":turns:t");
+    for (unsigned o = 0; o < f.orgs; o++) {
+        char setting[16];
+
+        snprintf(setting, sizeof setting, "pause:org/%s", names[o]);
+        wh_ll_set(setting, "1");
+    }
+    run(&f, 20);
+    fill(3, "t", names[3]);
+    wh_ll_set("pause:org/a", "");
+    f.orgs = 4;
+    run(&f, 20);
+    run(&f, 300);
+    expect(&f, (const unsigned[]){50, 0, 0, 50});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +477,7 @@ int main(void)
         WH_LC_TEST(order_survives_a_limit),
         WH_LC_TEST(many_types_of_one_org),
         WH_LC_TEST(turns_in_vain_are_short),
+        WH_LC_TEST(what_was_served_last_may_be_forgotten),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

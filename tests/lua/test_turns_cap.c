@@ -130,7 +130,7 @@ static void an_org_at_its_cap_has_its_turns(void **state)
         run(&f, 10000);
         unsigned sum = f.claims[A_X] + f.claims[B_X];
         if (100 * f.claims[A_X] < 45 * sum || 100 * f.claims[A_X] > 55 * sum ||
-            100 * sum < 80 * cases[i].most || f.gap_a > 700) {
+            100 * sum < 90 * cases[i].most || f.gap_a > 1000) {
             fail_msg("%s %s: %u of %u", cases[i].settings[0][0],
                      cases[i].settings[0][1], f.claims[A_X], sum);
         }
@@ -171,6 +171,40 @@ static void little_is_lost(void **state)
             fail_msg("x %u ms, y %u ms: %u and %u, alone %u; a's time %lld",
                      cases[i].x_ms, cases[i].y_ms, f.claims[A_X], f.claims[B_X],
                      alone.claims[B_X], own);
+        }
+        wh_lc_audit();
+    }
+}
+
+/* An org whose own jobs of the type fill its cap or rate, of whatever weight: what is kept for it is nearly nothing to
+ * others. */
+static void others_lose_little(void **state)
+{
+    static const struct {
+        const char *settings[2][2], *weight;
+        unsigned x_ms, most; /* jobs of the type in 10 s, were none of it lost */
+    } cases[] = {
+        {{{"rate:type/x", "20/1000/1"}, {"active:org/a", "1"}}, "1", 200, 200},
+        {{{"rate:type/x", "10/1000/5"}, {"active:org/a", "1"}}, "1", 500, 100},
+        {{{"rate:type/x", "20/1000/1"}, {"rate:org/a", "1/1000/1"}}, "1", 100, 200},
+        {{{"active:type/x", "4"}, {"active:org/a", "1"}}, "1", 100, 400},
+        {{{"active:type/x", "3"}, {"active:org/a", "2"}}, "1000", 100, 300},
+        {{{"active:type/x", "2"}, {"active:org/a", "1"}}, "10", 300, 66},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fleet f = {.run_ms = {cases[i].x_ms, 0, cases[i].x_ms}};
+
+        start(cases[i].settings);
+        wh_lc_text("OK", "wh1_weight", "a %s", cases[i].weight);
+        run(&f, 2000);
+        run(&f, 10000);
+        unsigned sum = f.claims[A_X] + f.claims[B_X];
+        if (100 * sum < 88 * cases[i].most || f.claims[A_X] == 0) {
+            fail_msg("%s %s, %s: %u of %u", cases[i].settings[0][0],
+                     cases[i].settings[0][1], cases[i].settings[1][0], sum,
+                     cases[i].most);
         }
         wh_lc_audit();
     }
@@ -260,6 +294,20 @@ static void what_is_kept_ends_with_its_reason(void **state)
     wh_lc_audit();
 }
 
+/* What it saves up while it is at its cap has a bound: for so long it has the type alone when it comes back. */
+static void what_is_saved_up_has_a_bound(void **state)
+{
+    (void)state;
+    keep_one();
+    wh_lc_count("ZADD " WH_LC_P ":waiting:x XX 100000000 b");
+    freeReplyObject(wh_lc_cmd("ZADD " WH_LC_P ":turns:x 100000000 %b", "", (size_t)0));
+    wh_lc_advance(500);
+    assert_int_equal(wh_ll_take_count("w", 8), 1);
+    redisReply *r = wh_lc_cmd("ZSCORE " WH_LC_P ":waiting:x a");
+    assert_in_range(atoll(r->str), 90000000, 90500000);
+    freeReplyObject(r);
+}
+
 /* Commands of 20 claims of one of b's jobs, 10 ms apart; in one of two at most one is kept for another. */
 static long long price_of_b(unsigned first)
 {
@@ -318,25 +366,6 @@ static void many_at_their_caps_cost_others_little(void **state)
         assert_in_range(price, 1, before + 20 * 90); /* ninety for each, also in vain */
         wh_lc_audit();
     }
-}
-
-/* Where it comes back moves by what its jobs took meanwhile. */
-static void what_it_is_owed_is_corrected(void **state)
-{
-    (void)state;
-    wh_lc_worker("w");
-    wh_ll_set("active:type/x", "3");
-    wh_ll_put(1, "x", "ORG a");
-    wh_lc_claim("w", 1, "1");
-    wh_lc_count("ZADD " WH_LC_P ":waiting:x 5000000 b");
-    wh_lc_count("ZADD " WH_LC_P ":turns:x 4500000 a/");
-    freeReplyObject(wh_lc_cmd("ZADD " WH_LC_P ":turns:x 5000000 %b", "", (size_t)0));
-    wh_lc_advance(300);
-    wh_lc_done("w", 1, 1, true);
-    redisReply *r = wh_lc_cmd("ZMSCORE " WH_LC_P ":turns:x a/ a");
-    assert_in_range(atoll(r->element[0]->str), 4500000 + 250000, 4500000 + 300000);
-    assert_int_equal(r->element[1]->type, REDIS_REPLY_NIL);
-    freeReplyObject(r);
 }
 
 enum { EQUALS = 6, EACH = 20, SLOT = 7 };
@@ -398,8 +427,8 @@ static void equals_at_their_caps_all_have_some(void **state)
     }
     print_message("%u to %u jobs of the type, %u of the org without a cap\n", least,
                   most, had[EQUALS]);
-    assert_in_range(least, 4, 40);
-    assert_in_range(most, least, 5 * least);
+    assert_in_range(least, 7, 40);
+    assert_in_range(most, least, 2 * least);
     wh_lc_audit();
 }
 
@@ -441,13 +470,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(an_org_at_its_cap_has_its_turns),
         WH_LC_TEST(little_is_lost),
+        WH_LC_TEST(others_lose_little),
         WH_LC_TEST(what_is_kept_goes_to_the_org),
         WH_LC_TEST(what_is_kept_in_vain_goes_to_others),
         WH_LC_TEST(what_is_kept_ends_with_its_reason),
+        WH_LC_TEST(what_is_saved_up_has_a_bound),
         WH_LC_TEST(many_at_their_caps_cost_others_little),
         WH_LC_TEST(one_with_nothing_left_is_found_again),
         WH_LC_TEST(equals_at_their_caps_all_have_some),
-        WH_LC_TEST(what_it_is_owed_is_corrected),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -123,6 +123,23 @@ static void by_state(void **state)
     wh_lc_audit();
 }
 
+/* The type admits them, their org does not. */
+static void what_an_org_of_them_is_held_by(void **state)
+{
+    (void)state;
+    wh_ll_start();
+    wh_ll_set("rate:org/*/type/mail", "1/3600000/1");
+    for (unsigned n = 1; n <= 4; n++) {
+        wh_ll_put(n, "mail", "ORG a");
+    }
+    assert_int_equal(wh_ll_take_count("w", 10), 1);
+    row_is(1, 0, "mail 3 0 org_type_rate 3600000");
+    wh_ll_set("rate:org/*/type/mail", "");
+    row_is(1, 0, "mail 3 0  -1");
+    wh_ll_set("pause:org/a", "1");
+    row_is(1, 0, "mail 3 0 org_paused -1");
+}
+
 static void groups_and_the_queue(void **state)
 {
     (void)state;
@@ -464,6 +481,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(nothing),
         WH_LC_TEST(by_state),
+        WH_LC_TEST(what_an_org_of_them_is_held_by),
         WH_LC_TEST(groups_and_the_queue),
         WH_LC_TEST(jobs_that_ended_do_not_wait),
         WH_LC_TEST(no_more_than_there_are),

@@ -43,10 +43,8 @@ static void step(void)
     }
 }
 
-static void go(unsigned share, bool twice)
+static void go(void)
 {
-    wh_lmr_init(&run, share);
-    run.twice = twice;
     for (run.op = 0; run.op < run.ops; run.op++) {
         step();
         if (run.op % SOME == 0) {
@@ -73,13 +71,25 @@ static void go(unsigned share, bool twice)
 static void random_operations(void **state)
 {
     (void)state;
-    go(100, false);
+    wh_lmr_init(&run, 100);
+    go();
+}
+
+/* Where groups of several types wait for limits most of the time. */
+static void many_groups(void **state)
+{
+    (void)state;
+    wh_lmr_init(&run, 30);
+    run.many_grouped = true;
+    go();
 }
 
 static void every_call_twice(void **state)
 {
     (void)state;
-    go(5, true);
+    wh_lmr_init(&run, 5);
+    run.twice = true;
+    go();
 }
 
 static int show_if_failed(void **state)
@@ -95,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(random_operations, wh_lc_reset, show_if_failed),
+        cmocka_unit_test_setup_teardown(many_groups, wh_lc_reset, show_if_failed),
         cmocka_unit_test_setup_teardown(every_call_twice, wh_lc_reset, show_if_failed),
     };
 

@@ -8,6 +8,7 @@
 #include "common/base/rng.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,19 +45,23 @@ static void say_number(wh_cron_case *c, const char *before, int n)
     say(c, text);
 }
 
+static void say_name(wh_cron_case *c, const char *name)
+{
+    char text[4] = {0};
+    for (int i = 0; i < 3; i++) {
+        text[i] = chance(50) ? name[i] : (char)tolower((unsigned char)name[i]);
+    }
+    say(c, text);
+}
+
 /* As a number or, where there are names, sometimes as one. */
 static void say_value(wh_cron_case *c, const range *r, int n)
 {
-    char name[4] = {0};
     if (*r->names == '\0' || n == 7 || chance(50)) {
         say_number(c, "", n);
-        return;
+    } else {
+        say_name(c, &r->names[(ptrdiff_t)(n - r->min) * 3]);
     }
-    for (int i = 0; i < 3; i++) {
-        char letter = r->names[(n - r->min) * 3 + i];
-        name[i] = chance(50) ? letter : (char)tolower((unsigned char)letter);
-    }
-    say(c, name);
 }
 
 static void mark(bool *set, int from, int to, int step)
@@ -86,7 +91,11 @@ static void add_range(wh_cron_case *c, const range *r, bool *set)
         to = r == &weekday ? 6 : r->max;
     } else {
         say(c, "-");
-        say_value(c, r, to);
+        if (to == 7 && r == &weekday && from > 0 && chance(50)) {
+            say_name(c, "SUN"); /* as an end it is the last day of the week */
+        } else {
+            say_value(c, r, to);
+        }
     }
     if (open || chance(30)) {
         step = pick(1, r == &weekday ? 7 : r->max - r->min + 1);
@@ -162,9 +171,39 @@ static bool add_field(wh_cron_case *c, const range *r, bool *set, int stars)
     return star;
 }
 
+/* @daily and so on, all at minute 0: the month, day, hour and day of the week where it is one. */
+static void add_word(wh_cron_case *c)
+{
+    static const struct {
+        const char *text;
+        int month, day, hour, weekday;
+    } words[] = {
+        {"@hourly", -1, -1, -1, -1},  {"@daily", -1, -1, 0, -1},
+        {"@midnight", -1, -1, 0, -1}, {"@weekly", -1, -1, 0, 0},
+        {"@monthly", -1, 1, 0, -1},   {"@yearly", 1, 1, 0, -1},
+        {"@annually", 1, 1, 0, -1},
+    };
+    int i = pick(0, (int)(sizeof words / sizeof words[0]) - 1);
+    int mon = words[i].month, mday = words[i].day, at = words[i].hour;
+    int wday = words[i].weekday;
+    say(c, words[i].text);
+    c->seconds[0] = c->minutes[0] = true;
+    mark(c->hours, at < 0 ? 0 : at, at < 0 ? 23 : at, 1);
+    mark(c->days, mday < 0 ? 1 : mday, mday < 0 ? 31 : mday, 1);
+    mark(c->months, mon < 0 ? 1 : mon, mon < 0 ? 12 : mon, 1);
+    mark(c->weekdays, wday < 0 ? 0 : wday, wday < 0 ? 6 : wday, 1);
+    c->is_interval = at < 0;
+    c->day_star = mday < 0;
+    c->weekday_star = wday < 0;
+}
+
 void wh_cron_random(wh_cron_case *c, int hour)
 {
     memset(c, 0, sizeof *c);
+    if (chance(4)) {
+        add_word(c);
+        return;
+    }
     if (chance(25)) {
         (void)add_field(c, &second, c->seconds, 40);
     } else {

@@ -26,6 +26,8 @@ int wh_lc_reset(void **state);
 /* Sets the library's clock; _advance adds to it and returns the new time. */
 void wh_lc_clock(long long ms);
 long long wh_lc_advance(long long ms);
+/* Buckets end by Redis' own clock, which runs on: so much later than they need be, in ms. */
+#define WH_LC_KEPT_MS 3600000LL
 
 /* Test ids: text form, raw bytes, and token = raw bytes + decimal fence. The pointers
  * stay good for the next 64 calls. */

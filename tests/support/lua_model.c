@@ -89,6 +89,19 @@ void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head)
     }
 }
 
+void wh_lm_look(struct wh_lm *m, const struct wh_lm_snap *snap)
+{
+    for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+        struct wh_lm_stand *s = &m->stand[n];
+        if (snap->stand[n].in && snap->stand[n].kind == WH_LM_ASIDE && s->fresh) {
+            long long rank = s->aside;
+            *s = snap->stand[n];
+            s->rank = rank;
+        }
+        s->fresh = s->unsure = false;
+    }
+}
+
 /* What it says changed while it stands: by deadline that moves it. */
 void wh_lm_move(struct wh_lm *m, unsigned n)
 {

@@ -150,8 +150,8 @@ struct wh_lm_worker {
 
 struct wh_lm_cron {
     bool known;
-    unsigned text;
-    long long at; /* 0: paused */
+    unsigned text; /* as wh_lmr_cron_text writes it */
+    long long at;  /* 0: paused */
 };
 
 struct wh_lm {
@@ -267,11 +267,16 @@ void wh_lm_settle_ended(struct wh_lm *m);
 unsigned wh_lm_trim_count(struct wh_lm *m, unsigned batch);
 void wh_lm_push(struct wh_lm *m, unsigned n, bool at_head);
 void wh_lm_move(struct wh_lm *m, unsigned n);
+/* Where those stand that may have been set aside since the last claim. */
+void wh_lm_look(struct wh_lm *m, const struct wh_lm_snap *snap);
+
 /* Its rank where jobs of its type stand aside. */
 long long wh_lm_aside_rank(const struct wh_lm_job *j);
 void wh_lm_finish(struct wh_lm *m, unsigned n, enum wh_lm_state status);
 void wh_lm_release_key(struct wh_lm *m, unsigned n);
 unsigned wh_lm_record_size(const struct wh_lm_new *s, bool by_deadline);
 bool wh_lm_same_place(const struct wh_lm_stand *a, const struct wh_lm_stand *b);
+/* Of two in the same place. */
+bool wh_lm_is_before(const struct wh_lm *m, unsigned a, unsigned b);
 
 #endif

@@ -18,7 +18,7 @@ struct judge {
     const struct wh_lm_cycle *c;
     const struct wh_lm_snap *snap;
     struct wh_lm_session x;
-    bool claimed[WH_LM_JOBS];
+    bool claimed[WH_LM_JOBS], moved[WH_LM_JOBS];
     bool has_last; /* the worker, one on its last chance */
     /* room for popped ids that turned out not to need it */
     bool kept_by_type[WH_LM_TYPES], kept_by_group[WH_LM_ORGS][WH_LM_GROUPS];
@@ -50,51 +50,6 @@ static const char *are_wrong(const struct judge *g, unsigned n, const char *what
     size_t at = strlen(g->text);
     snprintf(g->text + at, TEXT_MAX - at, " %s", second);
     return g->text;
-}
-
-static bool is_before(const struct wh_lm *m, unsigned a, unsigned b)
-{
-    long long ra = m->stand[a].rank, rb = m->stand[b].rank;
-
-    return ra < rb || (ra == rb && a < b);
-}
-
-bool wh_lm_keeps_order(const struct wh_lm *m, unsigned n)
-{
-    const struct wh_lm_stand *s = &m->stand[n];
-
-    return s->kind == WH_LM_LIST && wh_lm_group_capped(&m->limits, s->org, s->group);
-}
-
-/* Only the first of those may run. */
-static bool is_behind(const struct wh_lm *m, unsigned n)
-{
-    const struct wh_lm_stand *s = &m->stand[n];
-
-    if (!wh_lm_keeps_order(m, n)) {
-        return false;
-    }
-    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
-        if (m->job[i].state == WH_LM_READY && wh_lm_same_place(s, &m->stand[i]) &&
-            is_before(m, i, n)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool wh_lm_may_run_in_org(struct wh_lm *m, struct wh_lm_session *x, unsigned n)
-{
-    const struct wh_lm_job *j = &m->job[n];
-
-    return wh_lm_pair_room(x, j->org, j->type).n > 0 &&
-           wh_lm_group_room(x, j->org, j->group).n > 0 && !is_behind(m, n);
-}
-
-bool wh_lm_may_run(struct wh_lm *m, struct wh_lm_session *x, unsigned n)
-{
-    return !m->paused && wh_lm_queue_room(x).n > 0 &&
-           wh_lm_org_room(x, m->job[n].org).n > 0 && wh_lm_may_run_in_org(m, x, n);
 }
 
 /* --------------------------------------------------------------- limits */
@@ -133,7 +88,7 @@ static const char *take(struct judge *g)
 static bool adopt_cuts(struct wh_lm *m, const struct wh_lm_cycle *c,
                        const struct wh_lm_snap *snap)
 {
-    struct wh_lm_tats spent = {.queue = c->n_claimed};
+    struct wh_lm_spent spent = {.queue = c->n_claimed};
 
     for (unsigned i = 0; i < c->n_claimed; i++) {
         const struct wh_lm_job *j = &m->job[c->claimed[i]];
@@ -160,6 +115,16 @@ static bool is_put_off(const struct judge *g, unsigned n)
     return g->has_last && !g->claimed[n] && wh_lm_is_put_off(g->m, g->snap, n);
 }
 
+/* What was set aside of a group that has a cap now goes back to its list, also ids of ended jobs. */
+static bool is_gathered(const struct judge *g, const struct wh_lm_stand *from,
+                        const struct wh_lm_stand *to)
+{
+    return from->kind == WH_LM_ASIDE && to->kind == WH_LM_LIST && from->group > 0 &&
+           to->org == from->org && to->level == from->level &&
+           to->group == from->group &&
+           wh_lm_group_capped(&g->m->limits, from->org, from->group);
+}
+
 /* Where may a job that was not claimed stand now? Where it stood, or where blocked ones go. */
 static const char *check_move(struct judge *g, unsigned n)
 {
@@ -180,6 +145,9 @@ static const char *check_move(struct judge *g, unsigned n)
     if (old->fresh && new->kind == WH_LM_ASIDE &&new->org == old->org) {
         return NULL; /* it went there at once */
     }
+    if (is_gathered(g, old, new)) {
+        return NULL;
+    }
     if (j->state != WH_LM_READY || new->org != j->org) {
         return is_wrong(g, n, "stands in another list than before");
     }
@@ -192,11 +160,7 @@ static const char *check_move(struct judge *g, unsigned n)
                    ? NULL
                    : is_wrong(g, n, "set aside in vain");
     }
-    bool back = old->kind == WH_LM_ASIDE && new->kind == WH_LM_LIST && j->group > 0 &&
-                new->group == j->group &&new->level == j->level;
-    return back && wh_lm_group_capped(&g->m->limits, j->org, j->group)
-               ? NULL
-               : is_wrong(g, n, "went to a wrong list");
+    return is_wrong(g, n, "went to a wrong list");
 }
 
 /* From a place the first ones are taken. A claim never passes over one that stays. */
@@ -213,7 +177,7 @@ static const char *check_prefix(struct judge *g, unsigned n)
         return NULL;
     }
     for (unsigned i = 0; i < WH_LM_JOBS; i++) {
-        if (wh_lm_same_place(s, &m->stand[i]) && is_before(m, i, n) &&
+        if (wh_lm_same_place(s, &m->stand[i]) && wh_lm_is_before(m, i, n) &&
             wh_lm_same_place(s, &g->snap->stand[i])) {
             return are_wrong(g, n, "taken before one that stands before it:", i);
         }
@@ -285,33 +249,19 @@ static bool is_kept_out(struct judge *g, unsigned n)
                                   : g->kept_by_group[s->org][s->group];
 }
 
-/* Do groups of the org take turns at this level? */
-static bool has_groups(const struct judge *g, unsigned org, unsigned level)
-{
-    for (unsigned i = 0; i < WH_LM_JOBS; i++) {
-        const struct wh_lm_stand *s = &g->m->stand[i];
-        if (s->in && s->kind == WH_LM_LIST && s->group > 0 && s->org == org &&
-            s->level == level) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Set-aside jobs take turns with those of other types, and at their level with groups; a group
- * that waits for a type as a whole is as if set aside. */
+/* Set-aside jobs take turns with those of other types, and at their level with all others; a
+ * group that waits for a type as a whole is as if set aside. */
 static bool take_turns(const struct judge *g, unsigned i, unsigned n)
 {
     const struct wh_lm *m = g->m;
-    unsigned org = m->job[i].org, level = m->job[i].level;
+    unsigned org = m->job[i].org;
     bool is_aside = m->stand[i].kind == WH_LM_ASIDE;
     bool is_whole = m->beside[org] && m->stand[n].group > 0;
 
     if (is_aside && (m->stand[n].kind == WH_LM_ASIDE || is_whole)) {
         return true;
     }
-    return level == m->job[n].level &&
-           (is_whole || (is_aside && (m->beside[org] || has_groups(g, org, level))));
+    return m->job[i].level == m->job[n].level && (is_whole || is_aside);
 }
 
 /* Nothing of its org that could run as well may stand in a place that comes first. */
@@ -353,7 +303,27 @@ static const char *check_places(struct judge *g)
 
 /* -------------------------------------------------------------- adoption */
 
-/* Takes over where the ids went. Those that went to the head of a list come last first. */
+/* Those that went from a set to the head of a list stand there by age. */
+static void rank_moved(struct judge *g)
+{
+    struct wh_lm *m = g->m;
+
+    for (;;) {
+        int last = -1;
+        for (unsigned n = 0; n < WH_LM_JOBS; n++) {
+            if (g->moved[n] && (last < 0 || wh_lm_is_before(m, (unsigned)last, n))) {
+                last = (int)n;
+            }
+        }
+        if (last < 0) {
+            return;
+        }
+        g->moved[last] = false;
+        m->stand[last].rank = --m->first;
+    }
+}
+
+/* Takes over where the ids went. */
 static void adopt(struct judge *g)
 {
     struct wh_lm *m = g->m;
@@ -369,9 +339,11 @@ static void adopt(struct judge *g)
         if (m->stand[n].kind == WH_LM_ASIDE) {
             m->stand[n].rank = old.fresh ? old.aside : wh_lm_aside_rank(&m->job[n]);
         } else {
-            m->stand[n].rank = --m->first;
+            m->stand[n].rank = old.rank;
+            g->moved[n] = true;
         }
     }
+    rank_moved(g);
     for (unsigned n = 0; n < WH_LM_JOBS; n++) {
         if (m->stand[n].in && !g->snap->stand[n].in) {
             memset(&m->stand[n], 0, sizeof m->stand[n]);
@@ -391,7 +363,7 @@ static const char *check_lists(struct judge *g)
     const struct wh_lm_snap *s = g->snap;
 
     for (unsigned i = 1; i < s->n_ids; i++) {
-        if (!s->first[i] && !is_before(g->m, s->ids[i - 1], s->ids[i])) {
+        if (!s->first[i] && !wh_lm_is_before(g->m, s->ids[i - 1], s->ids[i])) {
             return are_wrong(g, s->ids[i], "stands, and should not, behind",
                              s->ids[i - 1]);
         }

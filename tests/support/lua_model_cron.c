@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Schedules in the reference model: set by who has seen what stands there and by who has not,
- * fired alone and in batches by schedulers that believe right and wrong things, paused,
+ * by operators and by two sets that may follow one another, fired alone and in batches by schedulers that believe right and wrong things, paused,
  * resumed, removed.
  */
 #include "tests/support/lua_model_run.h"
@@ -12,24 +12,48 @@
 
 #include <cmocka.h>
 
+const char *wh_lmr_cron_text(unsigned text, char out[32])
+{
+    int n = snprintf(out, 32, "{\"n\":%u", text % 3);
+
+    if (text >= 3) {
+        n += snprintf(out + n, 32 - (size_t)n, ",\"declared\":\"s%u\"", text / 3);
+    }
+    snprintf(out + n, 32 - (size_t)n, "}");
+    return out;
+}
+
+static unsigned random_text(struct wh_lmr *run, const struct wh_lm_cron *c)
+{
+    return wh_lmr_chance(run, 60) ? c->text : wh_lmr_random(run, WH_LMR_CRON_TEXTS);
+}
+
 static void cron_set(struct wh_lmr *run, unsigned i)
 {
     struct wh_lm_cron *c = &run->m.cron[i];
-    unsigned text = wh_lmr_random(run, 3);
+    unsigned text = wh_lmr_random(run, WH_LMR_CRON_TEXTS);
     long long at = run->m.now + wh_lmr_random(run, 300);
-    unsigned was = wh_lmr_random(run, 3);
+    unsigned was = random_text(run, c), from = wh_lmr_random(run, 3);
     bool is_seen = wh_lmr_chance(run, 50), is_old = c->known && c->text == text;
     long long was_at = wh_lmr_chance(run, 80) ? c->at : at;
     bool stale = is_seen && (!c->known || c->text != was || c->at != was_at);
+    bool follows = is_seen && from > 0 && from == c->text / 3;
+    bool taken = c->known && text >= 3 && c->text / 3 != text / 3 && !follows;
     const char *want = is_old      ? "same"
                        : stale     ? "stale"
+                       : taken     ? "taken"
                        : !c->known ? "created"
                                    : "changed";
-    char words[96];
+    char words[160], definition[32];
 
-    int n = snprintf(words, sizeof words, "c%u %u %lld", i, text, at);
+    int n = snprintf(words, sizeof words, "c%u %s %lld", i,
+                     wh_lmr_cron_text(text, definition), at);
     if (is_seen) {
-        snprintf(words + n, sizeof words - (size_t)n, " %u %lld", was, was_at);
+        n += snprintf(words + n, sizeof words - (size_t)n, " %s %lld",
+                      wh_lmr_cron_text(was, definition), was_at);
+    }
+    if (is_seen && from > 0) {
+        snprintf(words + n, sizeof words - (size_t)n, " s%u", from);
     }
     wh_lmr_note(run, "cron_set %s", words);
     redisReply *r = wh_lmr_words(run, "wh1_cron_set", true, words);
@@ -54,11 +78,12 @@ static void add_firing(struct wh_lmr *run, struct wh_lc_args *a, struct firing *
                        bool in_batch, const struct wh_lm_new *alone)
 {
     const struct wh_lm_cron *c = &run->m.cron[f->i];
+    char text[32];
 
     f->expected = wh_lmr_chance(run, 80) ? c->at : run->m.now;
     f->next = wh_lmr_chance(run, 10) ? 0 : f->expected + 1 + wh_lmr_random(run, 300);
     f->count = alone != NULL ? 1 : wh_lmr_random(run, 4);
-    f->was = wh_lmr_chance(run, 80) ? c->text : wh_lmr_random(run, 3);
+    f->was = wh_lmr_chance(run, 80) ? c->text : wh_lmr_random(run, WH_LMR_CRON_TEXTS);
     f->is_right = c->known && c->at > 0 && c->at == f->expected &&
                   (!in_batch || c->text == f->was);
     wh_lmr_note(run, "cron_fire c%u %lld %lld was %u with %u", f->i, f->expected,
@@ -67,7 +92,7 @@ static void add_firing(struct wh_lmr *run, struct wh_lc_args *a, struct firing *
     wh_lc_add_text(a, "%lld", f->expected);
     wh_lc_add_text(a, "%lld", f->next);
     if (in_batch) {
-        wh_lc_add_text(a, "%u", f->was);
+        wh_lc_add_text(a, "%s", wh_lmr_cron_text(f->was, text));
         wh_lc_add_text(a, "%u", f->count);
     }
     for (unsigned k = 0; k < f->count; k++) {

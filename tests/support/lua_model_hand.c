@@ -37,7 +37,8 @@ static bool is_waited_for(struct wh_lm *m, struct wh_lm_session *x, unsigned n,
         const struct wh_lm_stand *s = &m->stand[i];
         bool is_parked = snap->parked_org[j->org] > 0 ||
                          (s->kind == WH_LM_LIST && s->group > 0 &&
-                          snap->parked_group[s->org][s->level][s->group] > 0);
+                          (snap->parked_group[s->org][s->level][s->group] > 0 ||
+                           snap->held_group[s->org][s->level][s->group]));
         if (i != n && j->state == WH_LM_READY && j->type == type && !is_parked &&
             wh_lm_pair_room(x, j->org, type).n < WH_LM_MUCH && wh_lm_may_run(m, x, i)) {
             return true;
@@ -123,7 +124,7 @@ static const char *why_not(struct wh_lm *m, const struct wh_lm_new *s,
 static bool adopt_cuts(struct wh_lm *m, const struct wh_lm_new *s,
                        const struct wh_lm_snap *snap)
 {
-    struct wh_lm_tats spent = {.queue = 1};
+    struct wh_lm_spent spent = {.queue = 1};
 
     spent.org[s->org] = spent.type[s->type] = spent.pair[s->org][s->type] = 1;
     return wh_lm_adopt_cuts(&m->limits, &snap->tat, &spent);

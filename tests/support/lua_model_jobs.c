@@ -49,6 +49,7 @@ void wh_lmr_random_job(struct wh_lmr *run, struct wh_lm_new *s)
 {
     static const long long waits[] = {1, 20, 20, 100, 1000, 5000};
     static const unsigned levels[] = {0, 3, 7, 9};
+    bool many = run->many_grouped;
 
     *s = (struct wh_lm_new){.n = wh_lmr_random(run, WH_LM_JOBS),
                             .key = -1,
@@ -58,13 +59,13 @@ void wh_lmr_random_job(struct wh_lmr *run, struct wh_lm_new *s)
     for (int i = 0; i < 3 && run->m.job[s->n].state != WH_LM_NONE; i++) {
         s->n = wh_lmr_random(run, WH_LM_JOBS);
     }
-    s->org =
-        wh_lmr_chance(run, 50) ? wh_lmr_random(run, 3) : wh_lmr_random(run, WH_LM_ORGS);
-    s->type = wh_lmr_chance(run, 60) ? 0 : wh_lmr_random(run, WH_LM_TYPES);
-    if (wh_lmr_chance(run, 40)) {
+    s->org = wh_lmr_chance(run, many ? 85 : 50) ? wh_lmr_random(run, many ? 2 : 3)
+                                                : wh_lmr_random(run, WH_LM_ORGS);
+    s->type = wh_lmr_chance(run, many ? 25 : 60) ? 0 : wh_lmr_random(run, WH_LM_TYPES);
+    if (wh_lmr_chance(run, many ? 10 : 40)) {
         s->level = levels[wh_lmr_random(run, 4)];
     }
-    if (wh_lmr_chance(run, 25)) {
+    if (wh_lmr_chance(run, many ? 75 : 25)) {
         s->group = wh_lmr_random(run, WH_LM_GROUPS);
     }
     if (wh_lmr_chance(run, 20)) {

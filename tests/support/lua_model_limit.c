@@ -42,45 +42,38 @@ static struct wh_lm_room much(void)
 static struct wh_lm_rate pick_rate(const struct wh_lm_rate *of, unsigned i,
                                    unsigned any)
 {
-    return of[i].pace > 0 ? of[i] : of[any];
+    return of[i].n > 0 ? of[i] : of[any];
 }
 
-static void load(struct wh_lm_session *x, struct wh_lm_bucket *b, double tat,
+static void load(struct wh_lm_session *x, struct wh_lm_bucket *b, struct wh_lm_tat tat,
                  struct wh_lm_rate rate)
 {
     if (!b->loaded) {
         b->loaded = true;
         b->rate = rate;
-        b->tat = fmin(fmax(tat, x->now), x->now + rate.pace * rate.burst);
+        b->ahead = fmin(wh_lm_tat_ahead(tat, x->now, rate), wh_lm_depth(rate));
     }
 }
 
-static double bucket_room(const struct wh_lm_session *x, const struct wh_lm_bucket *b)
-{
-    double pace = b->rate.pace;
-
-    return fmax(floor((pace * b->rate.burst - (b->tat - x->now)) / pace + 0.001), 0);
-}
-
-static void narrow_rate(struct wh_lm_session *x, struct wh_lm_room *r,
-                        const struct wh_lm_bucket *b, const char *reason)
+static void narrow_rate(struct wh_lm_room *r, const struct wh_lm_bucket *b,
+                        const char *reason)
 {
     if (b->loaded) {
-        narrow(r, bucket_room(x, b), reason);
+        narrow(r, wh_lm_bucket_room(b), reason);
     }
 }
 
 static void spend(struct wh_lm_bucket *b)
 {
     if (b->loaded) {
-        b->tat += b->rate.pace;
+        b->ahead += b->rate.period;
         b->used = true;
     }
 }
 
 static void load_queue(struct wh_lm_session *x)
 {
-    if (x->l->rate_queue.pace > 0) {
+    if (x->l->rate_queue.n > 0) {
         load(x, &x->queue, x->l->tat.queue, x->l->rate_queue);
     }
 }
@@ -89,7 +82,7 @@ static void load_org(struct wh_lm_session *x, unsigned org)
 {
     struct wh_lm_rate rate = pick_rate(x->l->rate_org, org, WH_LM_ORGS);
 
-    if (rate.pace > 0) {
+    if (rate.n > 0) {
         load(x, &x->org[org], x->l->tat.org[org], rate);
     }
 }
@@ -103,25 +96,21 @@ static double rate_of(const struct wh_lm_limits *l, unsigned type)
     return rate > 0 ? fmin(fmax(rate, a->min), a->max) : a->max;
 }
 
-static struct wh_lm_rate adaptive_bucket(double per_s)
-{
-    return (struct wh_lm_rate){.pace = 1000 / per_s,
-                               .burst = fmax(1, floor(per_s / 10))};
-}
-
 static void load_type(struct wh_lm_session *x, unsigned type)
 {
     struct wh_lm_rate rate = pick_rate(x->l->rate_type, type, WH_LM_TYPES);
 
-    if (rate.pace > 0) {
+    if (rate.n > 0) {
         load(x, &x->type[type], x->l->tat.type[type], rate);
     }
     struct wh_lm_bucket *a = &x->adapt[type];
-    if (x->l->adaptive[type].max > 0 && !a->loaded) {
+    if (x->l->adaptive[type].max > 0 &&
+        !a->loaded) { /* a wait may be beyond its burst */
+        rate = wh_lm_adaptive_rate(rate_of(x->l, type));
         *a = (struct wh_lm_bucket){
             .loaded = true,
-            .rate = adaptive_bucket(rate_of(x->l, type)),
-            .tat = fmax(x->l->state[type].tat, x->now),
+            .rate = rate,
+            .ahead = wh_lm_tat_ahead(x->l->state[type].tat, x->now, rate),
         };
     }
 }
@@ -131,33 +120,37 @@ static struct wh_lm_rate pair_rate(const struct wh_lm_limits *l, unsigned org,
 {
     const struct wh_lm_rate *own = &l->rate_pair[org][type];
 
-    return own->pace > 0 ? *own : l->rate_pair[WH_LM_ORGS][type];
+    return own->n > 0 ? *own : l->rate_pair[WH_LM_ORGS][type];
 }
 
 static void load_pair(struct wh_lm_session *x, unsigned org, unsigned type)
 {
     struct wh_lm_rate rate = pair_rate(x->l, org, type);
 
-    if (rate.pace > 0) {
+    if (rate.n > 0) {
         load(x, &x->pair[org][type], x->l->tat.pair[org][type], rate);
     }
 }
 
-static bool adopt_cut(const struct wh_lm_limits *l, double *tat, double seen,
-                      double spent, struct wh_lm_rate rate)
+static bool adopt_cut(const struct wh_lm_limits *l, struct wh_lm_tat *tat,
+                      struct wh_lm_tat seen, double spent, struct wh_lm_rate rate)
 {
-    double before = seen - spent * rate.pace, depth = rate.pace * rate.burst;
+    double at = l->changed_at, depth = wh_lm_depth(rate);
 
-    if (rate.pace <= 0 || seen <= 0 || before > *tat - 0.01 || *tat <= 0) {
+    if (rate.n <= 0 || seen.ms <= 0 || tat->ms <= 0) {
         return true;
     }
-    bool was_over = *tat > l->changed_at + depth + 1;
-    *tat = before;
-    return was_over && before >= l->changed_at + depth - 0.01;
+    double before = wh_lm_tat_ahead(seen, at, rate) - spent * rate.period;
+    double mine = wh_lm_tat_ahead(*tat, at, rate);
+    if (before >= mine) {
+        return true;
+    }
+    *tat = wh_lm_tat_at(before, at, rate);
+    return mine > depth + rate.n && before >= depth;
 }
 
 bool wh_lm_adopt_cuts(struct wh_lm_limits *l, const struct wh_lm_tats *seen,
-                      const struct wh_lm_tats *spent)
+                      const struct wh_lm_spent *spent)
 {
     bool good = adopt_cut(l, &l->tat.queue, seen->queue, spent->queue, l->rate_queue);
 
@@ -308,16 +301,16 @@ static void adapt(struct wh_lm_limits *l, double now, unsigned type,
     b->rate = fmin(fmax(rate, a->min), a->max);
     b->rate_at = now;
     if (ran->wait_ms > 0) { /* until the burst is used up as well */
-        struct wh_lm_rate r = adaptive_bucket(b->rate);
-        b->tat = fmax(b->tat,
-                      now + fmin(ran->wait_ms, WAIT_MAX_MS) + r.pace * (r.burst - 1));
+        struct wh_lm_rate r = wh_lm_adaptive_rate(b->rate);
+        double ahead =
+            ceil(fmin(ran->wait_ms, WAIT_MAX_MS)) * r.n + wh_lm_depth(r) - r.period;
+        b->tat = wh_lm_tat_at(fmax(wh_lm_tat_ahead(b->tat, now, r), ahead), now, r);
     }
 }
 
 static void round_state(struct wh_lm_breaker *b)
 {
     b->rate = thousandths(b->rate);
-    b->tat = thousandths(b->tat);
 }
 
 void wh_lm_note_ended(struct wh_lm_limits *l, double now, unsigned type,
@@ -347,7 +340,7 @@ struct wh_lm_room wh_lm_queue_room(struct wh_lm_session *x)
         narrow(&r, x->l->cap_queue - x->active, "queue_cap");
     }
     load_queue(x);
-    narrow_rate(x, &r, &x->queue, "queue_rate");
+    narrow_rate(&r, &x->queue, "queue_rate");
     return r;
 }
 
@@ -364,7 +357,7 @@ struct wh_lm_room wh_lm_org_room(struct wh_lm_session *x, unsigned org)
         narrow(&r, cap - x->active_org[org], "org_cap");
     }
     load_org(x, org);
-    narrow_rate(x, &r, &x->org[org], "org_rate");
+    narrow_rate(&r, &x->org[org], "org_rate");
     return r;
 }
 
@@ -383,10 +376,10 @@ struct wh_lm_room wh_lm_pair_room(struct wh_lm_session *x, unsigned org, unsigne
         }
         narrow_breaker(x, &r, type);
         load_type(x, type);
-        narrow_rate(x, &r, &x->type[type], "type_rate");
-        narrow_rate(x, &r, &x->adapt[type], "type_rate");
+        narrow_rate(&r, &x->type[type], "type_rate");
+        narrow_rate(&r, &x->adapt[type], "type_rate");
     }
-    narrow_rate(x, &r, &x->pair[org][type], "org_type_rate");
+    narrow_rate(&r, &x->pair[org][type], "org_type_rate");
     return r;
 }
 
@@ -434,10 +427,10 @@ void wh_lm_spend(struct wh_lm_session *x, unsigned org, unsigned type, unsigned 
     spend_probe(x, type);
 }
 
-static void keep(const struct wh_lm_bucket *b, double *tat)
+static void keep(const struct wh_lm_bucket *b, double now, struct wh_lm_tat *tat)
 {
     if (b->used) {
-        *tat = thousandths(b->tat);
+        *tat = wh_lm_tat_at(b->ahead, now, b->rate);
     }
 }
 
@@ -445,16 +438,16 @@ void wh_lm_close(struct wh_lm_session *x)
 {
     struct wh_lm_limits *l = x->l;
 
-    keep(&x->queue, &l->tat.queue);
+    keep(&x->queue, x->now, &l->tat.queue);
     for (unsigned o = 0; o < WH_LM_ORGS; o++) {
-        keep(&x->org[o], &l->tat.org[o]);
+        keep(&x->org[o], x->now, &l->tat.org[o]);
         for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-            keep(&x->pair[o][t], &l->tat.pair[o][t]);
+            keep(&x->pair[o][t], x->now, &l->tat.pair[o][t]);
         }
     }
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {
-        keep(&x->type[t], &l->tat.type[t]);
-        keep(&x->adapt[t], &l->state[t].tat);
+        keep(&x->type[t], x->now, &l->tat.type[t]);
+        keep(&x->adapt[t], x->now, &l->state[t].tat);
         if (x->broken[t] || x->adapt[t].used) {
             round_state(&l->state[t]);
         }

@@ -7,6 +7,8 @@
 #ifndef WH_TESTS_SUPPORT_LUA_MODEL_LIMIT_H
 #define WH_TESTS_SUPPORT_LUA_MODEL_LIMIT_H
 
+#include "tests/support/lua_model_bucket.h"
+
 #include <stdbool.h>
 
 enum {
@@ -19,10 +21,6 @@ enum {
 };
 
 extern const char *const wh_lm_types[WH_LM_TYPES];
-
-struct wh_lm_rate {
-    double pace, burst; /* pace 0: none */
-};
 
 struct wh_lm_breaker_setting {
     double percent, volume, window, cooldown, probes; /* probes 0: none */
@@ -38,7 +36,8 @@ struct wh_lm_breaker {
     enum wh_lm_switch state;
     double window, since, good, bad, good0, bad0;
     double first; /* unless closed: what was claimed from then on is a probe */
-    double rate, rate_at, halved_at, tat;
+    double rate, rate_at, halved_at;
+    struct wh_lm_tat tat;
 };
 
 /* What ended of one type in one call. */
@@ -51,6 +50,12 @@ struct wh_lm_ran {
 
 /* Theoretical arrival times of the buckets of rates; 0: none. */
 struct wh_lm_tats {
+    struct wh_lm_tat queue, org[WH_LM_ORGS], type[WH_LM_TYPES];
+    struct wh_lm_tat pair[WH_LM_ORGS][WH_LM_TYPES];
+};
+
+/* How many jobs one call claimed of each bucket. */
+struct wh_lm_spent {
     double queue, org[WH_LM_ORGS], type[WH_LM_TYPES], pair[WH_LM_ORGS][WH_LM_TYPES];
 };
 
@@ -76,12 +81,6 @@ struct wh_lm_limits {
     struct wh_lm_tats tat;
     double changed_at; /* a setting, last */
     struct wh_lm_breaker state[WH_LM_TYPES];
-};
-
-struct wh_lm_bucket {
-    bool loaded, used;
-    double tat;
-    struct wh_lm_rate rate;
 };
 
 /* Limits as one call sees them. */
@@ -120,7 +119,7 @@ bool wh_lm_group_capped(const struct wh_lm_limits *l, unsigned org, unsigned gro
  * looked at it is Redis' choice; seen: what its keys say; spent: the jobs of the last call. False:
  * a bucket is not what it can be. */
 bool wh_lm_adopt_cuts(struct wh_lm_limits *l, const struct wh_lm_tats *seen,
-                      const struct wh_lm_tats *spent);
+                      const struct wh_lm_spent *spent);
 /* One job is claimed. */
 void wh_lm_spend(struct wh_lm_session *x, unsigned org, unsigned type, unsigned group);
 /* The call ends: keeps what was used. */

@@ -414,13 +414,14 @@ static void check_crons(const struct wh_lmr *r)
 {
     redisReply *list = wh_lc_call("wh1_cron_list", "");
     size_t known = 0;
+    char text[32];
 
     wh_lmr_is_array(list);
     for (size_t i = 1; i + 2 < list->elements; i += 3, known++) {
         const struct wh_lm_cron *c =
             &r->m.cron[strtoul(list->element[i]->str + 1, NULL, 10)];
         assert_true(c->known);
-        assert_int_equal(strtoul(list->element[i + 1]->str, NULL, 10), c->text);
+        assert_string_equal(list->element[i + 1]->str, wh_lmr_cron_text(c->text, text));
         assert_int_equal(list->element[i + 2]->integer, c->at > 0 ? c->at : -1);
     }
     for (unsigned i = 0; i < WH_LM_CRONS; i++) {

@@ -14,6 +14,7 @@ struct wh_lmr {
     uint64_t seed, random;
     unsigned long op, ops, notes;
     bool twice;          /* send each repeatable call twice */
+    bool many_grouped;   /* most jobs have a group, of few orgs, at one level */
     bool no_events;      /* those of a repeated call do not count */
     bool finished;       /* else the last operations are shown */
     unsigned long storm; /* until that operation most ends are bad */
@@ -91,6 +92,9 @@ void wh_lmr_limit(struct wh_lmr *run);
 void wh_lmr_storm(struct wh_lmr *run);
 void wh_lmr_explain(struct wh_lmr *run);
 void wh_lmr_cron(struct wh_lmr *run);
+/* The definition of a schedule, 3 of each set: those from 3 on are declared. */
+#define WH_LMR_CRON_TEXTS 9
+const char *wh_lmr_cron_text(unsigned text, char out[32]);
 /* Time passes and a worker runs what it gets: in the end only what may not run is left. */
 void wh_lmr_drain(struct wh_lmr *run);
 

@@ -143,7 +143,8 @@ void wh_lm_settle_limits(struct wh_lm_limits *l)
         }
         if (l->touched_pace[t] &&
             memcmp(&l->adaptive_was[t], &l->adaptive[t], sizeof l->adaptive[t]) != 0) {
-            b->rate = b->rate_at = b->halved_at = b->tat = 0;
+            b->rate = b->rate_at = b->halved_at = 0;
+            b->tat = (struct wh_lm_tat){0, 0};
         }
         l->touched[t] = l->touched_pace[t] = false;
     }
@@ -158,8 +159,7 @@ static void apply(struct wh_lm_limits *l, const char *what, const struct scope *
     bool on = n > 0;
 
     if (strcmp(what, "rate") == 0) {
-        *rate_at(l, s) =
-            (struct wh_lm_rate){.pace = on ? v[1] / v[0] : 0, .burst = v[2]};
+        *rate_at(l, s) = (struct wh_lm_rate){.n = v[0], .period = v[1], .burst = v[2]};
     } else if (strcmp(what, "active") == 0) {
         *cap_at(l, s) = v[0];
     } else if (strcmp(what, "pause") == 0) {
@@ -210,7 +210,7 @@ bool wh_lm_set_limit(struct wh_lm_limits *l, double now, const char *setting,
 
 static bool is_type_held(const struct wh_lm_limits *l, unsigned t)
 {
-    return l->cap_type[t] > 0 || l->rate_type[t].pace > 0 || l->breaker[t].probes > 0;
+    return l->cap_type[t] > 0 || l->rate_type[t].n > 0 || l->breaker[t].probes > 0;
 }
 
 bool wh_lm_holds_types(const struct wh_lm_limits *l)
@@ -220,7 +220,7 @@ bool wh_lm_holds_types(const struct wh_lm_limits *l)
     for (unsigned t = 0; t < WH_LM_TYPES; t++) {
         any |= is_type_held(l, t) || l->pause_type[t] || l->adaptive[t].max > 0;
         for (unsigned o = 0; o <= WH_LM_ORGS; o++) {
-            any |= l->rate_pair[o][t].pace > 0;
+            any |= l->rate_pair[o][t].n > 0;
         }
     }
     return any;

@@ -127,17 +127,16 @@ static void add_parked(struct wh_lm_snap *s, const char *line)
 static void add_rate(struct wh_lm_snap *s, const char *line)
 {
     unsigned org;
-    char type[16];
-    double tat;
+    char type[16], tat[40];
 
-    if (sscanf(line, "rate o%u:%15[a-z] %lf", &org, type, &tat) == 3) {
-        s->tat.pair[org][type_of(type)] = tat;
-    } else if (sscanf(line, "rate o%u: %lf", &org, &tat) == 2) {
-        s->tat.org[org] = tat;
-    } else if (sscanf(line, "rate : %lf", &tat) == 1) {
-        s->tat.queue = tat;
-    } else if (sscanf(line, "rate :%15[a-z] %lf", type, &tat) == 2) {
-        s->tat.type[type_of(type)] = tat;
+    if (sscanf(line, "rate o%u:%15[a-z] %39s", &org, type, tat) == 3) {
+        s->tat.pair[org][type_of(type)] = wh_lm_tat_of(tat);
+    } else if (sscanf(line, "rate o%u: %39s", &org, tat) == 2) {
+        s->tat.org[org] = wh_lm_tat_of(tat);
+    } else if (sscanf(line, "rate :%15[a-z] %39s", type, tat) == 2) {
+        s->tat.type[type_of(type)] = wh_lm_tat_of(tat);
+    } else if (sscanf(line, "rate : %39s", tat) == 1) {
+        s->tat.queue = wh_lm_tat_of(tat);
     }
 }
 

@@ -34,7 +34,7 @@ static const char *type_of(struct wh_lmr *run, bool any)
     return t < WH_LM_TYPES ? wh_lm_types[t] : "*";
 }
 
-/* A pace of 20 ms or more, so that no bucket's key ends before it was made to last. */
+/* A pace of 20 ms or more. */
 static void choose_rate(struct wh_lmr *run, struct setting *s)
 {
     static const unsigned periods[] = {100, 300, 1000, 3000};
@@ -163,7 +163,7 @@ static void add_setting(struct wh_lmr *run, struct wh_lc_args *a,
 /* Before a setting changes, and before its reason is asked for: who cut which bucket so far? */
 static void look_at_rates(struct wh_lmr *run)
 {
-    static const struct wh_lm_tats none;
+    static const struct wh_lm_spent none;
     struct wh_lm_snap snap;
     struct wh_lc_args a = {0};
 
@@ -178,6 +178,7 @@ void wh_lmr_limit(struct wh_lmr *run)
     unsigned count = wh_lmr_chance(run, 80) ? 1 : 1 + wh_lmr_random(run, 4);
     bool all = run->m.limits.n > 0 && wh_lmr_chance(run, 6); /* none any more */
     struct wh_lc_args a = {0};
+    struct wh_lm_snap snap;
     struct setting s;
     char text[200] = "";
 
@@ -199,9 +200,10 @@ void wh_lmr_limit(struct wh_lmr *run)
     wh_lm_settle_limits(&run->m.limits);
     wh_lmr_note(run, "limit%s", text);
     run->no_events = true;
-    redisReply *r = wh_lmr_call(run, "wh1_limit", &a, true);
+    redisReply *r = wh_lmr_call_seen(run, "wh1_limit", &a, true, &snap);
     run->no_events = false;
     assert_string_equal(r->str, "OK");
+    wh_lm_look(&run->m, &snap); /* a new cap says what becomes of those set aside */
     freeReplyObject(r);
 }
 

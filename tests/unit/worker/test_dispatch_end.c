@@ -1,69 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claims that end otherwise than by a result, and those beyond the slots.
+ * Claims that end otherwise than by a result.
  */
-#include "common/base/clock.h"
 #include "tests/unit/worker/dispatch_case.h"
-
-enum { FAR_US = 80000, SECOND_US = 1000000 };
-
-/* As after a round trip over a long link in which so many jobs of 1 ms ended. */
-static void be_far(size_t jobs, int64_t now_us)
-{
-    wh_ahead *a = wh_dispatch_ahead(dispatch);
-
-    wh_ahead_reply(a, FAR_US, now_us);
-    assert_int_equal(wh_dispatch_turn(dispatch, now_us), 0);
-    for (size_t i = 0; i < jobs; i++) {
-        wh_ahead_result(a, 1000, 7);
-    }
-    assert_int_equal(wh_dispatch_turn(dispatch, now_us + 1), 0);
-}
-
-/* More is claimed than there are slots, but no more is started. */
-static void test_claims_ahead(void **state)
-{
-    (void)state;
-    wh_dispatch_set_slots(dispatch, 2);
-    be_far(2, wh_clock_mono_us());
-    assert_int_equal(wh_dispatch_room(dispatch), 6);
-    claim('a', "mail");
-    claim('b', "mail");
-    claim('c', "mail");
-    claim('d', "slow");
-    wh_dispatch_pump(dispatch);
-    assert_int_equal(fakes[0].n, 2);
-    assert_int_equal(fakes[1].n, 0);
-    assert_int_equal(wh_dispatch_room(dispatch), 2);
-    report(&fakes[0], 0, (wh_result){.status = WH_RESULT_OK});
-    wh_dispatch_pump(dispatch);
-    assert_int_equal(fakes[0].n, 2);
-    assert_int_equal(wh_dispatch_room(dispatch), 3);
-}
-
-/* No slot became free for a second: those beyond the slots go back, the newest first. */
-static void test_what_waits_too_long_goes_back(void **state)
-{
-    (void)state;
-    int64_t now = wh_clock_mono_us();
-
-    wh_dispatch_set_slots(dispatch, 2);
-    be_far(2, now);
-    for (char id = 'a'; id <= 'd'; id++) {
-        claim(id, "mail");
-    }
-    wh_dispatch_pump(dispatch);
-    int64_t at = wh_dispatch_turn(dispatch, now);
-    assert_in_range(at, now + SECOND_US, now + 10 * SECOND_US);
-    assert_int_equal(wh_slots_count(slots, WH_SLOT_WAITING), 2);
-    assert_int_equal(wh_dispatch_turn(dispatch, at), 0);
-    assert_int_equal(wh_slots_count(slots, WH_SLOT_WAITING), 0);
-    assert_int_equal(part->pending.count, 2);
-    assert_int_equal(part->pending.first->finish.outcome, WH_STORE_RELEASE);
-    assert_int_equal(part->pending.first->token.p[0], 'd');
-    assert_int_equal(part->pending.last->token.p[0], 'c');
-    assert_int_equal(fakes[0].n, 2);
-}
 
 static void test_cancel(void **state)
 {
@@ -165,13 +104,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_cancel),
-        TEST(test_lost_results_are_dropped),
-        TEST(test_gone),
-        TEST(test_drain),
-        TEST(test_release_everything),
-        TEST(test_claims_ahead),
-        TEST(test_what_waits_too_long_goes_back),
+        TEST(test_cancel), TEST(test_lost_results_are_dropped), TEST(test_gone),
+        TEST(test_drain),  TEST(test_release_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

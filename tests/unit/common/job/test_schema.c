@@ -58,6 +58,86 @@ static void test_reports(void **state)
     }
 }
 
+/* Of objects and arrays that are not what const wants: the first place that differs. */
+static void test_differences(void **state)
+{
+    static const struct {
+        const char *schema, *payload, *text;
+    } cases[] = {
+        {"{\"const\":{\"a\":1}}", "{\"a\":2}", "/a: 2 is not 1"},
+        {"{\"const\":{\"a\":{\"b\":[1,{}]},\"z\":0}}", "{\"z\":0,\"a\":{\"b\":[1,[]]}}",
+         "/a/b/1: an array of 0 items is not an object of 0 members"},
+        {"{\"const\":{\"a\":1,\"b\":2}}", "{\"b\":2}", "payload: \"a\" is missing"},
+        {"{\"const\":[{\"b\":2}]}", "[{\"b\":2,\"a\":1}]",
+         "/0: \"a\" is not wanted here"},
+        {"{\"const\":[1,2]}", "[1]",
+         "payload: an array of 1 item is not an array of 2 items"},
+        {"{\"enum\":[{\"a\":[1]}]}", "{\"a\":[2]}", "/a/0: 2 is not 1"},
+        {"{\"enum\":[{\"a\":1},1]}", "{\"a\":2}",
+         "payload: an object of 1 member is none of the 2 values that may be here"},
+        {"{\"const\":1}", "{}", "payload: an object of 0 members is not 1"},
+        {"{\"const\":9223372036854775808}", "-9223372036854775809",
+         "payload: -9223372036854775809 is not 9223372036854775808"},
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        wh_schema_report report;
+        assert_int_equal(schema_case_check(cases[i].schema, cases[i].payload, &report),
+                         WH_EINVAL);
+        assert_string_equal(report.text, cases[i].text);
+        assert_string_equal(report.keyword,
+                            strstr(cases[i].schema, "const") ? "const" : "enum");
+    }
+}
+
+/* Looking for the place ends, too, when it would take long. */
+static void test_costly_difference(void **state)
+{
+    enum { DEPTH = 60, ITEMS = 100000 };
+    static char schema[2 * ITEMS + 2 * DEPTH + 20], payload[sizeof schema];
+    wh_schema_report report;
+    char *to = schema + sprintf(schema, "{\"const\":");
+    (void)state;
+    memset(to, '[', DEPTH);
+    for (int i = 0; i < ITEMS; i++) {
+        memcpy(to + DEPTH + 2 * i, "1,", 2);
+    }
+    memset(to + DEPTH + 2 * ITEMS - 1, ']', DEPTH);
+    memcpy(payload, to, sizeof schema - 20);
+    payload[DEPTH + 2 * ITEMS - 2] = '2';
+    strcpy(to + 2 * DEPTH + 2 * ITEMS - 1, "}");
+    assert_int_equal(schema_case_check(schema, payload, &report), WH_EINVAL);
+    assert_non_null(
+        strstr(report.text, "an array of 1 item is not what is wanted here"));
+}
+
+/* What reading refuses says why. */
+static void test_unreadable(void **state)
+{
+    static const char *const lone[] = {"\"\\ud800\"", "\"\\udc00\"",
+                                       "\"\\ud800\\u0041\"", "{\"\\ud800x\":1}"};
+    enum { DIGITS = 10001 };
+    wh_schema_report report;
+    char *digits = malloc(DIGITS + 1);
+    (void)state;
+    assert_non_null(digits);
+    for (size_t i = 0; i < LEN(lone); i++) {
+        assert_int_equal(schema_case_check("true", lone[i], &report), WH_EBADDATA);
+        assert_non_null(strstr(report.text, "a lone surrogate"));
+    }
+    assert_int_equal(schema_case_check("true", "\"\\ud8\"", &report), WH_EBADDATA);
+    assert_non_null(strstr(report.text, "a wrong escape"));
+    memset(digits, '1', DIGITS);
+    digits[DIGITS] = '\0';
+    assert_int_equal(schema_case_check("true", digits, &report), WH_ETOOBIG);
+    assert_non_null(strstr(report.text, "more than 9999 digits"));
+    assert_int_equal(schema_case_check("true", "1e99999", &report), WH_ETOOBIG);
+    assert_non_null(strstr(report.text, "exponent is beyond 9999"));
+    digits[DIGITS - 2] = '\0'; /* 9999 digits pass */
+    assert_int_equal(schema_case_check("true", digits, &report), WH_OK);
+    free(digits);
+}
+
 static void test_valid_report_is_empty(void **state)
 {
     (void)state;
@@ -238,7 +318,10 @@ static void test_doubles(void **state)
         {"{\"type\":\"integer\"}", "\xcb\x3f\xe0\0\0\0\0\0\0", WH_EINVAL}, /* 0.5 */
         {"{\"const\":9007199254740992}", "\xcb\x43\x40\0\0\0\0\0\0", WH_OK},
         {"{\"const\":1152921504606847000}", "\xcb\x43\xb0\0\0\0\0\0\0",
-         WH_OK}, /* 2^60 */
+         WH_OK},                                                 /* 2^60 */
+        {"{\"const\":5e-324}", "\xcb\0\0\0\0\0\0\0\x01", WH_OK}, /* denormal */
+        {"{\"const\":5.684341886080802e-14}", "\xcb\x3d\x30\0\0\0\0\0\0",
+         WH_OK}, /* 2^-44 */
         {"{\"const\":1152921504606846976}", "\xcb\x43\xb0\0\0\0\0\0\0", WH_EINVAL},
         {"{\"const\":0}", "\xcb\x80\0\0\0\0\0\0\0", WH_OK}, /* -0.0 */
         {"{\"minimum\":0.5}", "\xcb\x3f\xe0\0\0\0\0\0\0", WH_OK},
@@ -281,7 +364,9 @@ static void test_no_memory(void **state)
         "b\",\"$ref\":\"c#x\",\"properties\":{\"a\":{\"enum\":[1,\"\\n\"]},"
         "\"b\":{\"allOf\":[{\"pattern\":\"^(a|b)\"}]}},\"patternProperties\":{\"^x\":"
         "true},"
-        "\"$defs\":{\"c\":{\"$id\":\"c\",\"$anchor\":\"x\"}},\"prefixItems\":[true],"
+        "\"$defs\":{\"c\":{\"$id\":\"c\",\"$anchor\":\"x\",\"$ref\":\"#/"
+        "here\",\"here\":"
+        "{\"allOf\":[{\"if\":{\"pattern\":\"(y)\\\\1\"}}]}}},\"prefixItems\":[true],"
         "\"uniqueItems\":true}";
     char payload[700] = "{\"b\":\"ab\",\"a\":\"\\n\",\"z\":[0.5",
          *to = payload + strlen(payload);
@@ -311,6 +396,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_costly_difference),
+        cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_valid_report_is_empty),
         cmocka_unit_test(test_report_is_short),
         cmocka_unit_test(test_big_integers),

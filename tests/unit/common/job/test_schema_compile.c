@@ -29,6 +29,19 @@ static const char *const refused[][2] = {
     {"{\"contentSchema\":{}}", "at /contentSchema: "},
     {"{\"nullable\":true}", "at /nullable: "},
     {"{\"$defs\":{\"a\":{\"b\":1}}}", "at /$defs/a/b: "},
+    /* also where a $ref leads into another one, or what it leads to has one */
+    {"{\"a\":{},\"b\":{},\"$ref\":\"#/a\"}", "at /b: this keyword would not"},
+    {"{\"a\":{\"b\":{}},\"$ref\":\"#/a\"}", "at /a/b: this keyword would not"},
+    {"{\"a\":{\"$ref\":\"#/a\"}}", "at /a: this keyword would not"},
+    {"{\"a\":{},\"const\":{\"$ref\":\"#/a\"}}", "at /a: this keyword would not"},
+    {"{\"unevaluatedItems\":{},\"$ref\":\"#/unevaluatedItems\"}",
+     "at /unevaluatedItems: this keyword would not"},
+    {"{\"$dynamicRef\":{},\"$ref\":\"#/$dynamicRef\"}", "at /$dynamicRef: "},
+    {"{\"a\":{\"b\":3},\"$ref\":\"#/a/b\"}", "at /a/b: a schema is an object"},
+    {"{\"a\":{\"b\":{}},\"$ref\":\"#/a/c\"}", "at /$ref: leads to no schema"},
+    {"{\"a\":{\"$ref\":\"#/b/c\"},\"b\":{\"c\":{\"not\":{\"$ref\":\"#/"
+     "a\"}}},\"items\":{\"$ref\":\"#/a\"}}",
+     "a loop"},
     {"{\"format\":\"phone\"}", "at /format: no format that is checked; there are date"},
     /* drafts */
     {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", "unknown draft"},
@@ -66,7 +79,7 @@ static const char *const refused[][2] = {
     {"{\"oneOf\":[1]}", "at /oneOf/0: "},
     {"{\"dependentRequired\":{\"a\":{}}}", "at /dependentRequired/a: "},
     {"{\"dependentSchemas\":{\"a\":[\"b\"]}}", "at /dependentSchemas/a: "},
-    {"{\"pattern\":\"(\"}", "at /pattern: at byte 1 of the pattern: a ( is not closed"},
+    {"{\"pattern\":\"(\"}", "at /pattern: at byte 0 of the pattern: a ( is not closed"},
     {"{\"patternProperties\":{\"[\":{}}}", "at /patternProperties/[: at byte"},
     {"{\"title\":1}", "at /title: wants a string"},
     {"{\"$ref\":1}", "at /$ref: wants a string"},
@@ -139,6 +152,32 @@ static void test_beside_ref(void **state)
     assert_int_equal(schema_case_check("{" BESIDE, "[[1]]", NULL), WH_EINVAL);
 }
 
+/* Where a $ref leads under a name that is no keyword there is a schema, and all of it
+ * counts; what lies beside it under that name is nobody's. */
+static void test_places(void **state)
+{
+    static const char *const schemas[] = {
+        "{\"a~b/c%d\":{\"type\":\"integer\"},\"items\":{\"$ref\":\"#/"
+        "a~0b~1c%25d\"}}",
+        "{\"items\":{\"$ref\":\"#/components/schemas/1/"
+        "of\"},\"components\":{\"other\":7,"
+        "\"schemas\":[{},{\"of\":{\"$ref\":\"#/more/a\"}}]},\"more\":{\"a\":"
+        "{\"allOf\":[{\"$ref\":\"#/more/a/properties/b\"}],\"properties\":{\"b\":"
+        "{\"type\":\"integer\"}}}}}",
+        "{" DRAFT7 ",\"items\":{\"here\":{\"a\":{\"type\":\"integer\"}},\"allOf\":[{"
+        "\"$ref\":\"#/items/here/a\"},{\"$ref\":\"#/items/here/a\"}]}}",
+        "{\"$id\":\"http://a/b\",\"items\":{\"$ref\":\"c#/here/d\"},\"$defs\":{\"c\":"
+        "{\"$id\":\"c\",\"here\":{\"d\":{\"$ref\":\"#/$defs/e\"}},\"$defs\":{\"e\":"
+        "{\"type\":\"integer\"}}}}}",
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(schemas); i++) {
+        print_message("%s\n", schemas[i]);
+        assert_int_equal(schema_case_check(schemas[i], "[1]", NULL), WH_OK);
+        assert_int_equal(schema_case_check(schemas[i], "[\"1\"]", NULL), WH_EINVAL);
+    }
+}
+
 /* A chain of schemas on one value has an end. */
 static void test_chain(void **state)
 {
@@ -185,7 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),    cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_beside_ref), cmocka_unit_test(test_chain),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bounds),     cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

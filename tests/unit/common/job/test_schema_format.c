@@ -62,6 +62,8 @@ static const struct {
     {"email", "\"a b\"@example.org", true},
     {"email", "a@[127.0.0.1]", true},
     {"email", "a@[IPv6:::1]", true},
+    {"email", "a@[ipv6:::1]", true},
+    {"email", "a@[IPv\x16:::1]", false},
     {"email", ".a@b", false},
     {"email", "a.@b", false},
     {"email", "a..b@c", false},

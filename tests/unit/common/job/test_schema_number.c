@@ -190,12 +190,47 @@ static void test_doubles(void **state)
     }
 }
 
+/* No decimal of fewer digits reads back: not at a power of two either, where the nearest
+ * decimal of 16 digits does not, and not where doubles have fewer bits. */
+static void test_shortest(void **state)
+{
+    static const struct {
+        double v;
+        const char *shortest;
+    } cases[] = {
+        {5e-324, "5e-324"},
+        {-1e-323, "-1e-323"},
+        {1e-320, "1e-320"},
+        {1.235e-320, "1.235e-320"},
+        {2.2250738585072014e-308, "2.2250738585072014e-308"}, /* DBL_MIN */
+        {2.225073858507201e-308, "2.225073858507201e-308"},   /* below it */
+        {0x1p-44, "5.684341886080802e-14"},
+        {-0x1p-44, "-5.684341886080802e-14"},
+        {0x1p-1, "0.5"},
+        {0x1p60, "1152921504606847000"},
+        {1e23, "1e23"},
+        {0.3, "0.3"},
+        {0.1 + 0.2, "0.30000000000000004"},
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        char text[WH_SCHEMA_NUMBER_TEXT];
+        parsed made, wanted;
+        check_double(cases[i].v);
+        (void)wh_schema_number_of_double(cases[i].v, text);
+        parse(text, &made);
+        parse(cases[i].shortest, &wanted);
+        print_message("%s\n", text);
+        assert_int_equal(wh_schema_number_compare(&made.number, &wanted.number), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compare),   cmocka_unit_test(test_to_integer),
         cmocka_unit_test(test_multiples), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_doubles),   cmocka_unit_test(test_shortest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
