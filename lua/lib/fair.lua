@@ -7,7 +7,7 @@
 -- What a member was charged at its claim is corrected at the finish (fair.correct).
 -- fair.any: the field of P:types that stands for jobs of any type.
 local fair = {
-    members = 16, many = 128, grain = 100, credit = 1000, remembered = 1000, left_ms = 3600000, leaves = 0, any = '*',
+    grain = 100, credit = 1000, remembered = 1000, left_ms = 3600000, leaves = 0, any = '*',
 }
 
 -- n jobs are the turn of a member. All fields at once: a table that grows is dear.
@@ -52,7 +52,7 @@ end
 -- How many jobs a member takes at least when a call wants so many of this cost (ms): visits are what a claim
 -- of many short jobs costs. Nobody gets further ahead by it than fair.grain of worker time.
 function fair.least(want, cost)
-    local members = want > fair.many and fair.members / 2 or fair.members
+    local members = want > 128 and 4 or want > 32 and 8 or 16
     return math.min(math.ceil(want / members), math.max(math.floor(fair.grain / cost), 1))
 end
 
