@@ -103,6 +103,7 @@ static void snooze(const wh_outcome_question *q, const wh_result *r,
     out->outcome = WH_STORE_SNOOZE;
     out->category =
         r->category == WH_ERRCLASS_ERROR ? NULL : wh_errclass_name(r->category);
+    out->message = r->message;
     out->delay_ms = delay_ms;
     out->says = r->delay_ms < 0 ? WH_STORE_OWN_DELAY : NULL;
 }

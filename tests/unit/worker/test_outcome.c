@@ -240,6 +240,8 @@ static void test_snooze(void **state)
     r.delay_ms = INT64_MAX;
     assert_int_equal(decide(9, WH_SLOT_KEEP, r).delay_ms, INT64_C(315360000000));
     assert_null(decide(9, WH_SLOT_KEEP, r).category); /* it said none */
+    r.message = (wh_slice){"try later", 9};
+    assert_string_equal(decide(9, WH_SLOT_KEEP, r).message.p, "try later");
     r.category = WH_ERRCLASS_RATE_LIMITED;
     assert_string_equal(decide(9, WH_SLOT_KEEP, r).category, "rate_limited");
 }
