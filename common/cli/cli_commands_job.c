@@ -119,8 +119,10 @@ static const wh_cli_command commands[] = {
      .summary = "Say why a job does not run yet",
      .examples = "wherry job explain 0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11\n"
                  "wherry job explain 0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11 --json\n",
-     .details = "One sentence first, then what it rests on and who uses the slots. "
-                "Changes nothing.\n",
+     .details =
+         "One sentence first, then what it rests on and who uses the slots. "
+         "Changes nothing.\nOf a snoozed job it has what the handler said, of an "
+         "adaptive rate what it is now.\n",
      .run = wh_cli_explain_run},
     {.noun = "job",
      .verb = "list",

@@ -54,6 +54,12 @@ static const wh_cli_command commands[] = {
      .examples = "wherry queue stats eu:default\n"
                  "wherry queue stats eu:default --watch\n"
                  "wherry queue stats eu:default --orgs 100 --json\n",
+     .details =
+         "\"delayed\" are all jobs that wait for their time: also those between two "
+         "attempts, and\nsnoozed ones. Jobs of a paused queue or org are \"parked\" at "
+         "once; what another\nlimit holds is \"ready\" until a worker that asks for "
+         "work "
+         "meets it.\n",
      .run = wh_cli_stats_run},
     {.noun = "queue",
      .verb = "pause",
@@ -154,11 +160,12 @@ static const wh_cli_command commands[] = {
      .verb = "list",
      .operands = "[PARTITION]",
      .max_operands = 1,
-     .summary = "List limits, with the state of circuit breakers",
+     .summary = "List limits, with the state of circuit breakers and adaptive rates",
      .examples = "wherry limit list eu:default\nwherry limit list --json\n",
      .details =
          "In JSON \"value\" has times in ms and sizes in bytes; \"set\" is what limit "
-         "set takes.\n",
+         "set takes;\nan adaptive rate has \"rate_now\", in jobs per second, and "
+         "\"retry_after_ms\"\nwhile what a handler said holds the type.\n",
      .run = wh_cli_limit_list},
     {.noun = "limit",
      .verb = "remove",

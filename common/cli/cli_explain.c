@@ -7,8 +7,8 @@
 
 #include "common/base/clock.h"
 #include "common/cli/cli_explain_json.h"
+#include "common/cli/cli_explain_workers.h"
 #include "common/cli/cli_find.h"
-#include "common/cli/cli_fleet.h"
 #include "common/cli/cli_out.h"
 #include "common/cli/cli_setting.h"
 
@@ -18,33 +18,6 @@
 #include <string.h>
 
 enum { LABEL_WIDTH = 16 };
-
-typedef struct explained {
-    const wh_cli_partition *where;
-    const wh_reply *flat;
-    const char *reason; /* NULL: it does not wait */
-    wh_cli_fleet fleet;
-} explained;
-
-/* A fact as text, or NULL. */
-static const char *fact(const wh_reply *flat, const char *name)
-{
-    for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
-        const char *have = wh_reply_str(wh_reply_at(flat, i)).p;
-
-        if (have != NULL && strcmp(have, name) == 0) {
-            return wh_reply_str(wh_reply_at(flat, i + 1)).p;
-        }
-    }
-    return NULL;
-}
-
-static const char *text_of(const wh_reply *flat, const char *name, const char *dflt)
-{
-    const char *have = fact(flat, name);
-
-    return have == NULL ? dflt : have;
-}
 
 /* ---- the sentence ---- */
 
@@ -62,8 +35,8 @@ static void add_until(const wh_reply *flat, const char *what, wh_buf *out)
 /* ": active:org/acme=5", the setting that holds it. */
 static void add_setting(const wh_reply *flat, wh_buf *out)
 {
-    const char *name = fact(flat, "limit");
-    const char *value = fact(flat, "of");
+    const char *name = wh_cli_explain_fact(flat, "limit");
+    const char *value = wh_cli_explain_fact(flat, "of");
 
     if (name != NULL) {
         wh_buf_addf(out, ": %s=", name);
@@ -74,13 +47,14 @@ static void add_setting(const wh_reply *flat, wh_buf *out)
 /* Its own, or that of the first job of its group. */
 static const char *held_type(const wh_reply *flat)
 {
-    return text_of(flat, "held_type", text_of(flat, "type", "?"));
+    return wh_cli_explain_text(flat, "held_type",
+                               wh_cli_explain_text(flat, "type", "?"));
 }
 
 /* "org acme", "type mail of org acme", "the queue". */
 static void add_subject(const wh_reply *flat, const char *reason, wh_buf *out)
 {
-    const char *org = text_of(flat, "org", "?");
+    const char *org = wh_cli_explain_text(flat, "org", "?");
 
     if (strncmp(reason, "org_type", 8) == 0) {
         wh_buf_addf(out, "type %s of org %s", held_type(flat), org);
@@ -89,7 +63,8 @@ static void add_subject(const wh_reply *flat, const char *reason, wh_buf *out)
     } else if (strncmp(reason, "type", 4) == 0) {
         wh_buf_addf(out, "type %s", held_type(flat));
     } else if (strncmp(reason, "group", 5) == 0) {
-        wh_buf_addf(out, "group %s of org %s", text_of(flat, "group", "?"), org);
+        wh_buf_addf(out, "group %s of org %s", wh_cli_explain_text(flat, "group", "?"),
+                    org);
     } else {
         wh_buf_adds(out, "the queue");
     }
@@ -102,54 +77,22 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && strcmp(s + n - k, end) == 0;
 }
 
-static int64_t number_of(const wh_reply *flat, const char *name)
+/* "waits because its handler snoozed it, 3 times so far, as rate_limited: try later" */
+static void add_snooze(const wh_reply *flat, wh_buf *out)
 {
-    return wh_cli_redis_field(flat, name, 0);
-}
+    int64_t n = wh_cli_explain_number(flat, "snoozes");
+    const char *category = wh_cli_explain_fact(flat, "snooze_category");
+    const char *message = wh_cli_explain_fact(flat, "snooze_message");
 
-/* "the one live worker" or "each of the 3 live workers". */
-static void add_each(const wh_reply *flat, wh_buf *out)
-{
-    int64_t n = number_of(flat, "workers");
-
-    if (n == 1) {
-        wh_buf_adds(out, "the one live worker");
-    } else {
-        wh_buf_addf(out, "each of the %" PRId64 " live workers", n);
+    wh_buf_adds(out, "waits because its handler snoozed it");
+    if (n > 1) {
+        wh_buf_addf(out, ", %" PRId64 " times so far", n);
     }
-}
-
-/* Some of those that claim would fail it. */
-static void add_able(const wh_reply *flat, wh_buf *out)
-{
-    int64_t able = wh_cli_redis_field(flat, "workers_able", INT64_MAX);
-    int64_t claiming = number_of(flat, "workers") - number_of(flat, "workers_quiet");
-
-    if (able < claiming) {
-        wh_buf_addf(
-            out, "; only %" PRId64 " of %" PRId64 " workers %s a handler for type %s",
-            able, claiming, able == 1 ? "has" : "have", text_of(flat, "type", "?"));
+    if (category != NULL) {
+        wh_buf_addf(out, ", as %s", category);
     }
-}
-
-static void add_turn(const wh_reply *flat, wh_buf *out)
-{
-    int64_t jobs = wh_cli_redis_field(flat, "ahead_org", -1);
-    int64_t orgs = wh_cli_redis_field(flat, "ahead_orgs", -1);
-    int64_t wait_ms = wh_cli_redis_field(flat, "wait_ms", -1);
-    char human[24];
-
-    add_able(flat, out);
-    if (jobs > 0) {
-        wh_buf_addf(out, "; %" PRId64 " job%s of org %s before it", jobs,
-                    jobs == 1 ? " is" : "s are", text_of(flat, "org", "?"));
-    }
-    if (orgs > 0) {
-        wh_buf_addf(out, "; %" PRId64 " org%s visited first", orgs,
-                    orgs == 1 ? " is" : "s are");
-    }
-    if (wait_ms >= 0) {
-        wh_buf_addf(out, "; about %s", wh_clock_human(wait_ms, human, sizeof human));
+    if (message != NULL) {
+        wh_buf_addf(out, ": %s", message);
     }
 }
 
@@ -158,24 +101,26 @@ static bool add_time(const wh_reply *flat, const char *reason, wh_buf *out)
 {
     if (strcmp(reason, "retry") == 0) {
         wh_buf_addf(out, "waits for its next attempt: attempt %s failed as %s",
-                    text_of(flat, "attempts", "?"),
-                    text_of(flat, "error_category", "?"));
+                    wh_cli_explain_text(flat, "attempts", "?"),
+                    wh_cli_explain_text(flat, "error_category", "?"));
     } else if (strcmp(reason, "delayed") == 0) {
         wh_buf_adds(out, "waits because it is delayed");
+    } else if (strcmp(reason, "snoozed") == 0) {
+        add_snooze(flat, out);
     } else if (strcmp(reason, "not_started") == 0) {
         wh_buf_addf(out,
                     "waits because no handler started it: the worker that claimed it "
                     "gave it back, for its handler of type %s does not start",
-                    text_of(flat, "type", "?"));
+                    wh_cli_explain_text(flat, "type", "?"));
     } else if (strcmp(reason, "last_chance") == 0) {
         wh_buf_addf(out,
                     "waits for its last chance: %s workers were lost with it, and it "
                     "runs apart from others like it",
-                    text_of(flat, "recoveries", "?"));
+                    wh_cli_explain_text(flat, "recoveries", "?"));
     } else {
         return false;
     }
-    if (number_of(flat, "until_ms") > 0) {
+    if (wh_cli_explain_number(flat, "until_ms") > 0) {
         add_until(flat, "runs", out);
     } else {
         wh_buf_adds(out, " (due: a worker's or scheduler's next call brings it back)");
@@ -183,93 +128,35 @@ static bool add_time(const wh_reply *flat, const char *reason, wh_buf *out)
     return true;
 }
 
-/* "; all 8 are in use, 6 of them by other queues (eu:bulk 6)" */
-static void add_slots(const explained *e, wh_buf *out)
-{
-    const wh_cli_fleet *f = &e->fleet;
-
-    wh_buf_addf(out, "waits for a slot: all %s are in use",
-                text_of(e->flat, "slots", "?"));
-    if (f->elsewhere > 0) {
-        wh_buf_addf(out, ", %" PRId64 " of them by other queues (%s %" PRId64 "%s)",
-                    f->elsewhere, f->name, f->most,
-                    f->most < f->elsewhere ? ", ..." : "");
-    }
-}
-
-/* Its workers hold it, or nothing does; false: something else. */
-static bool add_workers(const explained *e, wh_buf *out)
-{
-    const wh_reply *flat = e->flat;
-    const char *reason = e->reason;
-    const char *type = text_of(flat, "type", "?");
-    int64_t n = number_of(flat, "workers_lost");
-
-    if (strcmp(reason, "ready") == 0 && fact(flat, "kept_for") != NULL) {
-        wh_buf_addf(out,
-                    "waits for its turn: what its type admits next is kept for org %s, "
-                    "whose turn it is, for %s ms at most",
-                    fact(flat, "kept_for"), text_of(flat, "kept_ms", "?"));
-    } else if (strcmp(reason, "ready") == 0) {
-        wh_buf_adds(out, "waits for its turn: nothing holds it");
-        add_turn(flat, out);
-    } else if (strcmp(reason, "no_slot") == 0) {
-        add_slots(e, out);
-        add_turn(flat, out);
-    } else if (strcmp(reason, "no_worker") == 0) {
-        wh_buf_addf(out, "waits because no live worker serves %s", e->where->name);
-    } else if (strcmp(reason, "workers_lost") == 0) {
-        wh_buf_addf(out,
-                    "waits because no worker is alive: the lease%s of %" PRId64
-                    " ran out (crashed, frozen, or away from Redis)",
-                    n == 1 ? "" : "s", n);
-    } else if (strcmp(reason, "no_handler") == 0) {
-        wh_buf_addf(out, "waits because no live worker has a handler for type %s",
-                    type);
-        add_until(flat, "tried again", out);
-    } else if (strcmp(reason, "workers_quiet") == 0) {
-        wh_buf_adds(out, "waits because ");
-        add_each(flat, out);
-        wh_buf_adds(out, " is quiet or about to end");
-    } else if (strcmp(reason, "backpressure") == 0) {
-        wh_buf_adds(out, "waits because ");
-        add_each(flat, out);
-        wh_buf_addf(out, " claims nothing for now (%s)",
-                    text_of(flat, "pressure", "?"));
-    } else {
-        return false;
-    }
-    return true;
-}
-
 /* The jobs of a group with a cap keep their order: the first is held, and it with it. */
 static void add_place_in_group(const wh_reply *flat, const char *reason, wh_buf *out)
 {
-    const char *first = fact(flat, "group_first");
-    const char *number = fact(flat, "group_at");
+    const char *first = wh_cli_explain_fact(flat, "group_first");
+    const char *number = wh_cli_explain_fact(flat, "group_at");
     bool is_of_org = strncmp(reason, "org", 3) == 0 && strncmp(reason, "org_type", 8);
 
     if (first == NULL || is_of_org || strncmp(reason, "queue", 5) == 0) {
         return;
     }
-    if (fact(flat, "held_type") != NULL) {
+    if (wh_cli_explain_fact(flat, "held_type") != NULL) {
         wh_buf_addf(out, ", which holds the first job of its group, %s", first);
     }
     if (number != NULL) {
         wh_buf_addf(out, "; it is number %s of group %s, whose jobs keep their order",
-                    number, text_of(flat, "group", "?"));
+                    number, wh_cli_explain_text(flat, "group", "?"));
     }
 }
 
 static void add_breaker(const wh_reply *flat, wh_buf *out)
 {
-    bool is_half_open = strcmp(text_of(flat, "breaker", ""), "half_open") == 0;
+    bool is_half_open =
+        strcmp(wh_cli_explain_text(flat, "breaker", ""), "half_open") == 0;
 
     wh_buf_addf(out, "waits because the circuit breaker of type %s is %s",
                 held_type(flat), is_half_open ? "half open" : "open");
     if (is_half_open) {
         wh_buf_addf(out, " and waits for its probes to end (%s running)",
-                    text_of(flat, "probes", "?"));
+                    wh_cli_explain_text(flat, "probes", "?"));
     }
     add_until(flat, "probes", out);
     add_setting(flat, out);
@@ -287,15 +174,25 @@ static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
     } else if (ends_with(reason, "_cap")) {
         wh_buf_adds(out, "waits because ");
         add_subject(flat, reason, out);
-        wh_buf_addf(out, " is at its cap of %s (%s running)", text_of(flat, "of", "?"),
-                    text_of(flat, "used", "?"));
+        wh_buf_addf(out, " is at its cap of %s (%s running)",
+                    wh_cli_explain_text(flat, "of", "?"),
+                    wh_cli_explain_text(flat, "used", "?"));
         add_setting(flat, out);
+    } else if (strcmp(reason, "retry_after") == 0) {
+        wh_buf_addf(out, "waits because type %s is held: a handler said Retry-After",
+                    held_type(flat));
+        add_until(flat, "over", out);
+        add_setting(flat, out);
+        wh_cli_explain_rate(flat, held_type(flat), out);
     } else if (ends_with(reason, "_rate")) {
         wh_buf_adds(out, "waits because ");
         add_subject(flat, reason, out);
         wh_buf_adds(out, " is at its rate limit");
         add_until(flat, "next", out);
         add_setting(flat, out);
+        if (strcmp(reason, "type_rate") == 0) {
+            wh_cli_explain_rate(flat, held_type(flat), out);
+        }
     } else {
         wh_buf_addf(out, "waits: %s", reason);
     }
@@ -305,7 +202,7 @@ static void add_limit(const wh_reply *flat, const char *reason, wh_buf *out)
 /* It runs, as far as anybody knows. */
 static void add_running(const wh_reply *flat, wh_buf *out)
 {
-    const char *worker = fact(flat, "worker");
+    const char *worker = wh_cli_explain_fact(flat, "worker");
     int64_t lost_ms = wh_cli_redis_field(flat, "lost_ms", -1);
     char human[24];
 
@@ -322,6 +219,26 @@ static void add_running(const wh_reply *flat, wh_buf *out)
                 wh_clock_human(lost_ms, human, sizeof human));
 }
 
+/* The time for its retries, where its next start is one. */
+static void add_retry_for(const wh_reply *flat, wh_buf *out)
+{
+    int64_t ms = wh_cli_redis_field(flat, "retries_end_ms", -1);
+    char human[24];
+
+    if (ms < 0 || wh_cli_explain_fact(flat, "is_retry") == NULL) {
+        return;
+    }
+    if (ms == 0) {
+        wh_buf_adds(out, "; the time for its retries (retry_for) is over: who claims "
+                         "it ends it as failed");
+    } else {
+        wh_buf_addf(out, "; no retry of it starts later than in %s (retry_for)%s",
+                    wh_clock_human(ms, human, sizeof human),
+                    ms < wh_cli_explain_number(flat, "until_ms") ? ", before that"
+                                                                 : "");
+    }
+}
+
 /* Its time came, and what holds it holds whoever would bring it back too. Its end comes. */
 static void add_ends(const wh_reply *flat, bool is_timed, wh_buf *out)
 {
@@ -334,19 +251,20 @@ static void add_ends(const wh_reply *flat, bool is_timed, wh_buf *out)
                     wh_clock_human(overdue_ms, human, sizeof human));
     }
     if (ms >= 0) {
-        wh_buf_addf(out, "; it expires in %s%s",
-                    wh_clock_human(ms, human, sizeof human),
-                    ms < number_of(flat, "until_ms") ? ", before that" : "");
+        wh_buf_addf(
+            out, "; it expires in %s%s", wh_clock_human(ms, human, sizeof human),
+            ms < wh_cli_explain_number(flat, "until_ms") ? ", before that" : "");
     }
+    add_retry_for(flat, out);
 }
 
-static void add_sentence(const explained *e, wh_buf *out)
+static void add_sentence(const wh_cli_explained *e, wh_buf *out)
 {
-    const char *status = text_of(e->flat, "status", "");
+    const char *status = wh_cli_explain_text(e->flat, "status", "");
 
     if (e->reason != NULL) {
         bool is_timed = add_time(e->flat, e->reason, out);
-        if (!is_timed && !add_workers(e, out)) {
+        if (!is_timed && !wh_cli_explain_workers(e, out)) {
             add_limit(e->flat, e->reason, out);
         }
         add_ends(e->flat, is_timed, out);
@@ -375,6 +293,11 @@ static const struct shown {
     {"recoveries", "workers lost", false, false},
     {"overdue_ms", "overdue by", true, false},
     {"expires_ms", "expires in", true, false},
+    {"retries_end_ms", "retries end in", true, false},
+    {"snoozes", "snoozed", false, false},
+    {"snooze_category", "last snooze as", false, false},
+    {"snooze_message", "last snooze says", false, false},
+    {"adaptive_rate", "jobs per second", false, false},
     {"ahead_org", "before it", false, false},
     {"ahead_orgs", "orgs first", false, false},
     {"wait_ms", "estimated wait", true, false},
@@ -388,13 +311,14 @@ static const struct shown {
     {"workers_able", "with a handler", false, false},
     {"workers_quiet", "quiet", false, true},
     {"workers_pressed", "holding back", false, true},
+    {"able_full", "without a slot", false, true},
     {"holders", "slots used by", false, false},
 };
 
 static void add_table(const wh_cli *c, const wh_reply *flat, wh_buf *out)
 {
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
-        const char *text = fact(flat, shown[i].name);
+        const char *text = wh_cli_explain_fact(flat, shown[i].name);
         char label[32];
         char human[24];
 
@@ -412,7 +336,7 @@ static void add_table(const wh_cli *c, const wh_reply *flat, wh_buf *out)
     }
 }
 
-static void add_json(const explained *e, const char *sentence, wh_buf *out)
+static void add_json(const wh_cli_explained *e, const char *sentence, wh_buf *out)
 {
     const wh_reply *flat = e->flat;
 
@@ -427,7 +351,7 @@ static void add_json(const explained *e, const char *sentence, wh_buf *out)
     wh_buf_adds(out, "}\n");
 }
 
-static wh_exit print(wh_cli *c, const explained *e)
+static wh_exit print(wh_cli *c, const wh_cli_explained *e)
 {
     wh_buf sentence = {0}, out = {0};
 
@@ -435,7 +359,8 @@ static wh_exit print(wh_cli *c, const explained *e)
     if (c->json) {
         add_json(e, wh_buf_str(&sentence), &out);
     } else {
-        wh_buf_addf(&out, "job %s in %s ", text_of(e->flat, "id", "?"), e->where->name);
+        wh_buf_addf(&out, "job %s in %s ", wh_cli_explain_text(e->flat, "id", "?"),
+                    e->where->name);
         wh_cli_out_clean(&out, wh_buf_str(&sentence), sentence.len, true);
         wh_buf_adds(&out, "\n\n");
         add_table(c, e->flat, &out);
@@ -446,15 +371,15 @@ static wh_exit print(wh_cli *c, const explained *e)
 }
 
 /* Nothing here holds it; its workers may serve other queues too. */
-static wh_exit look_elsewhere(wh_cli *c, explained *e)
+static wh_exit look_elsewhere(wh_cli *c, wh_cli_explained *e)
 {
-    int64_t slots = number_of(e->flat, "slots");
+    int64_t slots = wh_cli_explain_number(e->flat, "slots");
 
     if (e->reason == NULL || strcmp(e->reason, "ready") != 0 || slots == 0) {
         return WH_EXIT_OK;
     }
     wh_exit status = wh_cli_fleet_read(c, e->where, &e->fleet);
-    if (number_of(e->flat, "slots_used") + e->fleet.elsewhere >= slots) {
+    if (wh_cli_explain_number(e->flat, "slots_used") + e->fleet.elsewhere >= slots) {
         e->reason = "no_slot";
     }
     return status;
@@ -467,7 +392,7 @@ wh_exit wh_cli_explain_run(wh_cli *c)
     wh_call call;
     const wh_reply *reply = NULL;
     wh_reply *flat = NULL;
-    explained e = {.where = &where};
+    wh_cli_explained e = {.where = &where};
 
     wh_job_record_init(&rec);
     wh_exit status = wh_cli_redis_open(c);
@@ -484,7 +409,7 @@ wh_exit wh_cli_explain_run(wh_cli *c)
     }
     if (status == WH_EXIT_OK) {
         e.flat = flat;
-        e.reason = fact(flat, "reason");
+        e.reason = wh_cli_explain_fact(flat, "reason");
         status = look_elsewhere(c, &e);
     }
     if (status == WH_EXIT_OK) {

@@ -46,10 +46,22 @@ static void add_value_json(const char *text, size_t n, wh_buf *out)
  * may be "100/60000/20". */
 static bool is_number(const char *name)
 {
-    static const char *const texts[] = {
-        "id",        "status",      "reason",         "type",   "org",
-        "group",     "worker",      "limit",          "of",     "pressure",
-        "held_type", "group_first", "error_category", "breaker"};
+    static const char *const texts[] = {"id",
+                                        "status",
+                                        "reason",
+                                        "type",
+                                        "org",
+                                        "group",
+                                        "worker",
+                                        "limit",
+                                        "of",
+                                        "pressure",
+                                        "held_type",
+                                        "group_first",
+                                        "error_category",
+                                        "breaker",
+                                        "snooze_category",
+                                        "snooze_message"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(texts[i], name) == 0) {

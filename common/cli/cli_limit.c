@@ -69,6 +69,11 @@ static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
     return WH_EXIT_OK;
 }
 
+static bool is_pace(const char *name)
+{
+    return strncmp(name, WH_CLI_LIMIT_PACE, strlen(WH_CLI_LIMIT_PACE)) == 0;
+}
+
 /* A removal of what is not set changes nothing: a hint, not an error. */
 static void note_unset(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *setting,
                        const wh_reply *flat)
@@ -85,7 +90,8 @@ static void note_unset(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *set
             wh_free(names);
             return;
         }
-        if (set != NULL && strncmp(set, STATE, sizeof STATE - 1) != 0) {
+        if (set != NULL && strncmp(set, STATE, sizeof STATE - 1) != 0 &&
+            !is_pace(set)) {
             names[used++] = set;
         }
     }
@@ -212,9 +218,11 @@ wh_exit wh_cli_limit_remove(wh_cli *c)
 /* ---- list ---- */
 
 static const wh_cli_column columns[] = {
-    {"SETTING", "setting", false}, {"VALUE", NULL, false}, {NULL, "value", false},
-    {NULL, "partition", false},    {"STATE", NULL, false}, {NULL, "state", false},
-    {NULL, "state_ms", false},     {NULL, "set", false},
+    {"SETTING", "setting", false},   {"VALUE", NULL, false},
+    {NULL, "value", false},          {NULL, "partition", false},
+    {"STATE", NULL, false},          {NULL, "state", false},
+    {NULL, "state_ms", false},       {NULL, "rate_now", false},
+    {NULL, "retry_after_ms", false}, {NULL, "set", false},
 };
 
 void wh_cli_limit_show_state(const char *value, wh_buf *out)
@@ -229,6 +237,24 @@ void wh_cli_limit_show_state(const char *value, wh_buf *out)
     }
 }
 
+void wh_cli_limit_show_pace(const char *value, wh_buf *out)
+{
+    size_t len = strcspn(value, " ");
+    char human[24];
+
+    wh_buf_add(out, value, len);
+    wh_buf_adds(out, "/s now");
+    if (value[len] == ' ') {
+        wh_buf_addf(
+            out, ", held by a handler's Retry-After for %s",
+            wh_clock_human(strtoll(value + len + 1, NULL, 10), human, sizeof human));
+    }
+}
+
+typedef struct row {
+    const char *name, *value;
+} row;
+
 const char *wh_cli_limit_value(const wh_reply *flat, const char *name)
 {
     for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
@@ -241,44 +267,55 @@ const char *wh_cli_limit_value(const wh_reply *flat, const char *name)
     return NULL;
 }
 
-/* state: of a breaker, or NULL. */
-static void add_row(wh_cli_table *t, const wh_cli_partition *p, const char *name,
-                    const char *value, const char *state)
+/* "open 4000" as a word and a number; is_raw: a number and a number. */
+static void add_pair(wh_cli_table *t, const char *text, bool is_raw)
+{
+    size_t len = text == NULL ? 0 : strcspn(text, " ");
+    wh_buf first = {0};
+
+    if (text == NULL) {
+        wh_cli_table_text(t, NULL);
+        wh_cli_table_raw(t, "null", "");
+        return;
+    }
+    wh_buf_add(&first, text, len);
+    if (is_raw) {
+        wh_cli_table_raw(t, wh_buf_str(&first), "");
+        wh_cli_table_raw(t, text[len] == ' ' ? text + len + 1 : "null", "");
+    } else {
+        wh_cli_table_slice(t, text, len);
+        wh_cli_table_raw(t, text[len] == ' ' ? text + len + 1 : "0", "");
+    }
+    wh_buf_fini(&first);
+}
+
+/* state: of a breaker, or NULL. pace: of an adaptive rate, or NULL. */
+static void add_row(wh_cli_table *t, const wh_cli_partition *p, const row *r,
+                    const char *state, const char *pace)
 {
     wh_buf shown = {0}, human = {0};
     size_t len = state == NULL ? 0 : strcspn(state, " ");
 
-    wh_cli_setting_show(name, value, &shown);
+    wh_cli_setting_show(r->name, r->value, &shown);
     if (state != NULL) {
         wh_cli_limit_show_state(state, &human);
+    } else if (pace != NULL) {
+        wh_cli_limit_show_pace(pace, &human);
     }
-    wh_cli_table_text(t, name);
+    wh_cli_table_text(t, r->name);
     wh_cli_table_text(t, wh_buf_str(&shown));
-    wh_cli_table_text(t, value);
+    wh_cli_table_text(t, r->value);
     wh_cli_table_text(t, p->name);
     wh_cli_table_colored(t, wh_buf_str(&human), len == 4 ? "31" : NULL);
-    if (state == NULL) {
-        wh_cli_table_text(t, NULL);
-        wh_cli_table_raw(t, "null", "");
-    } else {
-        wh_buf ms = {0};
-
-        wh_buf_addi(&ms, state[len] == ' ' ? strtoll(state + len + 1, NULL, 10) : 0);
-        wh_cli_table_slice(t, state, len);
-        wh_cli_table_raw(t, wh_buf_str(&ms), "");
-        wh_buf_fini(&ms);
-    }
+    add_pair(t, state, false);
+    add_pair(t, pace, true);
     wh_buf_clear(&human);
-    wh_buf_addf(&human, "%s=%s", name, wh_buf_str(&shown));
+    wh_buf_addf(&human, "%s=%s", r->name, wh_buf_str(&shown));
     wh_cli_table_text(t, wh_buf_str(&human));
     wh_cli_table_row(t);
     wh_buf_fini(&shown);
     wh_buf_fini(&human);
 }
-
-typedef struct row {
-    const char *name, *value;
-} row;
 
 static int by_name(const void *a, const void *b)
 {
@@ -301,12 +338,17 @@ static void add_rows(wh_cli_table *t, const wh_cli_partition *p, const wh_reply 
         if (strncmp(name, STATE, sizeof STATE - 1) == 0) {
             wh_buf_addf(&other, "breaker:%s", name + sizeof STATE - 1);
             if (wh_cli_limit_value(flat, wh_buf_str(&other)) == NULL && any != NULL) {
-                add_row(t, p, wh_buf_str(&other), any, rows[i].value);
+                add_row(t, p, &(row){wh_buf_str(&other), any}, rows[i].value, NULL);
             }
-        } else {
+        } else if (!is_pace(name)) {
             wh_buf_addf(&other, "state:%s", name + strcspn(name, ":") + 1);
-            add_row(t, p, name, rows[i].value,
-                    strncmp(name, "breaker:", 8) == 0
+            const char *state = strncmp(name, "breaker:", 8) == 0
+                                    ? wh_cli_limit_value(flat, wh_buf_str(&other))
+                                    : NULL;
+            wh_buf_clear(&other);
+            wh_buf_addf(&other, WH_CLI_LIMIT_PACE "%s", name + strcspn(name, ":") + 1);
+            add_row(t, p, &rows[i], state,
+                    strncmp(name, "adaptive:", 9) == 0
                         ? wh_cli_limit_value(flat, wh_buf_str(&other))
                         : NULL);
         }

@@ -21,5 +21,9 @@ wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p, wh_cli_setting 
 const char *wh_cli_limit_value(const wh_reply *flat, const char *name);
 /* The value of a breaker's state, "open 4000", for people. */
 void wh_cli_limit_show_state(const char *value, wh_buf *out);
+/* What wh1_limits puts before the rate that an adaptive type has now, and its value,
+ * "12.5 4000", for people. */
+#define WH_CLI_LIMIT_PACE "pace:"
+void wh_cli_limit_show_pace(const char *value, wh_buf *out);
 
 #endif

@@ -108,8 +108,8 @@ static void json_orgs(const wh_reply *orgs, wh_buf *out)
 static void add_json(const usage *u, wh_buf *out)
 {
     static const char *const waiting[] = {
-        "ready",       "delayed",      "parked",        "set_aside",
-        "parked_orgs", "parked_types", "parked_groups", "parked_queue"};
+        "ready",        "delayed",       "parked",       "set_aside",   "parked_orgs",
+        "parked_types", "parked_groups", "parked_queue", "queue_paused"};
     static const char *const used[] = {"jobs",         "jobs_max",   "bytes",
                                        "bytes_max",    "memory_max", "memory_percent",
                                        "orgs_waiting", "orgs_seen"};
@@ -183,7 +183,9 @@ static void add_waiting(const usage *u, wh_buf *out)
     int64_t groups = number_of(u->facts, "parked_groups");
     char note[64] = "";
 
-    if (number_of(u->facts, "parked_queue") != 0) {
+    if (number_of(u->facts, "queue_paused") != 0) {
+        (void)snprintf(note, sizeof note, "the queue is paused");
+    } else if (number_of(u->facts, "parked_queue") != 0) {
         (void)snprintf(note, sizeof note, "the queue is at a limit");
     } else if (orgs + groups > 0) {
         (void)snprintf(note, sizeof note, "%" PRId64 " org%s, %" PRId64 " group%s",

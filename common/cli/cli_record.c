@@ -174,6 +174,9 @@ static void print_error(view *v, const wh_job_record *r)
         bytes(v, "context", r->error_context, strlen(r->error_context));
     }
     text(v, "history", r->history);
+    number(v, "snoozes", r->snoozes, -1);
+    text(v, "snoozed as", r->snooze_category);
+    text(v, "snooze says", r->snooze_message);
 }
 
 wh_exit wh_cli_record_print_json(wh_cli *c, const wh_job_record *r)
@@ -197,7 +200,11 @@ wh_exit wh_cli_record_print(wh_cli *c, const wh_job_record *r)
     point(&v, "enqueued", r->enqueued_at_ms, now);
     point(&v, "started", r->started_at_ms, now);
     point(&v, "finished", r->finished_at_ms, now);
-    point(&v, r->attempts > 0 ? "next attempt" : "runs at", r->next_retry_at_ms, now);
+    point(&v,
+          r->snoozed_until_ms > 0 ? "snoozed until"
+          : r->attempts > 0       ? "next attempt"
+                                  : "runs at",
+          r->next_retry_at_ms, now);
     point(&v, "expires", r->expires_at_ms, now);
     duration(&v, "timeout", r->timeout_ms);
     if (r->progress >= 0) {

@@ -111,6 +111,11 @@ static bool is_state(const char *name)
     return strncmp(name, "state:", 6) == 0;
 }
 
+static bool is_pace(const char *name)
+{
+    return strncmp(name, WH_CLI_LIMIT_PACE, strlen(WH_CLI_LIMIT_PACE)) == 0;
+}
+
 /* ,"limits":{…} of settings, or ,"breakers":{TYPE:STATE…}. */
 static void limits_json(wh_buf *out, const char *key, const wh_reply *flat, bool states)
 {
@@ -123,13 +128,37 @@ static void limits_json(wh_buf *out, const char *key, const wh_reply *flat, bool
         size_t skip = states ? strlen("state:type/") : 0;
 
         if (name.p == NULL || value.p == NULL || name.n < skip ||
-            is_state(name.p) != states) {
+            is_state(name.p) != states || is_pace(name.p)) {
             continue;
         }
         wh_buf_adds(out, before);
         wh_buf_add_json(out, name.p + skip, name.n - skip);
         wh_buf_addc(out, ':');
         wh_buf_add_json(out, value.p, value.n);
+        before = ",";
+    }
+    wh_buf_addc(out, '}');
+}
+
+/* ,"paces":{TYPE:{"rate":…,"retry_after_ms":…}…} */
+static void paces_json(wh_buf *out, const wh_reply *flat)
+{
+    const char *before = "";
+
+    wh_buf_adds(out, ",\"paces\":{");
+    for (size_t i = 0; i + 1 < wh_reply_count(flat); i += 2) {
+        wh_slice name = wh_reply_str(wh_reply_at(flat, i));
+        wh_slice value = wh_reply_str(wh_reply_at(flat, i + 1));
+        size_t skip = strlen(WH_CLI_LIMIT_PACE "type/");
+
+        if (name.p == NULL || value.p == NULL || name.n < skip || !is_pace(name.p)) {
+            continue;
+        }
+        size_t len = strcspn(value.p, " ");
+        wh_buf_adds(out, before);
+        wh_buf_add_json(out, name.p + skip, name.n - skip);
+        wh_buf_addf(out, ":{\"rate\":%.*s,\"retry_after_ms\":%s}", (int)len, value.p,
+                    value.p[len] == ' ' ? value.p + len + 1 : "null");
         before = ",";
     }
     wh_buf_addc(out, '}');
@@ -161,6 +190,10 @@ static void limits_text(wh_buf *out, const wh_reply *flat, const sample *s)
         } else if (is_state(name.p)) {
             wh_buf_addf(out, "  breaker of %s: ", name.p + strlen("state:"));
             wh_cli_limit_show_state(value.p, out);
+        } else if (is_pace(name.p)) {
+            wh_buf_addf(out,
+                        "  adaptive rate of %s: ", name.p + strlen(WH_CLI_LIMIT_PACE));
+            wh_cli_limit_show_pace(value.p, out);
         } else {
             wh_buf_addf(out, "  %s=", name.p);
             wh_cli_setting_show(name.p, value.p, out);
@@ -179,6 +212,7 @@ static wh_exit add_limits(wh_cli *c, const wh_cli_partition *p, const sample *s,
     if (status == WH_EXIT_OK && c->json) {
         limits_json(out, "limits", flat, false);
         limits_json(out, "breakers", flat, true);
+        paces_json(out, flat);
         wh_buf_adds(out, "}\n");
     } else if (status == WH_EXIT_OK) {
         limits_text(out, flat, s);

@@ -125,12 +125,13 @@ typedef struct wh_job_record {
     size_t payload_len;
     char *result;
     size_t result_len;
-    int priority, attempts, max_attempts, recoveries,
-        progress; /* -1: absent (max_attempts, progress) */
-    int64_t enqueued_at_ms, started_at_ms, finished_at_ms,
-        next_retry_at_ms; /* 0: absent */
+    int priority, attempts, max_attempts, recoveries, snoozes,
+        progress; /* -1: absent (max_attempts, snoozes, progress) */
+    int64_t enqueued_at_ms, started_at_ms, finished_at_ms, next_retry_at_ms,
+        snoozed_until_ms; /* 0: absent */
     int64_t timeout_ms, expires_at_ms, fence, retry_for_ms;
     char *error_message, *error_category, *error_context, *progress_message;
+    char *snooze_category, *snooze_message; /* of the last end, when it was one */
     char *traceparent, *worker, *dlq_entry, *history;
     char *group, *idempotency_key;
     char *unique, *conflict; /* the protocol's words */

@@ -60,6 +60,10 @@ static const field fields[] = {
     {"error_message", FIELD_TEXT, AT(error_message), 0},
     {"error_category", FIELD_TEXT, AT(error_category), 0},
     {"error_context", FIELD_TEXT, AT(error_context), 0},
+    {"snoozed_until_ms", FIELD_TIME, AT(snoozed_until_ms), TIME_MAX_MS},
+    {"snoozes", FIELD_OPTION, AT(snoozes), INT_MAX},
+    {"snooze_category", FIELD_TEXT, AT(snooze_category), 0},
+    {"snooze_message", FIELD_TEXT, AT(snooze_message), 0},
     {"progress", FIELD_OPTION, AT(progress), 100},
     {"progress_message", FIELD_TEXT, AT(progress_message), 0},
     {"traceparent", FIELD_TEXT, AT(traceparent), 0},
@@ -114,7 +118,7 @@ static int64_t get_number(const wh_job_record *r, const field *f)
 
 void wh_job_record_init(wh_job_record *r)
 {
-    *r = (wh_job_record){.max_attempts = -1, .progress = -1};
+    *r = (wh_job_record){.max_attempts = -1, .snoozes = -1, .progress = -1};
 }
 
 void wh_job_record_fini(wh_job_record *r)

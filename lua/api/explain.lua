@@ -149,7 +149,8 @@ local function held_by_type(x, c, kind)
     if room > 0 then
         return nil
     end
-    local held = { why = why, at = at, kind = kind, is_adaptive = why == 'type_rate' and limit.is_adaptive(x, kind) }
+    local is_adaptive = why == 'type_rate' and limit.is_adaptive(x, kind)
+    local held = { why = limit.reason(x, kind, why), at = at, kind = kind, is_adaptive = is_adaptive }
     if why == 'breaker_open' then
         held.probes = breaker.awaited(x, kind)
         held.breaker = held.probes and 'half_open' or 'open'
@@ -159,7 +160,8 @@ local function held_by_type(x, c, kind)
 end
 
 -- The setting that holds a ready job: {why, at, kind: the type that is held, is_adaptive: by its adaptive rate; of a
--- breaker: its state and, half open, the probes that run}. nil: none does.
+-- breaker: its state and, half open, the probes that run}. nil: none does. Sets c.rate, that of the type now if it
+-- adapts.
 local function held_by_setting(k, now, c, L)
     if redis.call('HGET', k.ctl, 'paused') == '1' then
         return { why = 'queue_paused', kind = c.kind }
@@ -176,6 +178,7 @@ local function held_by_setting(k, now, c, L)
         return { why = why, at = at, kind = c.kind }
     end
     local held = (c.first and held_by_type(x, c, c.first.kind)) or held_by_type(x, c, c.kind)
+    c.rate = limit.pace(x, held and held.kind or c.kind)
     if not held and c.group ~= '' and limit.group_room(x, c.org, c.group) <= 0 then
         held = { why = 'group_cap', at = 'inf', kind = c.kind }
     end
@@ -246,6 +249,8 @@ end
 local function put_fleet(out, f)
     fleet.put(out, f)
     record.put(out, 'workers_able', record.decimal(f.able))
+    record.put(out, 'able_pressed', record.decimal(f.able_pressed))
+    record.put(out, 'able_full', record.decimal(f.able_full))
     record.put(out, 'pressure', f.why)
 end
 
@@ -271,23 +276,39 @@ local function add_held(k, now, out, c, f, free)
         put(out, 'used', used_of(k, held, c))
         put(out, 'held_type', held.kind ~= c.kind and held.kind)
     end
+    put(out, 'adaptive_rate', c.rate and breaker.rate_text(c.rate))
     put(out, 'group_at', number(c.group_at))
     put(out, 'group_first', c.first and c.first.id)
     return reason
 end
 
 -- Why it waits for its time: since it was enqueued so, after a failed attempt, given back by a worker whose handler
--- does not start, or put off by one that holds another job on its last chance (chance.lua; whatever else delays one
--- that had a start notes until when).
+-- does not start, snoozed by its handler, or put off by one that holds another job on its last chance (chance.lua;
+-- whatever else delays one that had a start notes until when).
 local function why_delayed(m, f, due)
     if chance.is_one(m) and m[M.next_retry_at] ~= due then
         return 'last_chance'
     elseif m[M.not_started] == 1 then
         return 'not_started'
+    elseif m[M.snooze] then
+        return 'snoozed'
     end
     local failed = m[M.next_retry_at] and (m[M.attempts] or 0) > 0
     local unknown = failed and m[M.category] == 'no_handler' and fleet.held_by(f) == 'no_handler'
     return unknown and 'no_handler' or failed and 'retry' or 'delayed'
+end
+
+-- Its deadlines: ms until it expires, and until no retry of it starts; is_retry: its next start would be one.
+local function add_deadlines(now, out, c, rec, o)
+    local enqueued, m = record.enqueued_at(rec), c.m
+    if o.xp and not meta.has_run(m) then
+        record.put(out, 'expires_ms', record.decimal(math.max(0, enqueued + o.xp - now)))
+    end
+    if o.rf then
+        local put_off = m[M.attempts] > 0 or (m[M.started] == 1 and m[M.next_retry_at])
+        record.put(out, 'retries_end_ms', record.decimal(math.max(0, enqueued + o.rf - now)))
+        record.put(out, 'is_retry', put_off and m[M.given_back] ~= 1 and '1')
+    end
 end
 
 -- One that waits for its time. When that has come, a claim call or a scheduler brings it back: where it stays, what
@@ -360,14 +381,13 @@ args.register('wh1_explain', function(KEYS, ARGV)
     record.put(out, 'attempts', record.decimal(m[M.attempts]))
     record.put(out, 'recoveries', m[M.recoveries] > 0 and record.decimal(m[M.recoveries]))
     record.put(out, 'error_category', m[M.category])
+    view.put_snooze(out, m)
     local ends = worker and tonumber(redis.call('ZSCORE', k.workers, worker) or '')
     record.put(out, 'lost_ms', ends and ends <= now and record.decimal(now - ends))
     if status == 'scheduled' or status == 'pending' then
         local c = { raw = raw, head = head, org = head[2], kind = head[1], group = o.g or '', m = m, due = due }
         local f = fleet.read(k, now, c.kind)
-        if o.xp and not meta.has_run(m) then
-            record.put(out, 'expires_ms', record.decimal(math.max(0, record.enqueued_at(rec) + o.xp - now)))
-        end
+        add_deadlines(now, out, c, rec, o)
         if due then
             add_delayed(k, now, out, c, f)
         else

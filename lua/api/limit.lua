@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Limits, pauses, quotas, breakers of a partition (docs/protocol.md section 10), changed at run time.
 --   wh1_limit ARGV (setting value)…, 1 to 100 pairs; an empty value removes -> OK
---   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others
+--   wh1_limits -> flat setting, value…, state:type/<type>, state of the breaker…, state:more, how many others,
+--     pace:type/<type>, rate of now, and how long a handler's Retry-After holds the type…
 -- Errors WHBADARG WHBADDATA. O(pairs · log parked), for settings of many O(parked), for a breaker of all types
 -- O(settings + 1,000); when a cap begins, other than of orgs, what is in flight is counted: O(claims).
 local USAGE = 'WHBADARG usage: setting value ...'
@@ -168,8 +169,8 @@ end, { 'allow-oom' })
 
 -- Of the types that have a breaker of their own, and of the others those that are not closed: the first ones,
 -- and how many more there are.
-local function breaker_states(k, now, L, out)
-    local x, seen, kinds = limit.open(k, now, L, {}), {}, {}
+local function breaker_states(k, x, out)
+    local L, now, seen, kinds = x.L, x.now, {}, {}
     for scope in pairs(L.breaker) do
         kinds[#kinds + 1] = string.match(scope, '^type/([^*]+)$')
     end
@@ -191,12 +192,24 @@ local function breaker_states(k, now, L, out)
     end
 end
 
+-- Of the types with an adaptive rate.
+local function paces(x, out)
+    for scope in pairs(x.L.adaptive) do
+        local kind = string.sub(scope, 6)
+        local rate, ends = limit.pace(x, kind)
+        local left = ends and string.format(' %.0f', ends - x.now) or ''
+        out[#out + 1], out[#out + 2] = 'pace:' .. scope, breaker.rate_text(rate) .. left
+    end
+end
+
 args.register('wh1_limits', function(KEYS, ARGV)
     local k = keys.of(KEYS)
     args.count(ARGV, 0, 'WHBADARG no arguments')
     local out, L = redis.call('HGETALL', k.limits), limit.now(k)
     if L then
-        breaker_states(k, clock.now(), L, out)
+        local x = limit.open(k, clock.now(), L, {})
+        breaker_states(k, x, out)
+        paces(x, out)
     end
     return out
 end, { 'no-writes' })

@@ -86,9 +86,11 @@ local function put_quotas(out, k, now, L, is_counted)
     put(out, 'memory_max', number(L.memory.queue))
 end
 
+-- Of a paused queue all that is ready is held, whether a claim met it or not.
 local function put_waiting(out, k, pending, p, aside_sum)
     local put, number, rest = record.put, record.decimal, pending - aside_sum
-    local held_back = p.queue == 1 and rest or math.min(p.jobs, rest)
+    local is_paused = redis.call('HGET', k.ctl, 'paused') == '1'
+    local held_back = (is_paused or p.queue == 1) and rest or math.min(p.jobs, rest)
     put(out, 'ready', number(rest - held_back))
     put(out, 'delayed', number(redis.call('ZCARD', k.delayed)))
     put(out, 'parked', number(held_back))
@@ -97,6 +99,7 @@ local function put_waiting(out, k, pending, p, aside_sum)
     put(out, 'parked_types', number(p.types))
     put(out, 'parked_groups', number(p.groups))
     put(out, 'parked_queue', number(p.queue))
+    put(out, 'queue_paused', is_paused and '1' or '0')
 end
 
 -- What holds the jobs set aside of a type now: the type, or what holds one of the orgs that have them: room, until
@@ -120,6 +123,7 @@ local function type_row(k, x, c)
     local room, at, reason = holder_of(x, c)
     local is_probed = room <= 0 and reason == 'breaker_open' and breaker.awaited(x, c.kind)
     local left = not is_probed and tonumber(at or '') -- until its probes end: nobody knows when
+    reason = limit.reason(x, c.kind, reason)
     return {
         c.kind, c.n, redis.call('ZCARD', k.waiting_ .. c.kind), room <= 0 and reason or '',
         room <= 0 and left and at ~= 'inf' and math.max(0, math.ceil(left - x.now)) or -1,
@@ -134,7 +138,7 @@ args.register('wh1_usage', function(KEYS, ARGV)
     local x, facts, types, orgs = limit.open(k, now, L, {}), { 'now_ms', record.decimal(now) }, {}, {}
     local w, pending = backlog.open(k), figures.pending(k)
     local sum, kinds = backlog.set_aside(w)
-    put_waiting(facts, k, pending, backlog.parked(w, now), math.min(sum, pending))
+    put_waiting(facts, k, pending, backlog.parked(w, now, L), math.min(sum, pending))
     local is_counted, list = queued.is_counted(k) or queued.may_begin(k), {}
     put_quotas(facts, k, now, L, is_counted)
     put_fleet(facts, fleet.read(k, now))

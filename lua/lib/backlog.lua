@@ -137,9 +137,22 @@ function backlog.set_aside(w)
     return sum, list
 end
 
+-- Orgs that are paused and have jobs count as parked before a claim met them.
+local function add_paused(w, L, p, is_org)
+    for scope in pairs(L.pause_org and L.pause or {}) do
+        local org = string.match(scope, '^org/(.+)$')
+        if org and not is_org[org] and w.left > 0 then
+            w.left = w.left - 1
+            local o = look(w, org)
+            local n = tell(o, plain_ids(w, o) - o.moved)
+            p.orgs, p.jobs, is_org[org] = p.orgs + (n > 0 and 1 or 0), p.jobs + n, true
+        end
+    end
+end
+
 -- What is parked, after what is set aside was told: jobs of orgs and groups, how many orgs, types, groups, and whether
 -- the queue is. What is due may run again as soon as somebody asks for work.
-function backlog.parked(w, now)
+function backlog.parked(w, now, L)
     local p, is_org = { jobs = 0, orgs = 0, types = 0, groups = 0, queue = 0 }, {}
     local after = '(' .. string.format('%.0f', now)
     w.left = backlog.most
@@ -156,6 +169,7 @@ function backlog.parked(w, now)
             p.queue = 1
         end
     end
+    add_paused(w, L, p, is_org)
     for _, member in ipairs(members) do
         local org, level, name = string.match(member, '^org/([^/]+)/group/(%d)/(.*)$')
         if org then

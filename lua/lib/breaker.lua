@@ -10,10 +10,10 @@
 -- not closed; a state that says so and is not there was forgotten.
 local breaker = {
     switch = { 'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'held0', 'since' },
-    pace = { 'rate', 'rate_at', 'halved_at', 'tat' },
+    pace = { 'rate', 'rate_at', 'halved_at', 'tat', 'wait_until' },
     fields = {
         'state', 'window', 'good', 'bad', 'good0', 'bad0', 'held', 'held0', 'since', 'rate', 'rate_at', 'halved_at',
-        'tat',
+        'tat', 'wait_until',
     },
     texts = { state = 'closed', tat = '0' }, -- kept as they are stored; the others are numbers
     wait_max = 900000, -- of a type, however long one of its jobs is told to wait
@@ -278,13 +278,18 @@ function breaker.rate(x, kind, c)
     return b.rate > 0 and math.min(math.max(b.rate, c.min), c.max) or c.max
 end
 
+-- The same as text, without needless zeros.
+function breaker.rate_text(per_s)
+    return (string.gsub(string.format('%.3f', per_s), '%.?0+$', ''))
+end
+
 -- It as a rate of limit.lua: a tenth of a second's jobs at once. Of the rate, as it is stored, three decimals count.
 function breaker.bucket(per_s)
     return bucket.rate(math.max(math.floor(per_s * 1000 + 1e-6), 1), 1e6, math.max(1, math.floor(per_s / 10)))
 end
 
 -- good: successes; overload: how many were told to slow down; wait_ms: the longest time they were told
--- to wait.
+-- to wait. Until when, `wait_until` is for people: tat is what holds.
 function breaker.adapt(x, kind, c, good, overload, wait_ms)
     local b = breaker.load(x, kind)
     local rate = breaker.rate(x, kind, c)
@@ -301,5 +306,6 @@ function breaker.adapt(x, kind, c, good, overload, wait_ms)
         local all_of_it = r.depth - r.period -- or the burst would be admitted before the time is over
         local ahead = math.ceil(math.min(wait_ms, breaker.wait_max)) * r.n + all_of_it
         b.tat = bucket.text(math.max(bucket.read(b.tat, x.now, r), ahead), x.now, r)
+        b.wait_until = math.max(b.wait_until, x.now + math.ceil(math.min(wait_ms, breaker.wait_max)))
     end
 end

@@ -52,6 +52,12 @@ local function note_start(k, c)
     end
 end
 
+-- What its handler said when it put it off, of the last claim that ended if it did, and how often it did.
+local function note_snooze(c)
+    c.m[M.snoozes] = (c.m[M.snoozes] or 0) + 1
+    c.m[M.snooze] = { c.category, c.message }
+end
+
 -- Released, or its worker was lost: its next start is no retry, whose time may be over. Only of jobs with that time.
 local function note_given_back(c)
     if c.head[4] and c.head[4].rf then
@@ -95,6 +101,7 @@ function outcome.snooze(k, now, c, keep)
     note_start(k, c)
     if c.category ~= finish.not_started then
         c.m[M.given_back] = false
+        note_snooze(c)
     end
     finish.again(k, now, c)
     event.count(k, 'snoozed', 1)
@@ -184,6 +191,7 @@ function finish.run(k, now, worker, list, keep, t)
         tally.note(t, c.held, c)
         if c.rec then
             c.t = t
+            c.m[M.snooze] = false
             if c.outcome ~= 'ok' then
                 c.m[M.progress], c.m[M.progress_message] = false, false
             end
@@ -264,7 +272,7 @@ function finish.keep(k, now, worker, tokens, held, ids)
             m[M.fence], m[M.worker] = id.fence(tokens[i]), worker
             m[M.started_at] = select(2, tally.parse(held[i]))
             m[M.status], m[M.finished_at] = 'completed', now
-            m[M.next_retry_at], m[M.cancel] = false, false
+            m[M.next_retry_at], m[M.cancel], m[M.snooze] = false, false, false
             put[#put + 1], put[#put + 2] = raw, meta.pack(m)
             add[#add + 1], add[#add + 2] = now, raw
         end

@@ -31,24 +31,27 @@ end
 local function add_claiming(f, info, held, kind)
     local slots = slots_of(info.slots)
     f.slots, f.used = f.slots + slots, f.used + held
-    f.able = f.able + (is_able(info, kind) and 1 or 0)
+    local able = is_able(info, kind) and 1 or 0
+    f.able = f.able + able
     local why = type(info.backpressure) == 'string' and info.backpressure ~= '' and info.backpressure
     if why then
-        f.pressed, f.why = f.pressed + 1, why
+        f.pressed, f.why = f.pressed + 1, able == 1 and why or f.why or why
+        f.able_pressed = f.able_pressed + able
     elseif slots > 0 and held >= slots then
-        f.full = f.full + 1
+        f.full, f.able_full = f.full + 1, f.able_full + able
     end
     f.load = f.load + ((why or (slots > 0 and held >= slots)) and 1 or slots > 0 and held / slots or 0)
 end
 
 -- live; lost (their lease ran out, their jobs were not recovered yet); of the live ones quiet, of the others
--- able (of this type, when one is given), pressed (why: the reason of one of them), full; their slots, used by
--- jobs of this partition; load, the sum of their backpressure of 0 to 1; away: why a quiet one claims nothing.
+-- able (of this type, when one is given), pressed (why: the reason of one of them, an able one if there is one), full,
+-- and of the able ones those that are one of both; their slots, used by jobs of this partition;
+-- load, the sum of their backpressure of 0 to 1; away: why a quiet one claims nothing.
 function fleet.read(k, now, kind)
     local after = '(' .. string.format('%.0f', now)
     local f = {
         live = redis.call('ZCOUNT', k.workers, after, '+inf'),
-        quiet = 0, able = 0, pressed = 0, full = 0, slots = 0, used = 0, load = 0,
+        quiet = 0, able = 0, pressed = 0, full = 0, able_pressed = 0, able_full = 0, slots = 0, used = 0, load = 0,
     }
     f.lost = redis.call('ZCARD', k.workers) - f.live
     local names = redis.call('ZRANGE', k.workers, after, '+inf', 'BYSCORE', 'LIMIT', 0, fleet.most)
@@ -91,7 +94,7 @@ function fleet.pressure(f)
     return f.load / claiming, f.why or (f.full > 0 and 'slots' or nil)
 end
 
--- Why no worker takes a job that may run; nil: one does, or will.
+-- Why no worker that has a handler takes a job that may run; nil: one does, or will.
 function fleet.held_by(f)
     if f.live == 0 then
         return f.lost > 0 and 'workers_lost' or 'no_worker'
@@ -103,8 +106,8 @@ function fleet.held_by(f)
         return 'workers_quiet'
     elseif f.able == 0 then
         return 'no_handler'
-    elseif f.pressed == claiming then
+    elseif f.able_pressed == f.able then
         return 'backpressure'
     end
-    return f.pressed + f.full == claiming and 'no_slot' or nil
+    return f.able_pressed + f.able_full == f.able and 'no_slot' or nil
 end

@@ -257,6 +257,25 @@ function limit.is_adaptive(x, kind)
     return own and (not set or bucket.room(own.ahead, own.rate) < bucket.room(set.ahead, set.rate)) or false
 end
 
+-- How an adaptive type goes now: its rate in jobs per second, and until when it is held since a handler said
+-- Retry-After; nil: it is not. No rate: the type has none that adapts.
+function limit.pace(x, kind)
+    local c = x.L.adaptive['type/' .. kind]
+    if not c then
+        return nil
+    end
+    local rate, b = limit.adaptive(x, kind), breaker.load(x, kind)
+    local ahead = x.buckets['/' .. kind].ahead
+    local is_held = b.wait_until > x.now and bucket.room(ahead, rate) <= 0
+    return breaker.rate(x, kind, c), is_held and x.now + bucket.wait(ahead, rate) or nil
+end
+
+-- A reason of limit.type_room for people: of a rate that adapts, is it what a handler said?
+function limit.reason(x, kind, reason)
+    local is_told = reason == 'type_rate' and limit.is_adaptive(x, kind) and select(2, limit.pace(x, kind))
+    return is_told and 'retry_after' or reason
+end
+
 local function rate_of_pair(L, org, kind)
     return L.rate['org/' .. org .. '/type/' .. kind] or L.rate['org/*/type/' .. kind]
 end

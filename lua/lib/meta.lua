@@ -22,8 +22,10 @@ local M = {
     started = 18,
     given_back = 19,
     not_started = 20,
+    snoozes = 21,
+    snooze = 22,
 }
-local meta = { size = 20 }
+local meta = { size = 22 }
 
 function meta.new()
     local m = { 0, 0, 0 }

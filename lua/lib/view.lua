@@ -43,6 +43,15 @@ local function put_error(out, m)
     record.put(out, 'history', meta.history_json(m))
 end
 
+-- Its handler put it off, the last time that it had it. due: when it waits for its time.
+function view.put_snooze(out, m, due)
+    local snooze = m[M.snooze] or {}
+    record.put(out, 'snoozed_until_ms', m[M.snooze] and m[M.next_retry_at] == due and record.decimal(due))
+    record.put(out, 'snoozes', record.decimal(m[M.snoozes] or nil))
+    record.put(out, 'snooze_category', snooze[1])
+    record.put(out, 'snooze_message', snooze[2])
+end
+
 -- A living or kept job. at: {status, due, worker, held} when the caller knows it.
 function view.record(k, raw, rec, m, full, at)
     local head, payload = record.decode(rec, true)
@@ -73,6 +82,7 @@ function view.record(k, raw, rec, m, full, at)
     record.put(out, 'finished_at_ms', record.decimal(m[M.finished_at]))
     record.put(out, 'next_retry_at_ms', record.decimal(due))
     put_error(out, m)
+    view.put_snooze(out, m, due)
     record.put(out, 'progress', record.decimal(m[M.progress]))
     record.put(out, 'progress_message', m[M.progress_message])
     record.put(out, 'traceparent', o.tp)

@@ -343,13 +343,13 @@ static void retries(void **state)
     wh_ll_put(3, "mail", "");
     wh_lc_claim("w", 1, "3");
     wh_ll_end("w", 3, 1, "snooze", 4000, NULL);
-    wh_le_is(3, "reason", "delayed");
+    wh_le_is(3, "reason", "snoozed");
 }
 
 /* Given back since its handler does not start; whatever ends its next claim takes that back. */
 static void a_handler_that_does_not_start(void **state)
 {
-    static const char *const ends[][3] = {{"snooze", "", "delayed"},
+    static const char *const ends[][3] = {{"snooze", "", "snoozed"},
                                           {"retry", "timeout", "retry"},
                                           {"retry", "no_handler", "retry"}};
 

@@ -21,7 +21,8 @@ static void an_adaptive_rate_beside_another(void **state)
     wh_ll_put(2, "mail", "");
     wh_lc_claim("w", 1, "1");
     wh_ll_end("w", 1, 1, "snooze", 60000, "rate_limited");
-    wh_le_is(2, "reason", "type_rate");
+    wh_le_is(2, "reason", "retry_after");
+    wh_le_is(2, "adaptive_rate", "50");
     wh_le_is(2, "limit", "adaptive:type/mail");
     wh_le_is(2, "of", "1/100/5");
     wh_le_is(2, "until_ms", "60000");
@@ -53,8 +54,56 @@ static void a_full_type_that_is_told_to_wait(void **state)
     wh_le_is(3, "reason", "type_cap");
     wh_le_is(3, "limit", "active:type/mail");
     wh_lc_done("w", 2, 1, true);
-    wh_le_is(3, "reason", "type_rate");
+    wh_le_is(3, "reason", "retry_after");
     wh_le_is(3, "limit", "adaptive:type/mail");
+}
+
+/* The value behind a name in wh1_limits. */
+static void listed(const char *name, const char *want)
+{
+    redisReply *r = wh_lc_call("wh1_limits", "");
+    const redisReply *v = wh_lc_find(r, name);
+
+    assert_string_equal(v != NULL ? v->str : "", want);
+    freeReplyObject(r);
+}
+
+/* Its rate as it is now, and how long a handler's Retry-After holds the type. */
+static void how_an_adaptive_rate_goes(void **state)
+{
+    (void)state;
+    wh_le_says("w", "{}");
+    wh_ll_put(1, "mail", "");
+    wh_ll_put(2, "mail", "");
+    wh_ll_put(3, "mail", "");
+    wh_le_is(3, "adaptive_rate", "");
+    wh_ll_set("adaptive:type/mail", "1/25/5");
+    listed("pace:type/mail", "25");
+    wh_le_is(3, "reason", "ready");
+    wh_le_is(3, "adaptive_rate", "25");
+    wh_lc_claim("w", 2, "1 2");
+    wh_ll_end("w", 1, 1, "retry", 0, "unavailable"); /* it asks for no time */
+    listed("pace:type/mail", "12.5");
+    wh_le_is(3, "adaptive_rate", "12.5");
+    wh_lc_advance(2000);
+    wh_ll_end("w", 2, 1, "retry", 30000, "rate_limited");
+    listed("pace:type/mail", "6.25 30000");
+    wh_le_is(3, "reason", "retry_after");
+    wh_le_is(3, "until_ms", "30000");
+    wh_le_is(3, "limit", "adaptive:type/mail");
+    wh_lc_claim("w", 9, ""); /* what is set aside is told of with the same word */
+    redisReply *r = wh_lc_call("wh1_usage", "10");
+    const redisReply *row = r->element[1]->element[0];
+    assert_string_equal(row->element[3]->str, "retry_after");
+    assert_int_equal(row->element[4]->integer, 30000);
+    freeReplyObject(r);
+    wh_lc_advance(20000);
+    listed("pace:type/mail", "6.25 10000");
+    wh_lc_advance(10000);
+    listed("pace:type/mail", "6.25");
+    wh_le_is(3, "reason", "ready");
+    wh_ll_set("adaptive:type/mail", "");
+    listed("pace:type/mail", "");
 }
 
 /* Half open: its probes are out, and when they end nobody knows. */
@@ -120,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WH_LC_TEST(an_adaptive_rate_beside_another),
         WH_LC_TEST(a_full_type_that_is_told_to_wait),
+        WH_LC_TEST(how_an_adaptive_rate_goes),
         WH_LC_TEST(a_half_open_breaker),
         WH_LC_TEST(an_open_breaker_without_a_place),
     };

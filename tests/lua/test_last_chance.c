@@ -194,7 +194,7 @@ static void what_is_said_of_them(void **state)
     wh_le_is(2, "until_ms", "4000");
     wh_lc_claim("w2", 1, "3");
     wh_ll_end("w2", 3, 3, "snooze", 3000, NULL);
-    wh_le_is(3, "reason", "delayed");
+    wh_le_is(3, "reason", "snoozed");
     wh_lc_advance(4000);
     wh_lc_claim("w1", 9, ""); /* still holds the first one */
     wh_le_is(2, "attempts", "1");

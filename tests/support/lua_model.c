@@ -243,6 +243,7 @@ void wh_lm_end_claim(struct wh_lm *m, const struct wh_lm_end *e)
 
     note(m, e);
     j->fence = e->fence;
+    j->snoozed = e->outcome == WH_LM_SNOOZE && !e->no_start;
     if (j->cancel && (e->outcome == WH_LM_RETRY || e->outcome == WH_LM_SNOOZE ||
                       e->outcome == WH_LM_RELEASE || e->outcome == WH_LM_RECOVER)) {
         cancelled(m, e->n);

@@ -101,6 +101,7 @@ struct wh_lm_job {
     bool cancel;      /* requested */
     bool started;     /* a handler had it */
     bool not_started; /* delayed, for its handler did not start */
+    bool snoozed;     /* its handler's last word */
     bool put_off;     /* delayed for another one on its last chance */
     bool by_deadline;
     unsigned org, level, type, group, worker, run_fence;

@@ -270,7 +270,7 @@ static void create(struct wh_lm *m, const struct wh_lm_new *s)
     if (s->delay_ms > 0) {
         j->state = WH_LM_DELAYED;
         j->due = m->now + s->delay_ms;
-        j->put_off = j->not_started = false;
+        j->put_off = j->not_started = j->snoozed = false;
     } else {
         wh_lm_push(m, s->n, false);
     }
