@@ -119,13 +119,13 @@ static void add_kinds(const wh_reply *flat, const kinds *k, wh_buf *out)
     }
 }
 
-/* Some of those that claim would fail it, or have no room. */
-static void add_able(const wh_reply *flat, wh_buf *out)
+/* Some of those that claim would fail it or, of a ready one, have no room for it. */
+static void add_able(const wh_reply *flat, bool is_ready, wh_buf *out)
 {
     kinds k = kinds_of(flat);
     int64_t claiming = k.live - k.quiet, able = claiming - k.lacking;
 
-    if (k.pressed + k.full > 0 && k.live > 1 && !are_mixed(&k) && k.full < k.live) {
+    if (is_ready && k.pressed + k.full > 0 && k.live > 1) {
         wh_buf_adds(out, "; ");
         add_kinds(flat, &k, out);
     } else if (k.lacking > 0 && !are_mixed(&k)) {
@@ -135,14 +135,14 @@ static void add_able(const wh_reply *flat, wh_buf *out)
     }
 }
 
-static void add_turn(const wh_reply *flat, wh_buf *out)
+static void add_turn(const wh_reply *flat, bool is_ready, wh_buf *out)
 {
     int64_t jobs = wh_cli_redis_field(flat, "ahead_org", -1);
     int64_t orgs = wh_cli_redis_field(flat, "ahead_orgs", -1);
     int64_t wait_ms = wh_cli_redis_field(flat, "wait_ms", -1);
     char human[24];
 
-    add_able(flat, out);
+    add_able(flat, is_ready, out);
     if (jobs > 0) {
         wh_buf_addf(out, "; %" PRId64 " job%s of org %s before it", jobs,
                     jobs == 1 ? " is" : "s are", wh_cli_explain_text(flat, "org", "?"));
@@ -187,7 +187,7 @@ static void add_ready(const wh_reply *flat, wh_buf *out)
                     org, wh_cli_explain_text(flat, "kept_ms", "?"));
     } else {
         wh_buf_adds(out, "waits for its turn: nothing holds it");
-        add_turn(flat, out);
+        add_turn(flat, true, out);
     }
 }
 
@@ -248,7 +248,7 @@ bool wh_cli_explain_workers(const wh_cli_explained *e, wh_buf *out)
         add_ready(e->flat, out);
     } else if (strcmp(e->reason, "no_slot") == 0) {
         add_slots(e, out);
-        add_turn(e->flat, out);
+        add_turn(e->flat, false, out);
     } else if (!add_nobody(e, out)) {
         return add_unwilling(e->flat, e->reason, out);
     }
