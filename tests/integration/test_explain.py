@@ -350,6 +350,18 @@ class Settings(Told):
                          r"^waits for its next attempt: attempt \d+ failed as \w+ \(")
 
 
+    def test_a_snooze_that_holds_its_type(self):
+        """What the handler said goes all the way: of the job, and of those behind it."""
+        self.worker("w", ["mail"])
+        self.wherry("limit", "set", "eu:default", "adaptive:type/mail=1/100/5")
+        said = self.until(self.fleet.enqueue_one("mail", b"snooze 600000"), "snoozed")
+        self.assertRegex(said["sentence"], r"^waits because its handler snoozed it, as rate_limited: as asked "
+                                           r"\(runs in ")
+        self.assertEqual((said["snoozes"], said["snooze_message"]), (1, "as asked"))
+        said = self.until(self.one("mail"), "retry_after")
+        self.assertGreater(said["until_ms"], 300000)
+        self.assertGreater(self.stats()["paces"]["mail"]["retry_after_ms"], 300000)
+
     def test_a_half_open_breaker(self):
         self.worker("w", ["mail"])
         self.wherry("limit", "set", "eu:default", "breaker:type/mail=50%/1/30s/1ms/1")

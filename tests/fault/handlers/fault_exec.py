@@ -146,6 +146,9 @@ def misbehave(job, word, number):
         return {**ok, "status": "fail", "category": "invalid", "message": "as asked"}
     elif word == "retry":
         return {**ok, "status": "retry", "category": "unavailable", "message": "as asked"}
+    elif word == "snooze":
+        return {**ok, "status": "snooze", "delay_ms": number, "category": "rate_limited",
+                "message": "as asked"}
     return ok
 
 
