@@ -72,7 +72,10 @@ local function put_back(st, s, job, why)
         s.put[job.kind], s.put[#s.put + 1] = list, job.kind
     end
     list[#list + 1], list[#list + 2] = job.raw, job.rec
-    st.work = st.work + (job.name ~= '' and claim.grouped or 0)
+    if job.name ~= '' then -- its group may have waited as a whole, under a cap that ended
+        hold.stays(s, job.kind, string.format('%d', job.head[3]), job.name)
+        st.work = st.work + claim.grouped
+    end
 end
 
 -- May this job be claimed? Takes its part of the limits if so. What was set aside was popped in its turn.

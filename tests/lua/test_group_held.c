@@ -142,6 +142,47 @@ static void a_new_cap_puts_them_in_order(void **state)
     }
 }
 
+/* The cap of all groups ends, and those of the last of many orgs still wait as a whole when it is visited: what one
+ * gives and may not run after all goes aside, where it is found. */
+static void a_cap_that_ends_loses_nobody(void **state)
+{
+    struct wh_ll_jobs many = {.first = 101, .count = 1, .type = "p", .group = "g"};
+
+    (void)state;
+    for (unsigned later = 1; later < 7; later++) { /* either type comes first */
+        wh_lc_reset(NULL);
+        wh_ll_start();
+        wh_lc_ok("wh1_limit", "active:group 5 active:org/a/group/h 5 active:type/x 1 "
+                              "active:type/y 1 pause:type/p 1");
+        for (; many.first <= 200; many.first++) {
+            char org[8];
+
+            snprintf(org, sizeof org, "b%u", many.first);
+            many.org = org;
+            wh_ll_fill(&many);
+        }
+        many.first = 101;
+        for (unsigned i = 0; i < 6; i++) {
+            wh_lc_advance(100);
+            assert_int_equal(wh_ll_take_count("w", 10), 0);
+        }
+        wh_ll_put(1, "x", "ORG a");
+        wh_ll_put(2, "y", "ORG a");
+        assert_int_equal(wh_ll_take_count("w", 10), 2);
+        wh_ll_put(3, "y", "ORG a GROUP h");
+        wh_ll_put(4, "x", "ORG a GROUP h");
+        wh_ll_put(5, "x", "ORG a GROUP g");
+        wh_lc_advance(100);
+        assert_int_equal(wh_ll_take_count("w", 10), 0);
+        wh_lc_text("cancelled", "wh1_cancel", "%s", wh_lc_id(3));
+        assert_int_equal(wh_ll_take_count("w", 10), 0);
+        wh_ll_set("active:group", "");
+        wh_lc_advance(later);
+        wh_lc_nth(0, "wh1_cycle", "w 400 2 %b %b", WH_LC_TOK(1, 1), WH_LC_TOK(2, 1));
+        wh_lc_audit();
+    }
+}
+
 /* What stands behind the jobs for which a capped group waited is seen in the same call. */
 static void others_behind_the_held_ones_run(void **state)
 {
@@ -440,6 +481,7 @@ int main(void)
         WH_LC_TEST(arrival_decides_nothing_between_groups),
         WH_LC_TEST(a_group_keeps_its_order_aside),
         WH_LC_TEST(a_new_cap_puts_them_in_order),
+        WH_LC_TEST(a_cap_that_ends_loses_nobody),
         WH_LC_TEST(others_behind_the_held_ones_run),
         WH_LC_TEST(empty_groups_hide_nobody),
         WH_LC_TEST(many_groups_of_a_held_type_cost_little),
