@@ -29,7 +29,7 @@ local function without_deadlines(rec)
 end
 
 -- A kept job that ended without success. If its id still stands in its list, it only wakes up there, by
--- deadline as one that has none.
+-- deadline as one that has none; set aside it goes to the end.
 local function start_over(k, now, raw, old, m)
     local fresh, rec, head = meta.new(), without_deadlines(old)
     local o = head[4] or {}
@@ -40,9 +40,9 @@ local function start_over(k, now, raw, old, m)
     end
     if rec ~= old then
         redis.call('HSET', k.jobs, raw, rec)
-        if m[M.queued] then
-            ready.move(k, raw, rec, head)
-        end
+    end
+    if m[M.queued] then
+        ready.move(k, raw, rec, head, now)
     end
     queued.change(k, head[2], 1, #rec, m[M.queued] and -1 or 0)
     unique.take(k, raw, head[2], o)

@@ -36,7 +36,8 @@ local function gather(k, st, s, seen, from, to, put)
                 list = {}
                 put[kind], put[#put + 1] = list, kind
             end
-            list[#list + 1], list[#list + 2] = seen.ids[i], seen.recs[i]
+            local at = #list
+            list[at + 1], list[at + 2], list[at + 3] = seen.ids[i], seen.recs[i], aside.again(m)
         end
     end
     return to - from + 1

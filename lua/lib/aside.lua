@@ -8,13 +8,19 @@ function aside.key(k, org, kind)
     return k.aside_ .. org .. ':' .. kind
 end
 
--- Higher levels first; by deadline, where the partition is in that order; else the older ones. Exact: below 2^53.
-function aside.score(rec, level, options)
+-- Higher levels first; by deadline, where the partition is in that order; else who came first. Exact: below 2^53.
+-- again: when it came again, as aside.again says it: a retried job goes to the end, or it would come first each time.
+function aside.score(rec, level, options, again)
     local enqueued = record.enqueued_at(rec)
     if options and options.eo then
         return (9 - level) * 1e14 + enqueued + (options.xp or LIMIT.delay)
     end
-    return (9 - level) * 1e14 + 5e13 + enqueued
+    return (9 - level) * 1e14 + 5e13 + (again or enqueued)
+end
+
+-- When a job of this meta (nil: none) came again after its last attempt; false: it is new.
+function aside.again(m)
+    return m and m[M.next_retry_at] or false
 end
 
 -- The key where a job of this level and these options stands aside, and its group if it has one there.
@@ -40,14 +46,14 @@ local function note_group(enter, word, level, name)
     table.insert(enter[at].names, name)
 end
 
--- put: {type, …} of one org, and by type {id, record, …}. The org waits for these types then, with others that do.
--- joins: turns.join_all. Returns what it cost: jobs and commands.
+-- put: {type, …} of one org, and by type {id, record, aside.again, …}. The org waits for these types then, with others
+-- that do. joins: turns.join_all. Returns what it cost: jobs and commands.
 function aside.put(k, org, put, joins)
     local word_of, is_new = levels.add_asides(k, org, put)
     local adds, enter, work = {}, {}, 2 + 2 * #put
     for _, kind in ipairs(put) do
         local word, flat = word_of[kind], put[kind]
-        for i = 1, #flat, 2 do
+        for i = 1, #flat, 3 do
             local head = record.decode(flat[i + 1])
             local level = string.format('%d', head[3])
             local key, name = aside.place(k, org, word, level, head[4])
@@ -59,11 +65,11 @@ function aside.put(k, org, put, joins)
                     note_group(enter, word, level, name)
                 end
             end
-            add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4]))
+            add[#add + 1] = string.format('%.0f', aside.score(flat[i + 1], head[3], head[4], flat[i + 2]))
             add[#add + 1] = flat[i]
         end
         turns.note(joins, kind, word, org)
-        work = work + #flat / 2
+        work = work + #flat / 3
     end
     for key, add in pairs(adds) do
         add_to(key, add)

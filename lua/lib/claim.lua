@@ -71,7 +71,8 @@ local function put_back(st, s, job, why)
         list = {}
         s.put[job.kind], s.put[#s.put + 1] = list, job.kind
     end
-    list[#list + 1], list[#list + 2] = job.raw, job.rec
+    local at = #list
+    list[at + 1], list[at + 2], list[at + 3] = job.raw, job.rec, aside.again(job.m)
     if job.name ~= '' then -- its group may have waited as a whole, under a cap that ended
         hold.stays(s, job.kind, string.format('%d', job.head[3]), job.name)
         st.work = st.work + claim.grouped
@@ -110,7 +111,7 @@ local function accept_special(k, st, source, raw, rec, m, packed, head)
     local s = source.share or source
     head = head or record.decode(rec)
     local o = head[4] or {}
-    local job = { raw = raw, rec = rec, kind = head[1], head = head, name = o.g or '', source = source }
+    local job = { raw = raw, rec = rec, m = m, kind = head[1], head = head, name = o.g or '', source = source }
     local is_last = chance.is_one(m)
     if is_last and chance.must_wait(k, st, raw) then
         return
@@ -182,9 +183,9 @@ end
 -- many jobs are its turn; valid, spent, bytes: jobs claimed, their ms and bytes; kind, cost, value, start, tail: of the
 -- claim before; room: how many more like it (grant.lua). Then view (levels.lua); got ids of so many wanted; again:
 -- others may be found at once; ended: ids of ended jobs among them, nil for none.
--- Only where something is held: is_parked; put: {type, …} and by type {id, record, …}, what goes aside; holds: jobs of
--- capped groups go back, is_held: for their type; given: jobs claimed by type; popped: ids of set-aside jobs by type;
--- groups: by type those that wait for it (hold.lua).
+-- Only where something is held: is_parked; put: {type, …} and by type {id, record, aside.again, …}, what goes aside;
+-- holds: jobs of capped groups go back, is_held: for their type; given: jobs claimed by type; popped: ids of set-aside
+-- jobs by type; groups: by type those that wait for it (hold.lua).
 -- Of all shares, in st: taken: ids of set-aside jobs by type, until they are admitted, and of '<org>/<group>'; back:
 -- jobs of capped groups that go back, held: their groups; vacant: types for which an org waited in vain; passed: by
 -- type the orgs that let others have it in this call; joins: who begins to wait for types (turns.lua); turn_of: by type

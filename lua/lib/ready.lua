@@ -31,17 +31,18 @@ function ready.push(k, raw, rec, head, at_head)
     fair.enter(k, { p.org })
 end
 
--- A waiting job's record changed: by deadline its place has changed too, also where it is set aside.
-function ready.move(k, raw, rec, old_head)
-    local p = place.of(k, old_head)
-    if p.kind ~= 'soonest' then
+-- A waiting job's record changed: by deadline its place has changed too, also where it is set aside. again: it starts
+-- over now (nil: it does not): where it is set aside, it goes to the end.
+function ready.move(k, raw, rec, old_head, again)
+    local p, o = place.of(k, old_head), record.decode(rec)[4]
+    if p.kind == 'soonest' then
+        redis.pcall('ZADD', p.key, 'XX', deadline(rec, o), raw)
+    elseif not again then
         return
     end
-    local o = record.decode(rec)[4]
-    redis.pcall('ZADD', p.key, 'XX', deadline(rec, o), raw)
-    local score = string.format('%.0f', aside.score(rec, old_head[3], o))
+    local score = string.format('%.0f', aside.score(rec, old_head[3], o, again))
     for _, word in ipairs({ old_head[1], levels.rest }) do
-        redis.pcall('ZADD', aside.key(k, p.org, word), 'XX', score, raw)
+        redis.pcall('ZADD', (aside.place(k, p.org, word, p.level, old_head[4])), 'XX', score, raw)
     end
 end
 

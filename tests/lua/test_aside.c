@@ -243,7 +243,7 @@ static void what_happens_to_jobs_set_aside(void **state)
     wh_lc_text("pending", "wh1_retry", "%s", wh_lc_id(3));
     wh_lc_audit();
     wh_ll_set("pause:type/mail", "");
-    wh_lc_claim("w", 10, "3 4");
+    wh_lc_claim("w", 10, "4 3"); /* it starts over: behind the others */
     wh_lc_audit();
     assert_int_equal(wh_lc_count("EXISTS " WH_LC_P ":levels " WH_LC_P ":queued"), 0);
 }

@@ -152,6 +152,44 @@ static void priority_comes_before_turns(void **state)
     wh_lc_audit();
 }
 
+/* Jobs that are put off again and again, as one that polls is, stand behind the others of their type each time. */
+static void what_comes_again_goes_to_the_end(void **state)
+{
+    static const char *const groups[] = {NULL, "g"}, *const outcomes[] = {"snooze",
+                                                                          "retry"};
+    enum { AGAIN = 60, OTHERS = 200, FIRST = 1001 };
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct wh_ll_jobs jobs = {.first = 1, .count = AGAIN, .type = "x", .org = "a"};
+        unsigned others = 0;
+
+        wh_lc_reset(NULL);
+        wh_ll_start();
+        wh_ll_set("active:type/x", "1");
+        jobs.group = groups[i / 2];
+        wh_ll_fill(&jobs);
+        jobs.first = FIRST;
+        jobs.count = OTHERS;
+        wh_ll_fill(&jobs);
+        for (unsigned n = 0; n < AGAIN + OTHERS; n++) {
+            struct wh_ll_claims c;
+
+            wh_ll_take("w", 3, &c);
+            assert_int_equal(c.n, 1);
+            wh_lc_advance(50);
+            if (c.id[0] >= FIRST) {
+                others++;
+                wh_ll_done("w", &c);
+            } else {
+                wh_ll_end("w", c.id[0], c.fence[0], outcomes[i % 2], 100, "error");
+            }
+        }
+        assert_int_equal(others, OTHERS);
+        wh_lc_audit();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +199,7 @@ int main(void)
         WH_LC_TEST(what_had_no_group_pays_among_groups),
         WH_LC_TEST(other_jobs_of_a_waiting_group_come),
         WH_LC_TEST(priority_comes_before_turns),
+        WH_LC_TEST(what_comes_again_goes_to_the_end),
     };
 
     return cmocka_run_group_tests(tests, wh_lc_start, wh_lc_stop);

@@ -62,8 +62,9 @@ static long long deadline_of(const struct wh_lm_job *j)
 
 long long wh_lm_aside_rank(const struct wh_lm_job *j)
 {
+    long long since = (j->again_at > 0 ? j->again_at : j->enqueued_at) + 50000000000000;
     return (9 - (long long)j->level) * 100000000000000 +
-           (j->by_deadline ? deadline_of(j) : j->enqueued_at + 50000000000000);
+           (j->by_deadline ? deadline_of(j) : since);
 }
 
 /* Deadlines and ages stand as they are; a list's ranks are made here. */
@@ -102,17 +103,18 @@ void wh_lm_look(struct wh_lm *m, const struct wh_lm_snap *snap)
     }
 }
 
-/* What it says changed while it stands: by deadline that moves it. */
+/* What it says changed while it stands: by deadline, and set aside, that moves it. */
 void wh_lm_move(struct wh_lm *m, unsigned n)
 {
     const struct wh_lm_job *j = &m->job[n];
     struct wh_lm_stand *s = &m->stand[n];
 
-    if (!s->in || !j->by_deadline) {
-        return;
+    if (s->in) {
+        s->aside = wh_lm_aside_rank(j);
+        s->rank = s->kind == WH_LM_ASIDE ? s->aside
+                  : j->by_deadline       ? deadline_of(j)
+                                         : s->rank;
     }
-    s->aside = wh_lm_aside_rank(j);
-    s->rank = s->kind == WH_LM_ASIDE ? s->aside : deadline_of(j);
 }
 
 /* Its key is free again, when it ends with the job or before. */
@@ -163,6 +165,7 @@ static void note_start(struct wh_lm *m, const struct wh_lm_end *e)
 
 static void again(struct wh_lm *m, unsigned n, long long delay_ms)
 {
+    m->job[n].again_at = m->now + delay_ms;
     if (delay_ms > 0) {
         m->job[n].state = WH_LM_DELAYED;
         m->job[n].due = m->now + delay_ms;
@@ -357,6 +360,7 @@ static void revive(struct wh_lm *m, unsigned n)
 
     leave_dlq(m, n);
     j->attempts = j->recoveries = 0;
+    j->again_at = m->now;
     j->cancel = j->started = j->by_deadline = false;
     j->expires_ms = 0;
     take_key(m, n);
@@ -383,6 +387,7 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
         revive(m, n);
         break;
     case WH_LM_DELAYED:
+        j->again_at = m->now;
         wh_lm_push(m, n, false);
         break;
     case WH_LM_CANCELLED:
@@ -392,6 +397,7 @@ const char *wh_lm_retry(struct wh_lm *m, unsigned n)
         }
         take_key(m, n);
         j->attempts = j->recoveries = 0;
+        j->again_at = m->now;
         j->started = false;
         m->expiry[n] = -1;
         j->expires_ms = 0;

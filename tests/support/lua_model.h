@@ -112,6 +112,7 @@ struct wh_lm_job {
     bool ttl; /* says how long the key is taken */
     enum wh_lm_unique unique;
     long long claimed_at, enqueued_at, due, finished_at, expires_ms;
+    long long again_at; /* when it came again; 0: it did not */
 };
 
 /* Where an id that is ready stands, also that of a job which ended there. A list runs by rank,
