@@ -113,6 +113,7 @@ static void fill(wh_errbuf *eb, wh_err code, int sys, const char *fmt, va_list a
     eb->code = code;
     eb->sys = sys;
     eb->retry_after_ms = 0;
+    eb->job = 0;
     memcpy(eb->text, text, sizeof text);
 }
 

@@ -56,6 +56,8 @@ typedef struct wh_errbuf {
     int sys; /* errno, 0 if none */
     char text[320];
     int64_t retry_after_ms; /* of WH_EBACKPRESSURE: when to try again; else 0 */
+    size_t
+        job; /* a quota of the org of this job of the call, from 1, refuses it; else 0 */
 } wh_errbuf;
 
 /* Exit statuses of all programs: 0 to 4 and sysexits.h. docs/cli.md has the table. */

@@ -200,6 +200,29 @@ void wh_client_part_drop(wh_client_part *p)
     wh_free(p);
 }
 
+/* The text of the batch's error; where a quota of one org refuses the part, its name and a job
+ * of it. */
+static void set_first_error(wh_client_part *p, wh_err err, const wh_errbuf *eb)
+{
+    wh_client_batch *b = p->batch;
+    wh_errbuf *to = &b->first_error;
+
+    if (eb->job == 0 || eb->job > p->n) {
+        (void)wh_err_set(to, err, "%s", eb->text);
+        return;
+    }
+    size_t in_call = eb->job - 1;
+    size_t at = p->first + (p->order != NULL ? p->order[in_call] : in_call);
+    wh_job_spec spec = wh_client_batch_spec(b, at);
+    const char *org = spec.org == NULL ? "default" : spec.org;
+
+    if (b->n == 1) {
+        (void)wh_err_set(to, err, "org %s: %s", org, eb->text);
+    } else {
+        (void)wh_err_set(to, err, "job %zu: org %s: %s", at, org, eb->text);
+    }
+}
+
 void wh_client_part_fail(wh_client_part *p, wh_err err, const wh_errbuf *eb)
 {
     wh_client_batch *b = p->batch;
@@ -208,7 +231,7 @@ void wh_client_part_fail(wh_client_part *p, wh_err err, const wh_errbuf *eb)
         b->results[i].error = (int)err;
     }
     if (b->first_error.code == WH_OK) {
-        (void)wh_err_set(&b->first_error, err, "%s", eb->text);
+        set_first_error(p, err, eb);
         b->first_error.retry_after_ms = eb->retry_after_ms;
     }
     wh_client_part_drop(p);

@@ -209,6 +209,7 @@ WH_API int wh_client_enqueue(wh_client *c, const wh_client_queue *q,
 /* Any number of jobs (jobs[0].size is the step from one to the next), in calls of at most
  * 1,000 jobs and 8 MiB. Bad jobs are found before anything is sent (WHERRY_EINVAL, the
  * text names the index), except those that only the server can refuse: they fail alone.
+ * A quota refuses a whole call: where it is one of an org, the text names a job and the org.
  * Each org's jobs keep their order; in a call they stand side by side, which is cheapest.
  * Returns the first error; results (n, may be NULL) tell about each. */
 WH_API int wh_client_enqueue_batch(wh_client *c, const wh_client_queue *q,

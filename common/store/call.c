@@ -226,23 +226,59 @@ static wh_err code_of(const char *text, size_t n, size_t word_len)
     return WH_EREDIS;
 }
 
-/* "<ms> <why>": the number for the caller, the sentence for people. */
-static wh_err backpressure(const char *text, size_t n, wh_errbuf *eb)
+/* Digits at the start of the text; returns how many. */
+static size_t read_digits(const char *text, size_t n, int64_t *out)
 {
-    int64_t ms = 0;
     size_t digits = 0;
 
+    *out = 0;
     while (digits < n && digits < 15 && text[digits] >= '0' && text[digits] <= '9') {
-        ms = ms * 10 + (text[digits++] - '0');
+        *out = *out * 10 + (text[digits++] - '0');
     }
-    size_t skip = digits + (digits < n && text[digits] == ' ');
+    return digits;
+}
+
+/* "job <n>: " before the sentence; returns its length, 0 when it is not there. */
+static size_t read_job(const char *text, size_t n, size_t *job)
+{
+    static const char before[] = "job ", behind[] = ": ";
+    const size_t head = sizeof before - 1, tail = sizeof behind - 1;
+    int64_t number = 0;
+
+    *job = 0;
+    if (n <= head || memcmp(text, before, head) != 0) {
+        return 0;
+    }
+    size_t at = head + read_digits(text + head, n - head, &number);
+    if (at == head || n < at + tail || memcmp(text + at, behind, tail) != 0) {
+        return 0;
+    }
+    *job = (size_t)number;
+    return at + tail;
+}
+
+/* "[<ms> ][job <n>: ]<why>": the numbers for the caller, the sentence for people. */
+static wh_err refused(wh_err code, const char *text, size_t n, wh_errbuf *eb)
+{
+    const bool is_for_now = code == WH_EBACKPRESSURE;
+    int64_t ms = 0;
+    size_t job = 0;
+    size_t skip = is_for_now ? read_digits(text, n, &ms) : 0;
+
+    skip += skip > 0 && skip < n && text[skip] == ' ';
+    skip += read_job(text + skip, n - skip, &job);
     size_t left = n - skip < 240 ? n - skip : 240;
-    (void)wh_err_set(eb, WH_EBACKPRESSURE, "%.*s (try again in %" PRId64 " ms)",
-                     (int)left, text + skip, ms);
+    if (is_for_now) {
+        (void)wh_err_set(eb, code, "%.*s (try again in %" PRId64 " ms)", (int)left,
+                         text + skip, ms);
+    } else {
+        (void)wh_err_set(eb, code, "%.*s", (int)left, text + skip);
+    }
     if (eb != NULL) {
         eb->retry_after_ms = ms;
+        eb->job = job;
     }
-    return WH_EBACKPRESSURE;
+    return code;
 }
 
 wh_err wh_call_error(const struct redisReply *r, wh_errbuf *eb)
@@ -260,8 +296,8 @@ wh_err wh_call_error(const struct redisReply *r, wh_errbuf *eb)
                       ? word_len + 1
                       : 0; /* our own words are in the code already */
     size_t left = r->len - skip;
-    if (code == WH_EBACKPRESSURE) {
-        return backpressure(r->str + skip, left, eb);
+    if (code == WH_EBACKPRESSURE || code == WH_ETOOBIG) {
+        return refused(code, r->str + skip, left, eb);
     }
     return wh_err_set(eb, code, "%.*s", (int)(left > 300 ? 300 : left), r->str + skip);
 }

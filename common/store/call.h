@@ -62,7 +62,8 @@ void wh_call_puts(wh_buf *out, const char *s);
 void wh_call_puti(wh_buf *out, int64_t v);
 
 struct redisReply;
-/* Error replies -> wh_err and eb (with the time of a WHBACKPRESSURE); WH_OK otherwise. */
+/* Error replies -> wh_err and eb (with the time of a WHBACKPRESSURE, and the job whose org's quota
+ * refuses); WH_OK otherwise. */
 wh_err wh_call_error(const struct redisReply *r, wh_errbuf *eb) WH_MUSTCHECK;
 const wh_reply *wh_call_view(const struct redisReply *r);
 

@@ -6,9 +6,9 @@ local bulk = { keep = 18 }
 
 -- By the bytes of a head: {list, bytes as they are stored, kind and priority: its type and what that one's priority
 -- was, when it names none}, or false: not so simple. By a key: where jobs go: the words of an RPUSH, n of them, and {k,
--- org, level, jobs and bytes of the present call, call: which one that is}; k false: it was too long to be kept. Of a
--- key a call must have one list: a head that is young has one that is young (it is put there first), and a call never
--- fills a generation.
+-- org, level, at, jobs and bytes of the present call (at: its first one), call: which one that is}; k false: it was too
+-- long to be kept. Of a key a call must have one list: a head that is young has one that is young (it is put there
+-- first), and a call never fills a generation.
 local places, calls = cache.new(3 * LIMIT.batch), 0
 
 local function list_of(k, org, level)
@@ -72,7 +72,7 @@ local function gather(k, now, argv, settings)
             end
             list = head.list
             if list.call ~= calls then
-                list.call, list.n, list.bytes = calls, 2, 0
+                list.call, list.n, list.bytes, list.at = calls, 2, 0, n + 1
                 m = m + 1
                 used[m] = list
             end
@@ -119,7 +119,7 @@ local function sum_up(used)
     for _, list in ipairs(used) do
         local part = by_org[list.org]
         if not part then
-            part = { org = list.org, jobs = 0, bytes = 0 }
+            part = { org = list.org, at = list.at, jobs = 0, bytes = 0 }
             by_org[list.org], orgs[#orgs + 1], parts[#parts + 1] = part, list.org, part
         end
         part.jobs, part.bytes = part.jobs + list.jobs, part.bytes + list.bytes
@@ -146,7 +146,7 @@ end
 local function check_quotas(k, now, L, parts)
     local demand = {}
     for _, part in ipairs(parts) do
-        quota.ask(demand, part.org, part.jobs, part.bytes, part.jobs, part.bytes)
+        quota.ask(demand, part.org, part.at, part.jobs, part.bytes, part.jobs, part.bytes)
     end
     quota.check(k, now, L, demand)
 end

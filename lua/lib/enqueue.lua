@@ -206,11 +206,11 @@ local function demand_of(jobs, by_deadline)
     for _, job in ipairs(jobs) do
         local old = job.old
         if old then
-            quota.ask(demand, old.head[2], -1, -#old.rec, 0, 0)
+            quota.ask(demand, old.head[2], job.at, -1, -#old.rec, 0, 0)
         end
         if old or not job.existing then
             local size = record.stamp_len + #bytes_of(job.head, by_deadline) + #job.payload
-            quota.ask(demand, job.head.org, 1, size, 1, size)
+            quota.ask(demand, job.head.org, job.at, 1, size, 1, size)
         end
     end
     return demand
@@ -328,7 +328,7 @@ function enqueue.triples(argv, from, settings, to)
             enqueue.refuse_size(#payload, settings)
         end
         local h = head_at_level(head, settings.limits)
-        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload }
+        jobs[i] = { raw = #raw == 16 and raw or id.arg(raw), head = h, payload = payload, at = i }
     end
     return jobs
 end

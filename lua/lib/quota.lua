@@ -15,16 +15,18 @@ function quota.memory(now)
     return quota.share
 end
 
-local function refuse(text)
-    args.fail('WHBACKPRESSURE 1000 ' .. text)
+-- Of a call of several jobs: the number of the first one of the org that is meant.
+local function job_of(d)
+    return d.at and string.format('job %d: ', d.at) or ''
 end
 
 -- What a call asks for, by org: jobs and bytes more than wait now, and those that it brings (what replaces a
--- waiting job brings itself and takes that one away). demand: org -> {jobs, bytes, jobs brought, bytes brought}.
-function quota.ask(demand, org, jobs, bytes, brought_jobs, brought_bytes)
+-- waiting job brings itself and takes that one away). demand: org -> {jobs, bytes, jobs brought, bytes brought, at:
+-- the number in the call of the first job of that org, where the call may have several}.
+function quota.ask(demand, org, at, jobs, bytes, brought_jobs, brought_bytes)
     local d = demand[org]
     if not d then
-        d = { 0, 0, 0, 0 }
+        d = { 0, 0, 0, 0, at = at }
         demand[org] = d
     end
     d[1], d[2], d[3], d[4] = d[1] + jobs, d[2] + bytes, d[3] + brought_jobs, d[4] + brought_bytes
@@ -44,19 +46,50 @@ local function check_alone(max, d, at, what, whose)
         who, advice = 'the call', 'enqueue fewer in one call'
     end
     local of = string.format(PHRASE[whose], what)
-    local text = 'WHTOOBIG %s has %.0f %s, the quota of %s is %.0f: it never fits; %s or raise the quota'
-    args.fail(string.format(text, who, brought, what, of, max, advice))
+    local text = 'WHTOOBIG %s%s has %.0f %s, the quota of %s is %.0f: it never fits; %s or raise the quota'
+    args.fail(string.format(text, job_of(d), who, brought, what, of, max, advice))
 end
 
-local function check(max, there, change, text)
-    if max and change > 0 and there + change > max then
-        refuse(text)
+local function is_over(max, there, change)
+    return max and change > 0 and there + change > max
+end
+
+-- d: what is asked for; jobs, bytes: that wait; max_jobs, max_bytes: the quotas, or nil.
+local function refuse(d, jobs, bytes, max_jobs, max_bytes, whose)
+    local what, there, change, max = 'jobs', jobs, d[1], max_jobs
+    if not is_over(max, there, change) then
+        what, there, change, max = 'bytes', bytes, d[2], max_bytes
     end
+    local text = 'WHBACKPRESSURE 1000 %sthe %s is full: %s that wait: %.0f, more: %.0f, quota: %.0f (%s:%s)'
+    local scope = whose == 'org' and 'org/...' or whose
+    args.fail(string.format(text, job_of(d), whose, what, there, change, max, what, scope))
 end
 
 local function quotas_of_org(L, org)
     local scope = 'org/' .. org
     return L.jobs[scope] or L.jobs['org/*'], L.bytes[scope] or L.bytes['org/*']
+end
+
+-- What waits and what is asked for. Of the orgs that are full the one whose job comes first is named, before the queue:
+-- whoever leaves its jobs out may have room for the others.
+local function check_counts(k, L, demand, orgs, all)
+    orgs[#orgs + 1] = queued.all
+    local values, first = redis.call('HMGET', k.queued, unpack(orgs)), nil
+    for i = 1, #orgs - 1 do
+        local d, jobs, bytes = demand[orgs[i]], queued.parse(values[i])
+        local max_jobs, max_bytes = quotas_of_org(L, orgs[i])
+        local is_full = is_over(max_jobs, jobs, d[1]) or is_over(max_bytes, bytes, d[2])
+        if is_full and (not first or (d.at or 1) < (first[1].at or 1)) then
+            first = { d, jobs, bytes, max_jobs, max_bytes, 'org' }
+        end
+    end
+    if first then
+        refuse(unpack(first, 1, 6))
+    end
+    local jobs, bytes = queued.parse(values[#orgs])
+    if is_over(L.jobs.queue, jobs, all[1]) or is_over(L.bytes.queue, bytes, all[2]) then
+        refuse(all, jobs, bytes, L.jobs.queue, L.bytes.queue, 'queue')
+    end
 end
 
 -- Would what is asked for pass a quota? What makes nothing more never does. Reads only.
@@ -77,22 +110,10 @@ function quota.check(k, now, L, demand)
     check_alone(L.jobs.queue, all, 1, 'jobs', 'queue')
     check_alone(L.bytes.queue, all, 2, 'bytes', 'queue')
     if L.memory.queue and quota.memory(now) > L.memory.queue then
-        refuse('Redis uses more of its maxmemory than the queue allows')
+        local text = 'WHBACKPRESSURE 1000 Redis uses %.0f %% of its maxmemory, the queue allows %.0f (memory:queue)'
+        args.fail(string.format(text, math.ceil(quota.memory(now)), L.memory.queue))
     end
-    if not is_counted then
-        return
-    end
-    orgs[#orgs + 1] = queued.all
-    local values = redis.call('HMGET', k.queued, unpack(orgs))
-    for i, org in ipairs(orgs) do
-        local there, size = queued.parse(values[i])
-        if org == queued.all then
-            check(L.jobs.queue, there, all[1], 'the queue is full: too many jobs wait')
-            check(L.bytes.queue, size, all[2], 'the queue is full: the waiting jobs have too many bytes')
-        else
-            local jobs, bytes = quotas_of_org(L, org)
-            check(jobs, there, demand[org][1], 'the org is full: too many jobs wait')
-            check(bytes, size, demand[org][2], 'the org is full: its jobs have too many bytes')
-        end
+    if is_counted then
+        check_counts(k, L, demand, orgs, all)
     end
 end

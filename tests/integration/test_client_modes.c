@@ -264,6 +264,35 @@ static void test_backpressure(void **state)
     assert_int_equal(wh_client_retry_after_ms(NULL), 0);
 }
 
+/* The text names a job of the org whose quota refuses the call, by its place in the batch. */
+static void test_full_org(void **state)
+{
+    (void)state;
+    wh_client_job jobs[4];
+    wh_client_enqueued r[4] = {0};
+
+    for (size_t i = 0; i < 4; i++) {
+        jobs[i] = wh_client_job_make("a", "x", 1);
+        jobs[i].org = i % 2 == 0 ? "north" : "acme"; /* put in another order */
+    }
+    freeReplyObject(
+        wh_redis_fixture_cmd(redis, "FCALL wh1_limit 1 " P " jobs:org/acme 2"));
+    assert_int_equal(wh_client_enqueue(client, NULL, &jobs[1], r), 0);
+    assert_int_equal(wh_client_enqueue_batch(client, NULL, jobs, 4, r),
+                     WHERRY_EBACKPRESSURE);
+    assert_string_equal(wh_client_error(client),
+                        "job 1: org acme: the org is full: jobs that wait: 1, more: 2, "
+                        "quota: 2 (jobs:org/...) (try again in 1000 ms)");
+    assert_true(wh_client_retry_after_ms(client) > 0);
+    assert_int_equal(wh_client_enqueue(client, NULL, &jobs[1], r), 0);
+    assert_int_equal(wh_client_enqueue(client, NULL, &jobs[1], r),
+                     WHERRY_EBACKPRESSURE);
+    assert_int_equal(strncmp(wh_client_error(client), "org acme: the org is full", 25),
+                     0);
+    freeReplyObject(
+        wh_redis_fixture_cmd(redis, "FCALL wh1_limit 1 " P " jobs:org/acme %s", ""));
+}
+
 /* Over the quota alone: for good, and the rest of its batch goes in. */
 static void test_never_fits(void **state)
 {
@@ -371,8 +400,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_fields_arrive), WITH_SERVER(test_conflicts),
         WITH_SERVER(test_debounce),      WITH_SERVER(test_backpressure),
-        WITH_SERVER(test_never_fits),    WITH_SERVER(test_async_copies),
-        WITH_SERVER(test_older_struct),  WITH_SERVER(test_orgs_in_turn),
+        WITH_SERVER(test_full_org),      WITH_SERVER(test_never_fits),
+        WITH_SERVER(test_async_copies),  WITH_SERVER(test_older_struct),
+        WITH_SERVER(test_orgs_in_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,6 +260,70 @@ static void a_batch_counts_whole(void **state)
     wh_lc_audit();
 }
 
+/* Jobs 1 to 4 of orgs z, z, c and b in one call. With a time to expire they go the long way. */
+static void four_are_refused(bool expire, const char *want)
+{
+    struct wh_lc_args a = {0};
+
+    for (unsigned i = 0; i < 4; i++) {
+        char head[32];
+        int n = snprintf(head, sizeof head, "%c\xa4mail\xa1%c\x05%s",
+                         expire ? '\x94' : '\x93', "zzcb"[i],
+                         expire ? "\x81\xa2xp\x64" : "");
+
+        wh_lc_add(&a, wh_lc_raw(i + 1), 16);
+        wh_lc_add(&a, head, (size_t)n);
+        wh_lc_add_text(&a, "p");
+    }
+    wh_lc_error_args(want, "wh1_enqueue_batch", &a);
+}
+
+#define BYTES(more)                                                                    \
+    "WHBACKPRESSURE 1000 job 3: the org is full: bytes that wait: 22, more: " more     \
+    ", quota: 30 (bytes:org/...)"
+
+static void refusals_name_the_job(bool expire)
+{
+    wh_ll_set("jobs:org/*", "2");
+    wh_ll_set("jobs:org/z", "4");
+    wh_ll_set("bytes:org/c", "30");
+    wh_ll_set("jobs:queue", "6");
+    taken(100, "b");
+    taken(101, "b");
+    taken(102, "c");
+    four_are_refused(expire, expire ? BYTES("24") : BYTES("19"));
+    wh_ll_set("bytes:org/c", "");
+    four_are_refused(expire, "WHBACKPRESSURE 1000 job 4: the org is full: jobs that "
+                             "wait: 2, more: 1, quota: 2 (jobs:org/...)");
+    wh_ll_set("jobs:org/b", "9");
+    four_are_refused(expire,
+                     "WHBACKPRESSURE 1000 the queue is full: jobs that wait: 3, "
+                     "more: 4, quota: 6 (jobs:queue)");
+    wh_ll_set("jobs:org/z", "1");
+    four_are_refused(expire,
+                     "WHTOOBIG job 1: the call has 2 jobs, the quota of its org "
+                     "(jobs:org/...) is 1: it never fits; enqueue fewer in one "
+                     "call or raise the quota");
+}
+
+/* Of a call the first job of a full org is named, before a full queue. */
+static void a_refusal_names_the_job_and_the_quota(void **state)
+{
+    (void)state;
+    refusals_name_the_job(false);
+}
+
+static void also_on_the_long_way(void **state)
+{
+    (void)state;
+    refusals_name_the_job(true);
+    wh_ll_set("jobs:org/b", "2");
+    wh_lc_error(
+        "WHBACKPRESSURE 1000 the org is full: jobs that wait: 2, more: 1, quota: "
+        "2 (jobs:org/...)",
+        "wh1_enqueue", "mail p ORG b");
+}
+
 /* "WHBACKPRESSURE <ms> text": what a producer waits. */
 static void says_when_to_try_again(void **state)
 {
@@ -350,6 +414,8 @@ int main(void)
         WH_LC_TEST(recovered_and_replayed_are_never_refused),
         WH_LC_TEST(existing_jobs_need_no_room),
         WH_LC_TEST(a_batch_counts_whole),
+        WH_LC_TEST(a_refusal_names_the_job_and_the_quota),
+        WH_LC_TEST(also_on_the_long_way),
         WH_LC_TEST(says_when_to_try_again),
         WH_LC_TEST(a_share_of_redis_memory),
         WH_LC_TEST(cron_is_not_refused),

@@ -179,29 +179,52 @@ static void test_error_words(void **state)
     assert_int_equal(wh_call_error(NULL, NULL), WH_EPROTO);
 }
 
-static void test_backpressure(void **state)
+static void test_refused(void **state)
 {
     static const struct {
         const char *resp;
+        wh_err code;
         int64_t ms;
+        size_t job;
+        const char *text;
     } cases[] = {
-        {"-WHBACKPRESSURE 1500 x\r\n", 1500},
-        {"-WHBACKPRESSURE 0 x\r\n", 0},
-        {"-WHBACKPRESSURE 7\r\n", 7},
-        {"-WHBACKPRESSURE x\r\n", 0},
-        {"-WHBACKPRESSURE\r\n", 0},
-        {"-WHBACKPRESSURE 99999999999999999999 x\r\n", INT64_C(999999999999999)},
+        {"-WHBACKPRESSURE 1500 x\r\n", WH_EBACKPRESSURE, 1500, 0,
+         "x (try again in 1500 ms)"},
+        {"-WHBACKPRESSURE 0 x\r\n", WH_EBACKPRESSURE, 0, 0, "x (try again in 0 ms)"},
+        {"-WHBACKPRESSURE 7\r\n", WH_EBACKPRESSURE, 7, 0, " (try again in 7 ms)"},
+        {"-WHBACKPRESSURE x\r\n", WH_EBACKPRESSURE, 0, 0, "x (try again in 0 ms)"},
+        {"-WHBACKPRESSURE\r\n", WH_EBACKPRESSURE, 0, 0, NULL},
+        {"-WHBACKPRESSURE 99999999999999999999 x\r\n", WH_EBACKPRESSURE,
+         INT64_C(999999999999999), 0, NULL},
+        {"-WHBACKPRESSURE 20 job 17: full\r\n", WH_EBACKPRESSURE, 20, 17,
+         "full (try again in 20 ms)"},
+        {"-WHBACKPRESSURE 20 job : full\r\n", WH_EBACKPRESSURE, 20, 0,
+         "job : full (try again in 20 ms)"},
+        {"-WHBACKPRESSURE 20 job 17\r\n", WH_EBACKPRESSURE, 20, 0,
+         "job 17 (try again in 20 ms)"},
+        {"-WHBACKPRESSURE 20 job 17:\r\n", WH_EBACKPRESSURE, 20, 0,
+         "job 17: (try again in 20 ms)"},
+        {"-WHBACKPRESSURE 20 job 17: \r\n", WH_EBACKPRESSURE, 20, 17,
+         " (try again in 20 ms)"},
+        {"-WHTOOBIG job 3: it never fits\r\n", WH_ETOOBIG, 0, 3, "it never fits"},
+        {"-WHTOOBIG 12 bytes\r\n", WH_ETOOBIG, 0, 0, "12 bytes"},
+        {"-WHTOOBIG\r\n", WH_ETOOBIG, 0, 0, "WHTOOBIG"},
+        {"-WHBADARG job 3: x\r\n", WH_EINVAL, 0, 0, "job 3: x"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         redisReply *r = parse_text(cases[i].resp);
-        wh_errbuf eb = {.retry_after_ms = -1};
+        wh_errbuf eb = {.retry_after_ms = -1, .job = 99};
 
-        assert_int_equal(wh_call_error(r, &eb), WH_EBACKPRESSURE);
-        assert_int_equal(eb.code, WH_EBACKPRESSURE);
+        assert_int_equal(wh_call_error(r, &eb), cases[i].code);
+        assert_int_equal(eb.code, cases[i].code);
         assert_true(eb.retry_after_ms == cases[i].ms);
-        assert_int_equal(wh_call_error(r, NULL), WH_EBACKPRESSURE);
+        assert_int_equal(eb.job, cases[i].job);
+        if (cases[i].text != NULL) {
+            assert_string_equal(eb.text, cases[i].text);
+        }
+        assert_int_equal(wh_call_error(r, NULL), cases[i].code);
         freeReplyObject(r);
     }
 }
@@ -296,7 +319,7 @@ int main(void)
         cmocka_unit_test(test_command_and_numbers),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_error_words),
-        cmocka_unit_test(test_backpressure),
+        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_view_and_copy),
         cmocka_unit_test(test_copy_out_of_memory),
         cmocka_unit_test(test_numbers_that_are_none),
