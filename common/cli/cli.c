@@ -36,6 +36,7 @@ static void say(const wh_cli *c, const char *prefix, const char *color, const ch
     wh_buf line = {0};
 
     (void)vsnprintf(text, sizeof text, fmt, ap);
+    wh_buf_adds(&line, c->has_bar ? "\r\033[K" : "");
     if (c->is_err_color && color != NULL) {
         wh_buf_addf(&line, "\033[%sm%s\033[0m", color, prefix);
     } else {

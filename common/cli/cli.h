@@ -27,6 +27,7 @@ typedef struct wh_cli {
     bool is_out_color, is_err_color;
     bool is_out_terminal, is_err_terminal;
     bool out_failed;  /* stdout takes no more; nobody reads on */
+    bool has_bar;     /* one of progress stands on stderr: a message wipes it away */
     bool interrupted; /* SIGINT or SIGTERM, once wh_cli_redis_catch was called */
     wh_session *session;
 } wh_cli;

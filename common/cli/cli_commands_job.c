@@ -98,7 +98,11 @@ static const wh_cli_command commands[] = {
          "keep-last), retry_for_ms;\n"
          "TYPE and flags fill in what a line leaves out. A bad line stops it and names "
          "the line to go on "
-         "at.\n",
+         "at;\nso does a Redis or a queue that is full (exit status 75). Lines of an "
+         "org that is "
+         "at its own quota\nare named and left out, and all others go in: exit status "
+         "75 as "
+         "well, \"refused\" with --json.\n",
      .run = wh_cli_enqueue_run},
     {.noun = "job",
      .verb = "show",

@@ -196,13 +196,18 @@ static wh_exit print_many(wh_cli_batch *b, int64_t start_ms)
     if (b->cli->json) {
         wh_buf_addf(&out,
                     "{\"created\":%" PRId64 ",\"existing\":%" PRId64
-                    ",\"partition\":\"%s\",\"took_ms\":%" PRId64 "}\n",
-                    b->created, b->existing, b->where.name, took_ms);
+                    ",\"refused\":%" PRId64 ",\"partition\":\"%s\",\"took_ms\":%" PRId64
+                    "}\n",
+                    b->created, b->existing, b->refused, b->where.name, took_ms);
     } else if (!b->cli->quiet) {
         wh_buf_addf(&out, "%" PRId64 " job%s enqueued in %s", b->created,
                     b->created == 1 ? "" : "s", b->where.name);
         if (b->existing > 0) {
             wh_buf_addf(&out, ", %" PRId64 " existed before", b->existing);
+        }
+        if (b->refused > 0) {
+            wh_buf_addf(&out, ", %" PRId64 " not, since their orgs are full",
+                        b->refused);
         }
         wh_buf_addf(&out, " (%s)\n", wh_clock_human(took_ms, human, sizeof human));
     }
@@ -306,6 +311,26 @@ static wh_exit pump(wh_cli_batch *b, const request *r, wh_cli_jsonl_reader *in,
     return status == WH_EXIT_OK && stop_asked ? WH_EXIT_TEMPFAIL : status;
 }
 
+/* Where to go on. */
+static void tell_stop(wh_cli_batch *b)
+{
+    char but[80] = "";
+
+    if (b->last_line == 0) {
+        wh_cli_error(b->cli, "stopped; nothing is enqueued: go on at line 1");
+        return;
+    }
+    if (b->refused > 0) {
+        (void)snprintf(but, sizeof but,
+                       ", but for the %" PRId64 " named above whose orgs are full",
+                       b->refused);
+    }
+    wh_cli_error(b->cli,
+                 "stopped; the jobs up to line %" PRId64
+                 " are enqueued%s: go on at line %" PRId64,
+                 b->last_line, but, b->last_line + 1);
+}
+
 static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
 {
     wh_cli_jsonl_reader in;
@@ -316,18 +341,22 @@ static wh_exit enqueue_lines(wh_cli_batch *b, const request *r)
     if (isatty(STDIN_FILENO) == 1) {
         wh_cli_note(b->cli, "reading JSON lines from the terminal; end with Ctrl-D");
     }
+    b->skips_full = true;
     wh_cli_jsonl_init(&in, STDIN_FILENO);
     wh_cli_progress_start(&progress, b->cli, "enqueue",
                           is_file ? (int64_t)st.st_size : 0);
     wh_exit status = pump(b, r, &in, &progress);
     wh_cli_progress_end(&progress);
-    if (status != WH_EXIT_OK && b->last_line == 0) {
-        wh_cli_error(b->cli, "stopped; nothing is enqueued: go on at line 1");
-    } else if (status != WH_EXIT_OK) {
+    if (status != WH_EXIT_OK) {
+        tell_stop(b);
+    } else if (b->refused > 0) {
         wh_cli_error(b->cli,
-                     "stopped; the jobs up to line %" PRId64
-                     " are enqueued: go on at line %" PRId64,
-                     b->last_line, b->last_line + 1);
+                     "%" PRId64
+                     " line%s not enqueued, of %zu org%s at their quota; all "
+                     "others are: hand these in again later",
+                     b->refused, b->refused == 1 ? " is" : "s are", b->full.n,
+                     b->full.n == 1 ? "" : "s");
+        status = WH_EXIT_TEMPFAIL;
     }
     wh_cli_jsonl_fini(&in);
     return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Draws over its own line with CR; whoever prints to stderr ends the bar first.
+ * Draws over its own line with CR; a message wipes it away (has_bar).
  */
 #include "common/cli/cli_progress.h"
 
@@ -13,13 +13,14 @@
 
 enum { REDRAW_MS = 100, BAR_WIDTH = 24 };
 
-void wh_cli_progress_start(wh_cli_progress *p, const wh_cli *c, const char *label,
+void wh_cli_progress_start(wh_cli_progress *p, wh_cli *c, const char *label,
                            int64_t total)
 {
     const char *term = getenv("TERM");
     bool is_dumb = term != NULL && strcmp(term, "dumb") == 0;
 
-    *p = (wh_cli_progress){.on = c->is_err_terminal && !c->quiet && !is_dumb,
+    *p = (wh_cli_progress){.cli = c,
+                           .on = c->is_err_terminal && !c->quiet && !is_dumb,
                            .label = label,
                            .total = total,
                            .start_ms = wh_clock_mono_ms()};
@@ -46,6 +47,7 @@ void wh_cli_progress_set(wh_cli_progress *p, int64_t done, int64_t items)
         return;
     }
     p->drawn_ms = now;
+    p->cli->has_bar = true;
     fprintf(stderr, "\r\033[K%s", p->label);
     if (p->total > 0) {
         draw_bar(p, done);
@@ -69,4 +71,5 @@ void wh_cli_progress_end(wh_cli_progress *p)
         fflush(stderr);
     }
     p->on = false;
+    p->cli->has_bar = false;
 }

@@ -9,17 +9,18 @@
 #include "common/cli/cli.h"
 
 typedef struct wh_cli_progress {
+    wh_cli *cli;
     bool on;
     const char *label;
     int64_t total; /* 0: unknown */
     int64_t start_ms, drawn_ms;
 } wh_cli_progress;
 
-void wh_cli_progress_start(wh_cli_progress *p, const wh_cli *c, const char *label,
+void wh_cli_progress_start(wh_cli_progress *p, wh_cli *c, const char *label,
                            int64_t total);
 /* done of total steps, which are `items` things for people. */
 void wh_cli_progress_set(wh_cli_progress *p, int64_t done, int64_t items);
-/* Wipes the bar away; messages may follow. */
+/* Wipes the bar away. */
 void wh_cli_progress_end(wh_cli_progress *p);
 
 #endif

@@ -77,6 +77,80 @@ class Lines(CliCase):
         self.assertIn("the jobs up to line 3 are enqueued: go on at line 4", done.err)
         self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 3)
 
+    def test_an_org_at_its_quota_keeps_out_its_own_jobs_only(self):
+        self.wherry("limit", "set", "jobs:org/acme=7")
+        orgs = ["acme" if i % 100 == 5 else f"o{i % 37}" for i in range(2000)]
+        lines = "".join(f'{{"type": "a", "org": "{org}", "payload": {i}}}\n'
+                        for i, org in enumerate(orgs)).encode()
+        done = self.wherry("job", "enqueue", "--jsonl", "--json", stdin=lines, status=75)
+        self.assertIn("org acme: the org is full: jobs that wait: 7, more: 1, quota: 7 "
+                      "(jobs:org/...)", done.err)
+        refused = [int(n) for n in re.findall(r"line (\d+): not enqueued: org acme is full", done.err)]
+        self.assertEqual(refused, list(range(706, 2000, 100)))
+        self.assertIn("13 lines are not enqueued, of 1 org at their quota", done.err)
+        shown = done.json()
+        self.assertEqual((shown["created"], shown["refused"]), (1987, 13))
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 1987)
+        # Its first seven are there, in order.
+        jobs = self.wherry("job", "list", "--org", "acme", "--json", "--full").lines()
+        self.assertEqual([int(j["payload"]) for j in jobs], [5 + 100 * i for i in range(7)])
+        # Each refusal is a call: by halves up to the first that finds no room, for one batch.
+        calls = self.redis.call("INFO", "commandstats").decode()
+        self.assertLess(int(re.search(r"cmdstat_fcall:calls=(\d+)", calls).group(1)), 60)
+
+    def test_many_orgs_at_their_quotas_and_a_bad_line(self):
+        self.wherry("limit", "set", "jobs:org/*=1", "jobs:org/big=1000")
+        line = '{{"type": "a", "org": "{}"}}\n'.format
+        lines = "".join(line(f"o{i}") + line("big") for i in range(60)) * 2 + "x\n"
+        done = self.wherry("job", "enqueue", "--jsonl", stdin=lines.encode(), status=65)
+        self.assertEqual(done.err.count("not enqueued: org o"), 60)
+        self.assertIn("the jobs up to line 240 are enqueued, but for the 60 named above whose orgs are "
+                      "full: go on at line 241", done.err)
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 180)
+
+    def test_one_job_names_its_org(self):
+        self.wherry("limit", "set", "jobs:org/*=1", "bytes:org/b=30")
+        self.enqueue("a", "x", "--org", "acme")
+        done = self.wherry("job", "enqueue", "a", "--org", "acme", status=75)
+        self.assertIn("org acme: the org is full: jobs that wait: 1, ", done.err)
+        done = self.wherry("job", "enqueue", "a", "x" * 40, "--org", "b", status=65)
+        self.assertIn("org b: the job has ", done.err)
+
+    def errors(self, word):
+        found = re.search(rf"errorstat_{word}:count=(\d+)", self.redis.call("INFO", "errorstats").decode())
+        return int(found.group(1)) if found else 0
+
+    def test_a_full_redis_ends_it_at_once(self):
+        """One refused call, no second try; and how many jobs are there."""
+        self.enqueue("a")
+        self.addCleanup(self.redis.call, "CONFIG", "SET", "maxmemory", 0)
+        for flags, text in ((["--jsonl"], "nothing is enqueued: go on at line 1"),
+                            (["a", "--count", "20"], "stopped; 0 of 20 jobs are enqueued"),
+                            (["a", "--key", "k", "--conflict", "replace"], "OOM")):
+            with self.subTest(flags=flags):
+                self.redis.call("CONFIG", "SET", "maxmemory", 1)
+                before = self.errors("OOM")
+                done = self.wherry("job", "enqueue", *flags, stdin=b'{"type": "a"}\n' * 20, status=75)
+                self.assertIn("OOM", done.err)
+                self.assertIn(text, done.err)
+                self.assertEqual(self.errors("OOM") - before, 1)
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 1)
+
+    def test_what_is_tried_again_is_told(self):
+        self.enqueue("a")
+        self.redis.call("REPLICAOF", "127.0.0.1", 1)
+        self.addCleanup(self.redis.call, "REPLICAOF", "NO", "ONE")
+        process = subprocess.Popen([WHERRY, "job", "enqueue", "--jsonl"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())
+        process.stdin.write(b'{"type": "a"}\n')
+        process.stdin.close()
+        said = process.stderr.readline().decode()
+        self.redis.call("REPLICAOF", "NO", "ONE")
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        self.assertIn("trying again for some seconds", said)
+        process.stdout.close()
+        process.stderr.close()
+
     def test_interrupted(self):
         process = subprocess.Popen([WHERRY, "job", "enqueue", "--jsonl"], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())
