@@ -9,7 +9,7 @@
 #include "common/base/conf.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +17,8 @@
 #include <jansson.h>
 
 enum { READ_SIZE = 65536, LINE_MAX_BYTES = 100 * 1024 * 1024 };
+#define YEARS_10 INT64_C(315360000000)
+#define WEEK INT64_C(604800000)
 
 /* ---- lines ---- */
 
@@ -137,26 +139,38 @@ static const struct field {
     const char *name;
     field_kind kind;
     size_t offset;
+    int64_t min, max;   /* of numbers */
+    const char *absent; /* what holds without the field, where 0 might be meant so */
 } fields[] = {
-    {"type", FIELD_TEXT, offsetof(wh_job_spec, type)},
-    {"org", FIELD_TEXT, offsetof(wh_job_spec, org)},
-    {"key", FIELD_TEXT, offsetof(wh_job_spec, key)},
-    {"entity_type", FIELD_TEXT, offsetof(wh_job_spec, entity_type)},
-    {"entity_id", FIELD_TEXT, offsetof(wh_job_spec, entity_id)},
-    {"traceparent", FIELD_TRACE, offsetof(wh_job_spec, traceparent)},
-    {"delay_ms", FIELD_MS, offsetof(wh_job_spec, delay_ms)},
-    {"timeout_ms", FIELD_MS, offsetof(wh_job_spec, timeout_ms)},
-    {"expires_ms", FIELD_MS, offsetof(wh_job_spec, expires_ms)},
-    {"key_ttl_ms", FIELD_MS, offsetof(wh_job_spec, key_ttl_ms)},
-    {"max_attempts", FIELD_COUNT, offsetof(wh_job_spec, max_attempts)},
-    {"priority", FIELD_PRIORITY, offsetof(wh_job_spec, priority_plus1)},
-    {"group", FIELD_TEXT, offsetof(wh_job_spec, group)},
-    {"unique", FIELD_UNIQUE, 0},
-    {"conflict", FIELD_CONFLICT, 0},
-    {"retry_for_ms", FIELD_MS, offsetof(wh_job_spec, retry_for_ms)},
-    {"id", FIELD_ID, 0},
-    {"payload", FIELD_PAYLOAD, 0},
-    {"payload_base64", FIELD_BASE64, 0},
+#define TEXT(n, k)                                                                     \
+    {                                                                                  \
+        .name = #n, .kind = (k), .offset = offsetof(wh_job_spec, n)                    \
+    }
+#define NUMBER(n, k, member, lo, hi, none)                                             \
+    {                                                                                  \
+        .name = (n), .kind = (k), .offset = offsetof(wh_job_spec, member),             \
+        .min = (lo), .max = (hi), .absent = (none)                                     \
+    }
+#define MS(n, lo, hi, none) NUMBER(#n, FIELD_MS, n, lo, hi, none)
+    TEXT(type, FIELD_TEXT),
+    TEXT(org, FIELD_TEXT),
+    TEXT(key, FIELD_TEXT),
+    TEXT(entity_type, FIELD_TEXT),
+    TEXT(entity_id, FIELD_TEXT),
+    TEXT(traceparent, FIELD_TRACE),
+    MS(delay_ms, 0, YEARS_10, NULL),
+    MS(timeout_ms, 1, WEEK, "for the worker's"),
+    MS(expires_ms, 1, YEARS_10, "where the job never expires"),
+    MS(key_ttl_ms, 1, YEARS_10, "for 24 h"),
+    NUMBER("max_attempts", FIELD_COUNT, max_attempts, 1, 1000, "for the worker's"),
+    NUMBER("priority", FIELD_PRIORITY, priority_plus1, 0, 9, NULL),
+    TEXT(group, FIELD_TEXT),
+    {.name = "unique", .kind = FIELD_UNIQUE},
+    {.name = "conflict", .kind = FIELD_CONFLICT},
+    MS(retry_for_ms, 1, YEARS_10, "where there is no bound"),
+    {.name = "id", .kind = FIELD_ID},
+    {.name = "payload", .kind = FIELD_PAYLOAD},
+    {.name = "payload_base64", .kind = FIELD_BASE64},
 };
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };
 
@@ -312,9 +326,14 @@ static wh_err set_number(wh_cli_jsonl_job *j, const struct field *f, const json_
     int64_t number = json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
     char *to = (char *)&j->spec + f->offset;
 
-    if (number < 0 || (f->kind != FIELD_MS && number >= INT_MAX)) {
-        return wh_err_set(eb, WH_EINVAL, "%s must be a whole number, 0 or more",
-                          f->name);
+    if (number < f->min || number > f->max) {
+        /* 0 would be what it is without the field: for ever, not at once. */
+        bool is_hint = number == 0 && f->absent != NULL;
+
+        return wh_err_set(
+            eb, WH_EINVAL,
+            "%s must be a whole number from %" PRId64 " to %" PRId64 "%s%s", f->name,
+            f->min, f->max, is_hint ? "; leave it out " : "", is_hint ? f->absent : "");
     }
     if (f->kind == FIELD_MS) {
         memcpy(to, &number, sizeof number);
@@ -376,6 +395,40 @@ static wh_err set_field(wh_cli_jsonl_job *j, const struct field *f, const json_t
     return WH_EINVAL;
 }
 
+/* Where the value of a member of the line's object begins, from 1; 0: not found. The line is
+ * good JSON. */
+static size_t column_of(const char *s, size_t n, const char *name)
+{
+    int depth = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        depth += s[i] == '{' || s[i] == '[';
+        depth -= s[i] == '}' || s[i] == ']';
+        if (s[i] != '"') {
+            continue;
+        }
+        size_t from = ++i;
+        for (; i < n && s[i] != '"'; i++) {
+            i += s[i] == '\\';
+        }
+        size_t at = i + 1;
+        while (at < n && strchr(" \t\r:", s[at]) != NULL) {
+            at++;
+        }
+        if (depth == 1 && i - from == strlen(name) && memchr(s + i, ':', at - i) &&
+            memcmp(s + from, name, i - from) == 0) {
+            return at + 1;
+        }
+    }
+    return 0;
+}
+
+/* Says in which column of the line it is. */
+static wh_err at_column(size_t column, wh_err err, wh_errbuf *eb)
+{
+    return column == 0 ? err : wh_err_set(eb, err, "column %zu: %s", column, eb->text);
+}
+
 /* An entity is named by both of its parts on one line: half of one with the other half
  * from the flags would name what nobody meant. */
 static wh_err check_pairs(const json_t *object, wh_errbuf *eb)
@@ -414,7 +467,8 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
     /* Another value alone is a syntax error to the parser, which would take arrays. */
     bool is_object = n > 0 && line[strspn(line, " \t\r")] == '{';
     if (object == NULL && is_object) {
-        return wh_err_set(eb, WH_EINVAL, "no JSON object: %s", fault.text);
+        (void)wh_err_set(eb, WH_EINVAL, "no JSON object: %s", fault.text);
+        return at_column(fault.column > 0 ? (size_t)fault.column : 0, WH_EINVAL, eb);
     }
     if (!json_is_object(object)) {
         return wh_err_set(eb, WH_EINVAL,
@@ -431,7 +485,7 @@ wh_err wh_cli_jsonl_parse(const char *line, size_t n, const wh_job_spec *dflt,
 
         err = f == NULL ? unknown_field(name, eb) : set_field(out, f, value, eb);
         if (err != WH_OK) {
-            return err;
+            return at_column(column_of(line, n, name), err, eb);
         }
     }
     return WH_OK;

@@ -95,6 +95,44 @@ static void test_conflict(void **state)
     wh_cli_jsonl_job_fini(&j);
 }
 
+/* The column of the field's value, not of what looks like it in a payload. */
+static void test_columns(void **state)
+{
+    static const struct {
+        const char *line, *text;
+    } bad[] = {
+        {"{\"timeout_ms\":0}", "column 15: timeout_ms must be a whole number from 1 to "
+                               "604800000; leave it out for the worker's"},
+        {"{\"payload\":{\"expires_ms\":1,\"a\":[\"\\\"expires_ms\\\":\"]}, "
+         "\"expires_ms\" : 0}",
+         "column 69: expires_ms must be"},
+        {"{\"payload\":\"expires_ms\",\"expires_ms\":1.5}", "column 38: expires_ms"},
+        {"{\"key_ttl_ms\":0}", "column 15: key_ttl_ms must be a whole number from 1"},
+        {"{\"retry_for_ms\":0}",
+         "column 17: retry_for_ms must be a whole number from 1"},
+        {"{\"max_attempts\":1001}",
+         "column 17: max_attempts must be a whole number from "
+         "1 to 1000"},
+        {"{\"delay_ms\":-1}", "column 13: delay_ms must be a whole number from 0 to"},
+        {"{\"priority\":10}", "column 13: priority must be a whole number from 0 to 9"},
+        {"{\"dealy_ms\":1}", "column 13: there is no field \"dealy_ms\""},
+        {"{\"org\":\"a\",}", "column 12: no JSON object"},
+    };
+    wh_cli_jsonl_job j;
+    wh_errbuf eb;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(parse(bad[i].line, &j, &eb), WH_EINVAL);
+        if (strncmp(eb.text, bad[i].text, strlen(bad[i].text)) != 0) {
+            fail_msg("%s: %s", bad[i].line, eb.text);
+        }
+        wh_cli_jsonl_job_fini(&j);
+    }
+    assert_int_equal(parse("{\"delay_ms\":0,\"priority\":0}", &j, &eb), WH_OK);
+    wh_cli_jsonl_job_fini(&j);
+}
+
 static void test_base64(void **state)
 {
     static const struct {
@@ -213,13 +251,10 @@ static void test_words_of_flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_job),
-        cmocka_unit_test(test_conflict),
-        cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_words_of_flags),
+        cmocka_unit_test(test_lines),    cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_job),      cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_columns),  cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_words_of_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
