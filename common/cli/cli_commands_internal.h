@@ -50,6 +50,9 @@ wh_cli_commands_group wh_cli_commands_fleet(void); /* all other nouns */
         .max = (hi), .help = (h)                                                       \
     }
 
+/* Operands of commands that take any number of them. */
+#define OPERANDS_ANY 1000000
+
 #define YEARS_10 INT64_C(315360000000)
 
 #endif

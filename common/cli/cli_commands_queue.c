@@ -120,7 +120,7 @@ static const wh_cli_command commands[] = {
      .verb = "set",
      .operands = "[PARTITION] SETTING=VALUE...",
      .min_operands = 1,
-     .max_operands = 101,
+     .max_operands = OPERANDS_ANY,
      .summary = "Limit rates, concurrency, quotas; at once and everywhere",
      .examples =
          "wherry limit set eu:default rate:org/acme=100/60s/20\n"
@@ -154,7 +154,10 @@ static const wh_cli_command commands[] = {
          "enqueued without\n"
          "          one; the type's wins; those that wait keep theirs\n"
          "With * for a name, each that has no setting of its own. In force at once, "
-         "everywhere.\n",
+         "everywhere.\n"
+         "100 at a time are set all together or not at all; with more, it says how "
+         "many "
+         "are in force when\none is refused.\n",
      .run = wh_cli_limit_set},
     {.noun = "limit",
      .verb = "list",
@@ -171,7 +174,7 @@ static const wh_cli_command commands[] = {
      .verb = "remove",
      .operands = "[PARTITION] SETTING...",
      .min_operands = 1,
-     .max_operands = 101,
+     .max_operands = OPERANDS_ANY,
      .summary = "Take limits away",
      .examples = "wherry limit remove eu:default rate:org/acme 'active:org/*'\n",
      .run = wh_cli_limit_remove},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All words are read before anything is sent, and go in one call: all or nothing.
+ * All words are read before anything is sent, and go in calls of at most 100: each all or
+ * nothing.
  */
 #include "common/cli/cli_limit.h"
 
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTINGS_MAX = 100 };
+enum { SETTINGS_MAX = 100 }; /* of a call */
 static const char STATE[] =
     "state:"; /* what wh1_limits puts before a breaker's state */
 static const char MORE[] =
@@ -33,6 +34,50 @@ static size_t settings_from(const wh_cli_args *a)
 }
 
 typedef wh_err read_fn(const char *word, wh_cli_setting *out, wh_errbuf *eb);
+
+/* Two names with a colon; a lone one may be a setting that was mistyped. */
+static bool is_partition(const char *word)
+{
+    const char *colon = strchr(word, ':');
+
+    return colon != NULL && wh_job_name_ok(word, (size_t)(colon - word)) &&
+           wh_job_name_ok(colon + 1, strlen(colon + 1));
+}
+
+static wh_exit partition_late(wh_cli *c, const char *word)
+{
+    const wh_cli_args *a = &c->args;
+
+    return wh_cli_usage(c, "the partition comes first: wherry limit %s %.130s %.200s%s",
+                        a->command->verb, word, wh_cli_args_operand(a, 0),
+                        a->n_operands > 2 ? " ..." : "");
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static wh_exit check_twice(wh_cli *c, const wh_cli_setting *list, size_t n)
+{
+    const char **names = wh_calloc(n, sizeof *names);
+    wh_exit status = WH_EXIT_OK;
+
+    if (names == NULL) {
+        return wh_cli_no_memory(c);
+    }
+    for (size_t i = 0; i < n; i++) {
+        names[i] = list[i].name;
+    }
+    qsort(names, n, sizeof *names, by_text);
+    for (size_t i = 1; i < n && status == WH_EXIT_OK; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) {
+            status = wh_cli_usage(c, "%s is there twice", names[i]);
+        }
+    }
+    wh_free(names);
+    return status;
+}
 
 /* *list is to be freed in any case. */
 static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
@@ -57,16 +102,16 @@ static wh_exit read_settings(wh_cli *c, size_t from, read_fn *read,
         return wh_cli_no_memory(c);
     }
     for (size_t i = 0; i < n; i++) {
-        if (read(wh_cli_args_operand(a, from + i), &(*list)[i], &eb) != WH_OK) {
-            return wh_cli_usage(c, "%s", eb.text);
-        }
-        for (size_t k = 0; k < i && i < SETTINGS_MAX; k++) {
-            if (strcmp((*list)[k].name, (*list)[i].name) == 0) {
-                return wh_cli_usage(c, "%s is there twice", (*list)[i].name);
-            }
+        const char *word = wh_cli_args_operand(a, from + i);
+
+        if (read(word, &(*list)[i], &eb) != WH_OK) {
+            return from == 0 && is_partition(word) &&
+                           strstr(eb.text, "did you mean") == NULL
+                       ? partition_late(c, word)
+                       : wh_cli_usage(c, "%s", eb.text);
         }
     }
-    return WH_EXIT_OK;
+    return check_twice(c, *list, n);
 }
 
 static bool is_pace(const char *name)
@@ -118,22 +163,41 @@ static void note_all_unset(wh_cli *c, const wh_cli_partition *p, wh_cli_setting 
     }
 }
 
-wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *list,
-                           size_t n)
+static wh_err send(wh_cli *c, const wh_cli_partition *p, const wh_cli_setting *list,
+                   size_t n, wh_errbuf *eb)
 {
-    wh_errbuf eb = {.code = WH_OK};
     wh_call call;
 
-    if (n > 0 && list[0].value[0] == '\0') {
-        note_all_unset(c, p, list, n);
-    }
     wh_call_init(&call, "wh1_limit", false, p->key);
     for (size_t i = 0; i < n; i++) {
         wh_call_args(&call, list[i].name);
         wh_call_args(&call, list[i].value);
     }
-    wh_err err = wh_cli_redis_try(c, &call, NULL, &eb);
-    return err == WH_OK ? WH_EXIT_OK : wh_cli_redis_fail(c, p, err, &eb);
+    return wh_cli_redis_try(c, &call, NULL, eb);
+}
+
+wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *list,
+                           size_t n)
+{
+    wh_errbuf eb = {.code = WH_OK};
+    bool is_removal = n > 0 && list[0].value[0] == '\0';
+
+    if (is_removal) {
+        note_all_unset(c, p, list, n);
+    }
+    for (size_t i = 0; i < n; i += SETTINGS_MAX) {
+        size_t some = n - i < SETTINGS_MAX ? n - i : SETTINGS_MAX;
+        wh_err err = send(c, p, list + i, some, &eb);
+
+        if (err != WH_OK && i > 0) {
+            wh_cli_error(c, "stopped; the first %zu of %zu are %s", i, n,
+                         is_removal ? "removed" : "in force");
+        }
+        if (err != WH_OK) {
+            return wh_cli_redis_fail(c, p, err, &eb);
+        }
+    }
+    return WH_EXIT_OK;
 }
 
 /* {"partition":…,"settings":{NAME:VALUE…},"result":…} */
@@ -176,9 +240,6 @@ static wh_exit change(wh_cli *c, read_fn *read, const char *result)
     bool known = false;
     wh_exit status = read_settings(c, from, read, &list);
 
-    if (status == WH_EXIT_OK && n > SETTINGS_MAX) {
-        status = wh_cli_usage(c, "at most %d limits in one call", SETTINGS_MAX);
-    }
     if (status == WH_EXIT_OK) {
         status = wh_cli_redis_open(c);
     }
@@ -197,7 +258,8 @@ static wh_exit change(wh_cli *c, read_fn *read, const char *result)
             wh_cli_partition_founded(c, &p);
         }
         status = tell(c, &p, list, n, result);
-        for (size_t i = 0; i < n && read == wh_cli_setting_parse; i++) {
+        bool is_few = n <= SETTINGS_MAX; /* each takes calls of its own */
+        for (size_t i = 0; i < n && is_few && read == wh_cli_setting_parse; i++) {
             wh_cli_near_scope(c, &p, list[i].name + strcspn(list[i].name, ":") + 1);
         }
     }

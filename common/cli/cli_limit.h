@@ -13,7 +13,7 @@ wh_exit wh_cli_limit_set(wh_cli *c);
 wh_exit wh_cli_limit_list(wh_cli *c);
 wh_exit wh_cli_limit_remove(wh_cli *c);
 
-/* One call of wh1_limit with all of them. Removals of what is not set are told, and
+/* In calls of at most 100, each all or nothing. Removals of what is not set are told, and
  * marked in the list. */
 wh_exit wh_cli_limit_apply(wh_cli *c, const wh_cli_partition *p, wh_cli_setting *list,
                            size_t n);

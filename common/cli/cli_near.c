@@ -45,14 +45,11 @@ static const wh_reply *ask(wh_cli *c, wh_call *call)
     return wh_cli_redis_try(c, call, &reply, &eb) == WH_OK ? reply : NULL;
 }
 
-void wh_cli_near_org(wh_cli *c, const wh_cli_partition *p, const char *org)
+/* False: not all of them were looked at. */
+static bool search_orgs(wh_cli *c, const wh_cli_partition *p, search *s)
 {
-    search s = {.name = org};
     char cursor[32] = "0";
 
-    if (!is_worth_it(c, org)) {
-        return;
-    }
     for (size_t n = 0; cursor[0] != '\0'; n++) {
         wh_call call;
 
@@ -61,19 +58,50 @@ void wh_cli_near_org(wh_cli *c, const wh_cli_partition *p, const char *org)
         wh_call_argi(&call, ORGS_CALL);
         const wh_reply *r = n < ORGS_CALLS ? ask(c, &call) : NULL;
         if (r == NULL) {
-            return;
+            return false;
         }
         const char *next = wh_reply_str(wh_reply_at(r, 0)).p;
         (void)snprintf(cursor, sizeof cursor, "%s", next == NULL ? "" : next);
         for (size_t i = 1; i < wh_reply_count(r); i += 4) {
             const char *name = wh_reply_str(wh_reply_at(r, i)).p;
 
-            look(&s, name == NULL ? "" : name);
+            look(s, name == NULL ? "" : name);
         }
     }
-    if (!s.is_known && s.near[0] != '\0') {
-        wh_cli_note(c, "no job of an org %s waits or runs in %s; did you mean %s?", org,
-                    p->name, s.near);
+    return true;
+}
+
+/* Returns whether there is nothing of the org, as far as can be told. */
+static bool tell_org(wh_cli *c, const wh_cli_partition *p, search *s)
+{
+    bool is_all = search_orgs(c, p, s);
+
+    if (is_all && !s->is_known && s->near[0] != '\0' && is_worth_it(c, s->name)) {
+        wh_cli_note(c, "no job of an org %s waits or runs in %s; did you mean %s?",
+                    s->name, p->name, s->near);
+        return false;
+    }
+    return is_all && !s->is_known;
+}
+
+void wh_cli_near_org(wh_cli *c, const wh_cli_partition *p, const char *org)
+{
+    search s = {.name = org};
+
+    if (is_worth_it(c, org)) {
+        (void)tell_org(c, p, &s);
+    }
+}
+
+void wh_cli_near_paused_org(wh_cli *c, const wh_cli_partition *p, const char *org)
+{
+    search s = {.name = org};
+
+    if (!c->quiet && tell_org(c, p, &s)) {
+        wh_cli_note(c,
+                    "no job of org %s waits or runs in %s: the pause is for those that "
+                    "come",
+                    org, p->name);
     }
 }
 

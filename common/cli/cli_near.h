@@ -13,6 +13,8 @@
 void wh_cli_near_org(wh_cli *c, const wh_cli_partition *p, const char *org);
 /* No live worker there has a handler of this type, but one of a name much like it. */
 void wh_cli_near_type(wh_cli *c, const wh_cli_partition *p, const char *type);
+/* The same of an org that is paused; where none has a name like it, that it has no jobs now. */
+void wh_cli_near_paused_org(wh_cli *c, const wh_cli_partition *p, const char *org);
 /* Those that a setting's scope names: "org/acme/type/mail". */
 void wh_cli_near_scope(wh_cli *c, const wh_cli_partition *p, const char *scope);
 

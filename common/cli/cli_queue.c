@@ -185,7 +185,9 @@ static wh_exit tell_switch(wh_cli *c, const switching *w, const wh_cli_partition
     const char *slash = strchr(scope, '/');
     wh_cli_note(c, "%s: %.*s %s %s", p->name, (int)(slash - scope), scope, slash + 1,
                 w->did);
-    if (w->on || w == &not_paused) {
+    if (w->on && strncmp(scope, "org/", 4) == 0) {
+        wh_cli_near_paused_org(c, p, slash + 1);
+    } else if (w->on || w == &not_paused) {
         wh_cli_near_scope(c, p, scope);
     }
     wh_buf_addf(&more, ",\"%.*s\":", (int)(slash - scope), scope);

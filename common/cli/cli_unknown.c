@@ -77,6 +77,32 @@ static wh_err name_verbs(const char *noun, const char *const *verbs, size_t n,
     return err;
 }
 
+/* What other programs call it: letters tell nothing of it. */
+static const char *other_word(const char *word, const char *const *verbs, size_t n)
+{
+    static const struct {
+        const char *word, *verb;
+    } others[] = {
+        {"unpause", "resume"}, {"continue", "resume"}, {"start", "resume"},
+        {"stop", "pause"},     {"unset", "remove"},    {"delete", "remove"},
+        {"del", "remove"},     {"rm", "remove"},       {"rm", "forget"},
+        {"delete", "forget"},  {"ls", "list"},         {"get", "show"},
+        {"status", "show"},    {"status", "stats"},    {"info", "show"},
+        {"info", "stats"},     {"add", "enqueue"},     {"push", "enqueue"},
+        {"add", "set"},        {"create", "set"},      {"requeue", "replay"},
+        {"requeue", "retry"},  {"kill", "cancel"},     {"clear", "purge"},
+    };
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        for (size_t k = 0; strcmp(word, others[i].word) == 0 && k < n; k++) {
+            if (strcmp(verbs[k], others[i].verb) == 0) {
+                return verbs[k];
+            }
+        }
+    }
+    return NULL;
+}
+
 wh_err wh_cli_unknown_verb(const wh_cli_set *set, const char *noun, const char *word,
                            wh_errbuf *eb)
 {
@@ -92,7 +118,8 @@ wh_err wh_cli_unknown_verb(const wh_cli_set *set, const char *noun, const char *
             names[n++] = c->verb;
         }
     }
-    const char *best = wh_conf_suggest(word, names, n);
+    const char *best = other_word(word, names, n);
+    best = best == NULL ? wh_conf_suggest(word, names, n) : best;
     (void)snprintf(shown, sizeof shown, "%s %.60s", noun, word);
     if (best == NULL && n > 0) {
         return name_verbs(noun, names, n, shown, eb);

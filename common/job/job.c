@@ -127,10 +127,21 @@ typedef struct excerpt {
 
 static excerpt make_excerpt(const char *s)
 {
+    enum { EXCERPT_MAX = 32 };
     excerpt e;
-    size_t n = 0;
-    for (; s[n] != '\0' && n < 32; n++) {
-        e.text[n] = (s[n] >= ' ' && s[n] <= '~') ? s[n] : '?';
+    size_t n = 0, len = 0, left = strlen(s);
+    for (; n < left && n < EXCERPT_MAX; n += len) {
+        len = wh_buf_utf8_len(s + n, left - n);
+        if (n + len > EXCERPT_MAX) {
+            break;
+        }
+        /* C1 controls are two bytes. */
+        bool is_control =
+            len == 0 || (len == 1 && (s[n] < ' ' || s[n] > '~')) ||
+            (len == 2 && s[n] == '\xc2' && (unsigned char)s[n + 1] < 0xa0);
+        len = len == 0 ? 1 : len;
+        memcpy(e.text + n, s + n, len);
+        memset(e.text + n, '?', is_control ? len : 0);
     }
     memcpy(e.text + n, s[n] == '\0' ? "" : "...", s[n] == '\0' ? 1 : 4);
     return e;

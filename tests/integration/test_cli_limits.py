@@ -3,7 +3,7 @@
 """`wherry limit`, pauses of orgs and types, `job explain`, groups and unique jobs."""
 import json
 
-from cli_case import CliCase, main
+from cli_case import P, CliCase, main
 
 UUID = "0190c6a0-1c6e-7c3a-9d52-3f1f0a4b2c11"
 
@@ -168,6 +168,29 @@ class Limits(CliCase):
             self.assertIn("active:group is there twice", self.wherry(*words, status=2).err)
         done = self.wherry("queue", "resume", "--org", "globex")
         self.assertIn("pause:org/globex was not set", done.err)
+
+    def test_a_pause_of_an_org_without_jobs_says_so(self):
+        self.enqueue("mail", "--org", "acme")
+        for org, is_new in (("acme", False), ("nosuch", True), ("zz", True)):
+            done = self.wherry("queue", "pause", "--org", org)
+            self.assertEqual(f"no job of org {org} waits or runs in any:default: the pause is for those "
+                             "that come" in done.err, is_new, done.err)
+            self.assertEqual(self.redis.call("HGET", P + ":limits", f"pause:org/{org}"), b"1")
+
+    def test_the_partition_comes_first(self):
+        for words in (("set", "jobs:org/*=5"), ("remove", "jobs:org/*")):
+            done = self.wherry("limit", *words, "eu:default", status=2)
+            self.assertIn(f"the partition comes first: wherry limit {words[0]} eu:default {words[1]}", done.err)
+
+    def test_any_number_of_settings(self):
+        """In calls of a hundred; one that is refused says how many there are."""
+        names = [f"jobs:org/o{i}" for i in range(250)]
+        self.wherry("limit", "set", *[f"{name}=5" for name in names])
+        self.assertEqual(self.redis.call("HLEN", P + ":limits"), 250)
+        self.wherry("limit", "remove", *names[:220])
+        self.assertEqual(self.redis.call("HLEN", P + ":limits"), 30)
+        done = self.wherry("limit", "set", *[f"{name}=5" for name in names], names[0] + "=6", status=2)
+        self.assertIn("jobs:org/o0 is there twice", done.err)
 
     def test_caps_of_orgs(self):
         self.enqueue("t", "--org", "a")

@@ -100,9 +100,9 @@ static void test_keys(void **state)
         {{.type = "t", .key = "!~"}, NULL},
         {{.type = "t", .key = "a b"}, "key \"a b\""},
         {{.type = "t", .key = "a\x7f"}, "key \"a?\""},
-        {{.type = "t", .key = "\xc3\xa4"},
-         "key \"?"
-         "?\""},
+        {{.type = "t", .key = "\xc3\x28\xc2\x9b"},
+         "key \"?(??\""}, /* no UTF-8; a control */
+        {{.type = "t", .key = "\xc3\xa4"}, "key \"\xc3\xa4\""},
         {{.type = "t", .key = "k", .key_ttl_ms = 1}, NULL},
         {{.type = "t", .key = "k", .key_ttl_ms = -1}, "key_ttl_ms"},
         {{.type = "t", .key_ttl_ms = 1}, "key_ttl_ms"},
