@@ -94,6 +94,10 @@ static wh_exit step(move *m)
 
     for (int i = 1; i < TRIES && wh_err_is_transient(err) && !m->cli->interrupted;
          i++) {
+        if (i == 1) {
+            wh_cli_note(m->cli, "%s: %s; trying again for some seconds", m->where.name,
+                        wh_cli_reason(err, &eb));
+        }
         wh_exit slept = wh_cli_redis_sleep(m->cli, PAUSE_MS << i);
 
         if (slept != WH_EXIT_OK) {

@@ -13,6 +13,18 @@ class Dlq(CliCase):
     def dead(self):
         return self.redis.call("XLEN", P + ":dlq")
 
+    def test_what_is_tried_again_is_told(self):
+        self.kill_jobs(1)
+        self.redis.call("REPLICAOF", "127.0.0.1", 1)
+        self.addCleanup(self.redis.call, "REPLICAOF", "NO", "ONE")
+        with subprocess.Popen([WHERRY, "dlq", "replay", "--all"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=self.env()) as process:
+            said = process.stderr.readline().decode()
+            self.redis.call("REPLICAOF", "NO", "ONE")
+            self.assertEqual(process.wait(DEADLINE_S), 0)
+        self.assertIn("trying again for some seconds", said)
+        self.assertEqual(self.dead(), 0)
+
     def test_list_and_show(self):
         self.assertIn("no dead job in any:default", self.wherry("dlq", "list").err)
         self.assertIn("no such dead job in any:default",

@@ -18,7 +18,7 @@ from docs import BIN, DocsTest, blocks, need, wait_for
 PAGE = "docs/producers.md"
 PARTITION = "wh:{eu:default}"
 URL_OF_THE_PAGE = "redis://127.0.0.1:6379"
-RUN = ("redis-cli", "redis-cli-register", "redis-cli-file", "redis-cli-unique", "python", "node")  # every name has a test below
+RUN = ("full-orgs", "redis-cli", "redis-cli-register", "redis-cli-file", "redis-cli-unique", "python", "node")  # every name has a test below
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 
@@ -85,6 +85,17 @@ class Producers(DocsTest):
         for name, language, text in blocks(PAGE):
             if language:
                 self.assertIsNotNone(name, f"this example has no name, so nobody runs it:\n{text}")
+
+    def test_lines_of_a_full_org(self):
+        """What is left to hand in again, in its order."""
+        self.env.update(REDIS_URL=self.fleet.url, PATH=BIN + os.pathsep + self.env["PATH"])
+        self.run_text(["bash", "-ec"], "wherry limit set -q jobs:org/acme=2")
+        orgs = ["acme" if i % 3 else "beta" for i in range(30)]
+        lines = [f'{{"type": "a", "org": "{org}", "payload": {i}}}\n' for i, org in enumerate(orgs)]
+        self.write("jobs.jsonl", "\n" + "".join(lines))
+        self.run_text(["bash", "-ec"], self.example("full-orgs"))
+        with open(os.path.join(self.fleet.folder, "again.jsonl"), encoding="utf-8") as file:
+            self.assertEqual(file.readlines(), [line for line, org in zip(lines, orgs) if org == "acme"][2:])
 
     def test_redis_cli(self):
         dead = self.kill_one()
