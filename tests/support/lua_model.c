@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Jobs and their transitions. New jobs are in lua_model_enqueue.c, claims in
- * lua_model_claim.c, what time does in lua_model_time.c.
- */
+/* Jobs and their transitions; more are in lua_model_enqueue.c, _claim.c and _time.c. */
 #include "tests/support/lua_model.h"
 
 #include <stdlib.h>
