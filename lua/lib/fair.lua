@@ -52,7 +52,7 @@ end
 -- How many jobs a member takes at least when a call wants so many of this cost (ms): visits are what a claim
 -- of many short jobs costs. Nobody gets further ahead by it than fair.grain of worker time.
 function fair.least(want, cost)
-    local members = want > 128 and 4 or want > 32 and 8 or 16
+    local members = want > 128 and 2 or want > 32 and 4 or 16
     return math.min(math.ceil(want / members), math.max(math.floor(fair.grain / cost), 1))
 end
 

@@ -189,7 +189,7 @@ static void of_very_many_orgs(void **state)
                                             .org = org,
                                             .group = is_capped != 0 ? "g" : NULL});
         }
-        set_all_aside(100, 30, 2600);
+        set_all_aside(100, 30, 2700);
     }
 }
 
