@@ -161,9 +161,13 @@ bool wh_outcome_is_too_late(const wh_outcome_question *q, wh_store_finish *out)
     if (!q->job->was_put_off || !is_too_late(q, 0)) {
         return false;
     }
-    *out = (wh_store_finish){.category = wh_errclass_name(q->job->last_error),
-                             .says = WH_STORE_NOT_STARTED};
-    end_too_late(q, q->job->attempt > 1 ? "retry" : "snooze", (wh_slice){NULL, 0}, out);
+    bool is_snoozed = q->job->is_snoozed;
+    *out = (wh_store_finish){
+        .category =
+            wh_errclass_name(is_snoozed ? q->job->snooze_category : q->job->last_error),
+        .says = WH_STORE_NOT_STARTED};
+    end_too_late(q, is_snoozed || q->job->attempt == 1 ? "snooze" : "retry",
+                 q->job->snooze_message, out);
     return true;
 }
 

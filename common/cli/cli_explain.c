@@ -125,6 +125,9 @@ static bool add_time(const wh_reply *flat, const char *reason, wh_buf *out)
     } else {
         wh_buf_adds(out, " (due: a worker's or scheduler's next call brings it back)");
     }
+    if (strcmp(wh_cli_explain_text(flat, "error_category", ""), "no_handler") == 0) {
+        wh_cli_explain_able(flat, out);
+    }
     return true;
 }
 

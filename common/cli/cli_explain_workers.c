@@ -135,6 +135,11 @@ static void add_able(const wh_reply *flat, bool is_ready, wh_buf *out)
     }
 }
 
+void wh_cli_explain_able(const wh_reply *flat, wh_buf *out)
+{
+    add_able(flat, false, out);
+}
+
 static void add_turn(const wh_reply *flat, bool is_ready, wh_buf *out)
 {
     int64_t jobs = wh_cli_redis_field(flat, "ahead_org", -1);
@@ -152,7 +157,8 @@ static void add_turn(const wh_reply *flat, bool is_ready, wh_buf *out)
                     orgs == 1 ? " is" : "s are");
     }
     if (wait_ms >= 0) {
-        wh_buf_addf(out, "; about %s", wh_clock_human(wait_ms, human, sizeof human));
+        wh_buf_addf(out, "; about %s%s", wh_clock_human(wait_ms, human, sizeof human),
+                    is_ready ? "" : " if what runs takes as long as such jobs do");
     }
     wh_cli_explain_rate(flat, type_of(flat), out);
 }

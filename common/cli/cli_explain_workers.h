@@ -24,6 +24,8 @@ int64_t wh_cli_explain_number(const wh_reply *flat, const char *name);
 
 /* "; the adaptive rate of type mail is 12.5/s now", where there is one. */
 void wh_cli_explain_rate(const wh_reply *flat, const char *type, wh_buf *out);
+/* "; only 1 of 2 workers has a handler for type mail", where that is so. */
+void wh_cli_explain_able(const wh_reply *flat, wh_buf *out);
 /* Its workers hold it, or nothing does; false: something else. */
 bool wh_cli_explain_workers(const wh_cli_explained *e, wh_buf *out);
 

@@ -13,7 +13,7 @@
 #include "common/job/codec.h"
 
 #include "common/base/alloc.h"
-#include "common/job/cursor.h"
+#include "common/job/codec_internal.h"
 
 #include <string.h>
 
@@ -22,9 +22,7 @@
 #define SCAN_DEPTH_MAX 32 /* also where msgpack-c stops */
 #define SKIP_DEPTH 8
 #define SKIP_ITEMS 4096
-#define TIME_MAX_MS INT64_C(9007199254740991) /* what a Lua number holds exactly */
 #define DURATION_MAX_MS INT64_C(315360000000)
-#define COUNT_MAX INT64_C(1000000000)
 
 wh_err wh_codec_scan(const void *p, size_t n, unsigned max_depth, size_t max_items,
                      size_t *used)
@@ -64,7 +62,7 @@ wh_err wh_codec_scan(const void *p, size_t n, unsigned max_depth, size_t max_ite
     return c.p == c.end ? WH_OK : WH_EBADDATA;
 }
 
-static bool skip_value(wh_cursor *c)
+bool wh_codec_skip(wh_cursor *c)
 {
     size_t used = 0;
     if (wh_codec_scan(c->p, (size_t)(c->end - c->p), SKIP_DEPTH, SKIP_ITEMS, &used) !=
@@ -245,11 +243,11 @@ static wh_err read_options(wh_cursor *c, head *h, wh_errbuf *eb)
     }
     for (size_t i = 0; i < map.n / 2; i++) {
         wh_cursor before = *c;
-        bool ok = skip_value(c); /* the key, of whatever kind */
+        bool ok = wh_codec_skip(c); /* the key, of whatever kind */
         const struct option_rule *rule =
             ok && wh_cursor_next(&before, &key) ? find_rule(&key) : NULL;
         if (rule == NULL) {
-            if (!ok || !skip_value(c)) {
+            if (!ok || !wh_codec_skip(c)) {
                 return wh_err_set(eb, WH_EBADDATA, "record: an option is cut off");
             }
         } else if (!wh_cursor_next(c, &v) || !store_option(h, rule, &v)) {
@@ -298,95 +296,10 @@ static wh_err read_head(wh_cursor *c, head *h, wh_errbuf *eb)
         return wh_err_set(eb, WH_EBADDATA, "record: the group is not a name");
     }
     for (size_t i = 4; i < array.n; i++) {
-        if (!skip_value(c)) {
+        if (!wh_codec_skip(c)) {
             return wh_err_set(eb, WH_EBADDATA, "record: the head is cut off");
         }
     }
-    return WH_OK;
-}
-
-/* What a worker needs of the meta: elements 1, 2, 6, 7, 18 and 19. */
-enum { META_NEEDED = 6, META_CATEGORY = 7, META_STARTED = 18, META_GIVEN_BACK = 19 };
-
-typedef struct meta {
-    int64_t attempts, recoveries, next_retry_at_ms, started, given_back;
-    wh_errclass category;
-} meta;
-
-/* Elements behind the sixth: what is malformed there is as good as absent. */
-static void read_meta_rest(wh_cursor *c, size_t n, meta *m)
-{
-    wh_cursor_value v;
-
-    for (size_t i = META_NEEDED + 1; i <= n && i <= META_GIVEN_BACK; i++) {
-        wh_cursor before = *c;
-        if (!skip_value(c)) {
-            return;
-        }
-        if (i == META_CATEGORY) {
-            if (wh_cursor_next(&before, &v) && v.kind == WH_CURSOR_TEXT) {
-                m->category = wh_errclass_of_word((const char *)v.p, v.n);
-            }
-        } else if (i >= META_STARTED) {
-            int64_t *out = i == META_STARTED ? &m->started : &m->given_back;
-            if (!wh_cursor_next(&before, &v) || !wh_cursor_int(&v, 0, 1, out)) {
-                *out = 0;
-            }
-        }
-    }
-}
-
-/* An attempt that an older library noted says nothing but its category. */
-static bool has_run(const meta *m)
-{
-    return m->started > 0 || m->recoveries > 0 ||
-           (m->attempts > 0 && m->category != WH_ERRCLASS_NO_HANDLER);
-}
-
-/* A retry, or snoozed by its handler, and not released or lost with a worker since. */
-static bool was_put_off(const meta *m)
-{
-    return m->given_back == 0 &&
-           (m->attempts > 0 || (m->started > 0 && m->next_retry_at_ms > 0));
-}
-
-static wh_err read_meta(wh_slice in, meta *m, wh_errbuf *eb)
-{
-    if (in.n == 0) {
-        return WH_OK;
-    }
-    wh_cursor c = {(const unsigned char *)in.p, (const unsigned char *)in.p + in.n};
-    int64_t ignored = 0;
-    const struct {
-        int64_t max, *out; /* max 0: any value */
-    } elements[META_NEEDED] = {
-        {COUNT_MAX, &m->attempts},
-        {COUNT_MAX, &m->recoveries},
-        {0, &ignored},
-        {0, &ignored},
-        {0, &ignored},
-        {TIME_MAX_MS, &m->next_retry_at_ms},
-    };
-    wh_cursor_value array, v;
-    if (!wh_cursor_next(&c, &array) || array.kind != WH_CURSOR_ARRAY) {
-        return wh_err_set(eb, WH_EBADDATA, "meta: not an array");
-    }
-    for (size_t i = 0; i < array.n && i < META_NEEDED; i++) {
-        if (elements[i].max == 0) {
-            if (!skip_value(&c)) {
-                return wh_err_set(eb, WH_EBADDATA, "meta: element %zu is cut off",
-                                  i + 1);
-            }
-            continue;
-        }
-        bool ok = wh_cursor_next(&c, &v);
-        bool is_absent = v.kind == WH_CURSOR_NIL || v.kind == WH_CURSOR_FALSE;
-        if (!ok ||
-            (!is_absent && !wh_cursor_int(&v, 0, elements[i].max, elements[i].out))) {
-            return wh_err_set(eb, WH_EBADDATA, "meta: element %zu is malformed", i + 1);
-        }
-    }
-    read_meta_rest(&c, array.n, m);
     return WH_OK;
 }
 
@@ -413,20 +326,30 @@ static wh_slice moved(wh_slice s, const char *from, const char *to)
     return s.p == NULL ? (wh_slice){NULL, 0} : (wh_slice){to + (s.p - from), s.n};
 }
 
-/* The block: the job, the record's bytes, a NUL (so that a text payload can be printed). */
-static wh_job *make_job(const wh_codec_claim *c, const head *h, wh_slice payload)
+/* The block: the job, the record's bytes, a NUL (so that a text payload can be printed), what
+ * it was snoozed with. */
+static wh_job *make_job(const wh_codec_claim *c, const head *h, const wh_codec_meta *m,
+                        wh_slice payload)
 {
-    if (c->record.n > SIZE_MAX - sizeof(wh_job) - 1) {
+    size_t record_n = c->record.n, snooze_n = m->snooze_message.n;
+
+    if (record_n > SIZE_MAX - sizeof(wh_job) - 1 - snooze_n) {
         return NULL;
     }
-    wh_job *job = wh_malloc(sizeof *job + c->record.n + 1);
+    wh_job *job = wh_malloc(sizeof *job + record_n + 1 + snooze_n);
     if (job == NULL) {
         return NULL;
     }
     memset(job, 0, sizeof *job);
     char *bytes = (char *)(job + 1);
-    memcpy(bytes, c->record.p, c->record.n);
-    bytes[c->record.n] = '\0';
+    memcpy(bytes, c->record.p, record_n);
+    bytes[record_n] = '\0';
+    if (snooze_n > 0) {
+        memcpy(bytes + record_n + 1, m->snooze_message.p, snooze_n);
+        job->snooze_message = (wh_slice){bytes + record_n + 1, snooze_n};
+    }
+    job->is_snoozed = m->is_snoozed;
+    job->snooze_category = m->snooze_category;
     memcpy(job->id, c->token.p, sizeof job->id);
     memcpy(job->token, c->token.p, c->token.n);
     job->token_len = c->token.n;
@@ -447,7 +370,8 @@ static wh_job *make_job(const wh_codec_claim *c, const head *h, wh_slice payload
 wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
 {
     head h = {0};
-    meta m = {.category = WH_ERRCLASS_ERROR};
+    wh_codec_meta m = {.category = WH_ERRCLASS_ERROR,
+                       .snooze_category = WH_ERRCLASS_ERROR};
     wh_cursor_value enqueued;
     uint64_t fence = 0;
     int64_t enqueued_at_ms = 0;
@@ -462,18 +386,18 @@ wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
     wh_cursor in = {(const unsigned char *)c->record.p,
                     (const unsigned char *)c->record.p + c->record.n};
     if (*in.p != 0xcf || !wh_cursor_next(&in, &enqueued) ||
-        !wh_cursor_int(&enqueued, 0, TIME_MAX_MS, &enqueued_at_ms)) {
+        !wh_cursor_int(&enqueued, 0, WH_CODEC_TIME_MAX_MS, &enqueued_at_ms)) {
         return wh_err_set(eb, WH_EBADDATA, "record: does not begin with a time");
     }
     wh_err err = read_head(&in, &h, eb);
     if (err == WH_OK) {
-        err = read_meta(c->meta, &m, eb);
+        err = wh_codec_read_meta(c->meta, &m, eb);
     }
     if (err != WH_OK) {
         return err;
     }
     wh_job *job =
-        make_job(c, &h, (wh_slice){(const char *)in.p, (size_t)(in.end - in.p)});
+        make_job(c, &h, &m, (wh_slice){(const char *)in.p, (size_t)(in.end - in.p)});
     if (job == NULL) {
         return wh_err_set(eb, WH_ENOMEM, "a job of %zu bytes", c->record.n);
     }
@@ -481,8 +405,8 @@ wh_err wh_codec_unpack_job(const wh_codec_claim *c, wh_job **out, wh_errbuf *eb)
     job->attempt = (int)m.attempts + 1;
     job->recoveries = (int)m.recoveries;
     job->last_error = m.category;
-    job->has_run = has_run(&m);
-    job->was_put_off = was_put_off(&m);
+    job->has_run = wh_codec_has_run(&m);
+    job->was_put_off = wh_codec_was_put_off(&m);
     job->enqueued_at_ms = enqueued_at_ms;
     job->claimed_at_ms = c->now_ms;
     job->ready_at_ms =

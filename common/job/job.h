@@ -99,6 +99,9 @@ typedef struct wh_job {
         has_run; /* a handler had it before, or a worker was lost with it: it expires no
                      more */
     bool was_put_off; /* a retry, or snoozed; not released or lost since */
+    bool is_snoozed;  /* its last end was a snooze, with these: */
+    wh_errclass snooze_category;
+    wh_slice snooze_message;
     int priority;
     int max_attempts;                      /* 0: not set by the job */
     int64_t timeout_ms;                    /* 0: not set by the job */

@@ -438,7 +438,7 @@ wh_err wh_store_read_record(const wh_reply *flat, wh_job_record *out)
     size_t n = wh_reply_count(flat);
     wh_err err = WH_OK;
 
-    *out = (wh_job_record){.max_attempts = -1, .progress = -1};
+    wh_job_record_init(out);
     if (wh_reply_type_of(flat) != WH_REPLY_ARRAY || n % 2 != 0) {
         return WH_EPROTO;
     }

@@ -110,6 +110,23 @@ class Told(CliCase):
         self.assertEqual(said["sentence"], "waits because no live worker takes it: of 2 live workers 1 is quiet or "
                          "about to end, 1 has no handler for type mail")
 
+    def test_who_failed_it_for_want_of_a_handler(self):
+        job = self.enqueue("mail")
+        self.says("other", types=["sms"], slots=1)
+        token, = self.redis.claim("other", 1)
+        self.redis.finish("other", token, "retry", delay=60000, category="no_handler")
+        self.says("able", types=["mail"], slots=1)
+        self.assertIn("; only 1 of 2 workers has a handler for type mail", self.explain(job)["sentence"])
+
+    def test_no_snoozes_are_made_up(self):
+        dead = self.enqueue("mail")
+        self.redis.heartbeat("w")
+        token, = self.redis.claim("w", 1)
+        self.redis.finish("w", token, "dead", category="crash")
+        for args in (("job", "show", dead), ("dlq", "show", dead)):
+            self.assertNotIn("snooze", self.wherry(*args).out)
+            self.assertNotIn("snoozes", self.wherry(*args, "--json").json())
+
     def test_pauses_count_at_once(self):
         for org in ("a", "a", "b"):
             self.enqueue("mail", "--org", org)

@@ -129,7 +129,14 @@ static void test_too_late_to_start(void **state)
     job.was_put_off = true; /* snoozed by its handler */
     assert_true(wh_outcome_is_too_late(&q, &f));
     assert_memory_equal(f.message.p, "no snooze: more", 15);
-    job.attempt = 2;
+    job.attempt = 2; /* failed once, and was snoozed then */
+    job.is_snoozed = true;
+    job.snooze_category = WH_ERRCLASS_RATE_LIMITED;
+    job.snooze_message = (wh_slice){"busy there", 10};
+    assert_true(wh_outcome_is_too_late(&q, &f));
+    assert_string_equal(f.category, "rate_limited");
+    assert_string_equal(f.message.p, "no snooze: more than 60000 ms (retry_for) after "
+                                     "its enqueue: busy there");
     job.retry_for_ms = 0;
     assert_false(wh_outcome_is_too_late(&q, &f));
 }

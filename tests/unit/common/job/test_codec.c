@@ -315,6 +315,50 @@ static void test_has_run(void **state)
     }
 }
 
+#define TO_18                                                                          \
+    "\xdc\x00\x16\x00\x00\x02\xc2\xc2\x07\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2\xc2" \
+    "\x01"
+
+/* What it was snoozed with, the last element; malformed, it is as good as absent. */
+static void test_snooze(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *meta;
+        size_t n;
+        bool is_snoozed;
+        wh_errclass category;
+        const char *message;
+    } rows[] = {
+        {M(TO_18 "\xc2\xc2\x01\x92\xacrate_limited\xa4"
+                 "busy"),
+         true, WH_ERRCLASS_RATE_LIMITED, "busy"},
+        {M(TO_18 "\xc2\xc2\x01\x92\xa0\xa0"), true, WH_ERRCLASS_ERROR, ""},
+        {M(TO_18 "\xc2\xc2\x01\x92\xa0\x07"), true, WH_ERRCLASS_ERROR, ""},
+        {M(TO_18 "\xc2\xc2\x01\x91\xa0"), false, WH_ERRCLASS_ERROR, ""},
+        {M(TO_18 "\xc2\xc2\x01\xc2"), false, WH_ERRCLASS_ERROR, ""},
+        {M(TO_18 "\xc2\xc2\x01\x92\xa9"
+                 "cut"),
+         false, WH_ERRCLASS_ERROR, ""},
+    };
+
+    for (size_t i = 0; i < LEN(rows); i++) {
+        wh_codec_claim claim = {.token = SLICE(ID "1"),
+                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05"),
+                                .meta = {rows[i].meta, rows[i].n}};
+        wh_job *job = NULL;
+
+        assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
+        assert_int_equal(job->is_snoozed, rows[i].is_snoozed);
+        assert_int_equal(job->snooze_category, rows[i].category);
+        assert_int_equal(job->snooze_message.n, strlen(rows[i].message));
+        assert_memory_equal(job->snooze_message.n > 0 ? job->snooze_message.p : "",
+                            rows[i].message, strlen(rows[i].message));
+        assert_true(job->was_put_off);
+        wh_job_free(job);
+    }
+}
+
 /* --------------------------------------------------------------- scan, memory */
 
 static void test_scan(void **state)
@@ -385,10 +429,11 @@ static void test_memory_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_unpack_meta),
-        cmocka_unit_test(test_unpack_record), cmocka_unit_test(test_unpack_cuts),
-        cmocka_unit_test(test_unpack_token),  cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_memory_fails),  cmocka_unit_test(test_has_run),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_unpack_meta),
+        cmocka_unit_test(test_snooze),      cmocka_unit_test(test_unpack_record),
+        cmocka_unit_test(test_unpack_cuts), cmocka_unit_test(test_unpack_token),
+        cmocka_unit_test(test_scan),        cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_has_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
