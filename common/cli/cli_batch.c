@@ -263,14 +263,12 @@ static wh_exit refused(wh_cli_batch *b, const part *p, size_t *step, wh_err err,
     if (err == WH_EBACKPRESSURE && has_job && b->skips_full) {
         return leave_out(b, p, job, step, eb);
     }
-    if (err != WH_EINVAL && err != WH_ETOOBIG) {
-        return tell(b, has_job ? &job : NULL, err, eb);
-    }
-    if (p->n > 1) {
-        *step = p->n / 2;
+    bool is_one_bad = err == WH_EINVAL || err == WH_ETOOBIG;
+    if (p->n > 1 && (is_one_bad || err == WH_EBACKPRESSURE)) {
+        *step = p->n / 2; /* fewer may have room */
         return WH_EXIT_OK;
     }
-    return tell(b, &job, err, eb);
+    return tell(b, is_one_bad || has_job ? &job : NULL, err, eb);
 }
 
 wh_exit wh_cli_batch_flush(wh_cli_batch *b)

@@ -78,8 +78,8 @@ class Lines(CliCase):
         self.wherry("limit", "set", "jobs:queue=5")
         done = self.wherry("job", "enqueue", "--jsonl", stdin=b'{"type": "a"}\n' * 6, status=75)
         self.assertIn("try again in", done.err)
-        self.assertIn("the jobs up to line 3 are enqueued: go on at line 4", done.err)
-        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 3)
+        self.assertIn("the jobs up to line 5 are enqueued: go on at line 6", done.err)
+        self.assertEqual(self.redis.call("HLEN", P + ":jobs"), 5)
 
     def test_an_org_at_its_quota_keeps_out_its_own_jobs_only(self):
         self.wherry("limit", "set", "jobs:org/acme=7")
@@ -101,6 +101,13 @@ class Lines(CliCase):
         # Each refusal is a call: by halves up to the first that finds no room, for one batch.
         calls = self.redis.call("INFO", "commandstats").decode()
         self.assertLess(int(re.search(r"cmdstat_fcall:calls=(\d+)", calls).group(1)), 60)
+
+    def test_what_has_room_goes_in(self):
+        for n, *settings in ((6, "jobs:queue=6"), (9, "jobs:org/default=9", "jobs:queue=100")):
+            self.wherry("limit", "set", *settings)
+            done = self.wherry("job", "enqueue", "t", "--count", "12", status=75)
+            self.assertIn(f"jobs that wait: {n}, more: 1, quota: {n}", done.err)
+            self.assertEqual(self.redis.call("HLEN", P + ":jobs"), n)
 
     def test_many_orgs_at_their_quotas_and_a_bad_line(self):
         self.wherry("limit", "set", "jobs:org/*=1", "jobs:org/big=1000")
