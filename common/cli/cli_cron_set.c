@@ -204,6 +204,9 @@ static wh_exit check(wh_cli *c, wh_schedule *s, wh_zones *zones, const wh_zone *
     wh_errbuf eb = {.code = WH_OK};
     wh_err err = wh_schedule_check(s, &eb);
 
+    if (err == WH_EBADDATA || err == WH_ETOOBIG) {
+        return wh_cli_fail(c, err, &eb);
+    }
     if (err == WH_OK) {
         err = wh_zones_get(zones, s->zone, zone, &eb);
     }

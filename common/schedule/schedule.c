@@ -84,7 +84,7 @@ static wh_err check_text(const wh_schedule *s, wh_errbuf *eb)
 
         if (n == 0 || s->payload[i] == '\0') {
             return wh_err_set(
-                eb, WH_EINVAL,
+                eb, WH_EBADDATA,
                 "payload: byte %zu is no UTF-8 text; a schedule's payload "
                 "is text (put binary data where the handler finds them)",
                 i + 1);

@@ -52,8 +52,8 @@ typedef struct wh_schedule {
     void *memory;
 } wh_schedule;
 
-/* Checks everything but whether the zone exists, and fills s->cron. WH_EINVAL; eb begins
- * with the field's name and a colon. */
+/* Checks everything but whether the zone exists, and fills s->cron. WH_EINVAL, of a
+ * payload WH_EBADDATA or WH_ETOOBIG; eb begins with the field's name and a colon. */
 wh_err wh_schedule_check(wh_schedule *s, wh_errbuf *eb) WH_MUSTCHECK;
 /* Reads a stored definition and checks it. WH_EBADDATA: no JSON object, an unknown field
  * (a newer version's), a value of the wrong kind; else as _check. out is to be ended in any

@@ -81,9 +81,14 @@ class Cron(CliCase):
                 (("s", "@daily"), "NAME EXPRESSION TYPE"),
                 (("s", "@daily", "t", "--priority", "10"), "from 0 to 9")):
             self.assertIn(why, self.wherry("cron", "set", *words, status=2).err)
-        self.wherry("cron", "set", "s", "@daily", "t", "-", stdin=b"\xff", status=2)
         self.wherry("cron", "list")
         self.assertEqual(self.redis.call("EXISTS", KEY + ":cron"), 0)
+
+    def test_a_payload_is_text_of_some_size(self):
+        for payload, why in ((b"\xff\xfe", "payload: byte 1 is no UTF-8 text"), (b"x" * 70000, "65536")):
+            done = self.wherry("cron", "set", "s", "@daily", "t", "-", stdin=payload, status=65)
+            self.assertIn(why, done.err)
+            self.assertNotIn("--help", done.err)
 
     def test_a_payload_must_fit(self):
         folder = tempfile.TemporaryDirectory()

@@ -145,11 +145,11 @@ static void test_payload(void **state)
     (void)state;
     s.payload = "a\xff";
     s.payload_len = 2;
-    assert_int_equal(wh_schedule_check(&s, &eb), WH_EINVAL);
+    assert_int_equal(wh_schedule_check(&s, &eb), WH_EBADDATA);
     assert_non_null(strstr(eb.text, "byte 2 is no UTF-8"));
     s.payload = "a\0b";
     s.payload_len = 3;
-    assert_int_equal(wh_schedule_check(&s, &eb), WH_EINVAL);
+    assert_int_equal(wh_schedule_check(&s, &eb), WH_EBADDATA);
     memset(big, 'x', sizeof big - 1);
     s.payload = big;
     s.payload_len = sizeof big - 1;
