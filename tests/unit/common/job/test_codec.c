@@ -260,6 +260,18 @@ static void test_unpack_token(void **state)
 
 #define M(meta) meta, sizeof(meta) - 1
 
+/* A claimed job with such a meta. */
+static wh_job *unpack_meta(const char *meta, size_t n)
+{
+    wh_codec_claim claim = {.token = SLICE(ID "1"),
+                            .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05"),
+                            .meta = {meta, n}};
+    wh_job *job = NULL;
+
+    assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
+    return job;
+}
+
 /* Attempts, recoveries, the category of the last error, the mark of a start. */
 static void test_has_run(void **state)
 {
@@ -302,12 +314,8 @@ static void test_has_run(void **state)
     };
 
     for (size_t i = 0; i < LEN(rows); i++) {
-        wh_codec_claim claim = {.token = SLICE(ID "1"),
-                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05"),
-                                .meta = {rows[i].meta, rows[i].n}};
-        wh_job *job = NULL;
+        wh_job *job = unpack_meta(rows[i].meta, rows[i].n);
 
-        assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
         assert_int_equal(job->has_run, rows[i].has_run);
         assert_int_equal(job->was_put_off, rows[i].was_put_off);
         assert_int_equal(job->last_error, rows[i].last_error);
@@ -343,12 +351,8 @@ static void test_snooze(void **state)
     };
 
     for (size_t i = 0; i < LEN(rows); i++) {
-        wh_codec_claim claim = {.token = SLICE(ID "1"),
-                                .record = SLICE(ENQUEUED "\x93\xa1t\xa1o\x05"),
-                                .meta = {rows[i].meta, rows[i].n}};
-        wh_job *job = NULL;
+        wh_job *job = unpack_meta(rows[i].meta, rows[i].n);
 
-        assert_int_equal(wh_codec_unpack_job(&claim, &job, NULL), WH_OK);
         assert_int_equal(job->is_snoozed, rows[i].is_snoozed);
         assert_int_equal(job->snooze_category, rows[i].category);
         assert_int_equal(job->snooze_message.n, strlen(rows[i].message));
