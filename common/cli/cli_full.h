@@ -7,14 +7,13 @@
 #define WH_COMMON_CLI_CLI_FULL_H
 
 #include "common/base/err.h"
-#include "common/job/job.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef struct wh_cli_full {
-    char (*orgs)[WH_JOB_NAME_MAX + 1]; /* an open hash table; "": free */
-    size_t n, size;                    /* size: 0, or a power of 2 over n */
+    void *tree; /* of names */
+    size_t n;
 } wh_cli_full;
 
 bool wh_cli_full_has(const wh_cli_full *f, const char *org);

@@ -3,6 +3,7 @@
  * The set of orgs that are full, through all its sizes.
  */
 #include "common/cli/cli_full.h"
+#include "common/job/job.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
