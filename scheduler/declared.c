@@ -126,6 +126,11 @@ static wh_err load_sets(const wh_scheduler_config *c, wh_declared *d, wh_errbuf 
         err = check_set("schedule_set_was", was->items[i], eb);
         if (err)
             return err;
+        if (strcmp(was->items[i], d->set) == 0)
+            return wh_err_set(eb, WH_ECONFIG,
+                              "schedule_set_was: \"%s\" is the set's own name; give "
+                              "those that it had before",
+                              d->set);
         memcpy(d->was[d->n_was++], was->items[i], strlen(was->items[i]) + 1);
     }
     return WH_OK;

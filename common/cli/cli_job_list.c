@@ -46,9 +46,16 @@ static void detail(const wh_job_record *r, char *out, size_t size)
     out[0] = '\0';
     if (r->status == WH_JOB_SCHEDULED && r->next_retry_at_ms > 0) {
         int64_t in = r->next_retry_at_ms > now ? r->next_retry_at_ms - now : 0;
-        const char *why = r->snoozed_until_ms > 0 ? "a snooze" : r->error_category;
-        (void)snprintf(out, size, "in %s%s%s", wh_clock_human(in, human, sizeof human),
-                       why == NULL ? "" : " after ", why == NULL ? "" : why);
+        bool is_snoozed = r->snoozed_until_ms > 0;
+        const char *why = is_snoozed ? r->snooze_category : r->error_category;
+        bool has_why = why != NULL && why[0] != '\0';
+
+        (void)snprintf(out, size, "in %s%s%s%s",
+                       wh_clock_human(in, human, sizeof human),
+                       is_snoozed ? " after a snooze"
+                       : has_why  ? " after "
+                                  : "",
+                       is_snoozed && has_why ? ": " : "", has_why ? why : "");
     } else if (r->status == WH_JOB_IN_PROGRESS) {
         int64_t since = now > r->started_at_ms ? now - r->started_at_ms : 0;
         (void)snprintf(out, size, "for %s on %s%s%s",

@@ -118,23 +118,37 @@ static void look_at_types(search *s, wh_slice info)
     json_decref(o);
 }
 
-void wh_cli_near_type(wh_cli *c, const wh_cli_partition *p, const char *type)
+/* Returns whether workers live there and none of them handles it, as far as can be told. */
+static bool tell_type(wh_cli *c, const wh_cli_partition *p, const char *type)
 {
     search s = {.name = type};
     wh_call call;
 
-    if (!is_worth_it(c, type)) {
-        return;
-    }
     wh_call_init(&call, "wh1_workers", true, p->key);
     const wh_reply *r = ask(c, &call);
     for (size_t i = 0; r != NULL && i + WORKER_FIELDS <= wh_reply_count(r);
          i += WORKER_FIELDS) {
         look_at_types(&s, wh_reply_str(wh_reply_at(r, i + 4)));
     }
-    if (!s.is_known && s.near[0] != '\0') {
+    if (!s.is_known && s.near[0] != '\0' && is_worth_it(c, type)) {
         wh_cli_note(c, "no worker of %s has a handler for type %s; did you mean %s?",
                     p->name, type, s.near);
+        return false;
+    }
+    return !s.is_known && r != NULL && wh_reply_count(r) >= WORKER_FIELDS;
+}
+
+void wh_cli_near_type(wh_cli *c, const wh_cli_partition *p, const char *type)
+{
+    if (is_worth_it(c, type)) {
+        (void)tell_type(c, p, type);
+    }
+}
+
+void wh_cli_near_paused_type(wh_cli *c, const wh_cli_partition *p, const char *type)
+{
+    if (!c->quiet && tell_type(c, p, type)) {
+        wh_cli_note(c, "no worker of %s has a handler for type %s", p->name, type);
     }
 }
 

@@ -15,6 +15,8 @@ void wh_cli_near_org(wh_cli *c, const wh_cli_partition *p, const char *org);
 void wh_cli_near_type(wh_cli *c, const wh_cli_partition *p, const char *type);
 /* The same of an org that is paused; where none has a name like it, that it has no jobs now. */
 void wh_cli_near_paused_org(wh_cli *c, const wh_cli_partition *p, const char *org);
+/* The same of a type that is paused; where none has a name like it, that none handles it. */
+void wh_cli_near_paused_type(wh_cli *c, const wh_cli_partition *p, const char *type);
 /* Those that a setting's scope names: "org/acme/type/mail". */
 void wh_cli_near_scope(wh_cli *c, const wh_cli_partition *p, const char *scope);
 

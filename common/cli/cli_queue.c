@@ -187,6 +187,8 @@ static wh_exit tell_switch(wh_cli *c, const switching *w, const wh_cli_partition
                 w->did);
     if (w->on && strncmp(scope, "org/", 4) == 0) {
         wh_cli_near_paused_org(c, p, slash + 1);
+    } else if (w->on && strncmp(scope, "type/", 5) == 0) {
+        wh_cli_near_paused_type(c, p, slash + 1);
     } else if (w->on || w == &not_paused) {
         wh_cli_near_scope(c, p, scope);
     }

@@ -161,6 +161,9 @@ static void print_head(view *v, const wh_job_record *r)
     number(v, "fence", r->fence, 0);
     text(v, "entity type", r->entity_type);
     text(v, "entity id", r->entity_id);
+    text(v, "key", r->idempotency_key);
+    text(v, "unique", r->unique);
+    text(v, "conflict", r->conflict);
     text(v, "traceparent", r->traceparent);
     text(v, "worker", r->worker);
     text(v, "dlq entry", r->dlq_entry);
@@ -207,6 +210,7 @@ wh_exit wh_cli_record_print(wh_cli *c, const wh_job_record *r)
           r->next_retry_at_ms, now);
     point(&v, "expires", r->expires_at_ms, now);
     duration(&v, "timeout", r->timeout_ms);
+    duration(&v, "retry for", r->retry_for_ms);
     if (r->progress >= 0) {
         label(&v, "progress");
         wh_buf_addf(&v.out, "%d%%\n", r->progress);

@@ -177,6 +177,17 @@ class Limits(CliCase):
                              "that come" in done.err, is_new, done.err)
             self.assertEqual(self.redis.call("HGET", P + ":limits", f"pause:org/{org}"), b"1")
 
+    def test_a_pause_of_a_type_without_handler_says_so(self):
+        self.enqueue("mail")
+        told = "no worker of any:default has a handler for type "
+        self.assertNotIn(told, self.wherry("queue", "pause", "--type", "mail").err)  # no worker at all
+        self.redis.heartbeat("w1", info='{"types":["mail"]}')
+        for kind, is_new in (("mail", False), ("nosuch", True), ("zz", True)):
+            done = self.wherry("queue", "pause", "--type", kind)
+            self.assertEqual(told + kind in done.err, is_new, done.err)
+        self.redis.heartbeat("w2", info='{"types":["*"]}')
+        self.assertNotIn(told, self.wherry("queue", "pause", "--type", "nosuch2").err)
+
     def test_the_partition_comes_first(self):
         for words in (("set", "jobs:org/*=5"), ("remove", "jobs:org/*")):
             done = self.wherry("limit", *words, "eu:default", status=2)

@@ -58,7 +58,13 @@ class Told(CliCase):
         self.assertEqual((record["snoozes"], record["snooze_category"], record["snooze_message"]),
                          (1, "unavailable", "the bank is closed"))
         self.assertEqual(record["snoozed_until_ms"], record["next_retry_at_ms"])
-        self.assertIn("after a snooze", self.wherry("job", "list").out)
+        self.assertIn("after a snooze: unavailable", self.wherry("job", "list").out)
+
+    def test_all_of_one_job(self):
+        job = self.enqueue("mail", "--retry-for", "10m", "--key", "order-7")
+        shown = self.wherry("job", "show", job).out
+        for row in (r"retry for +10m00s", r"key +order-7"):
+            self.assertRegex(shown, rf"(?m)^{row}$")
 
     def test_the_time_for_retries(self):
         job = self.enqueue("mail", "--retry-for", "10m")

@@ -383,6 +383,14 @@ class SchedulerExample(unittest.TestCase):
             self.assertEqual(done.stderr.count("schedule_set: \"a b\" is no name"), 1)
             self.assertEqual(len(done.stderr.splitlines()), 3)
 
+    def test_a_set_was_not_called_as_it_is(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("schedule_set: team\nschedule_set_was: [old, team]\n")
+            file.flush()
+            done = run(os.path.join(BIN, "wherry-scheduler"), "-c", file.name, "--check-config")
+            self.assertEqual(done.returncode, EX_CONFIG)
+            self.assertIn('schedule_set_was: "team" is the set\'s own name', done.stderr)
+
 
 class AccessList(DocsTest):
     """What the example's users may, and may not, on a Redis that knows no library yet."""

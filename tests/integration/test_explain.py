@@ -76,7 +76,7 @@ class Workers(Told):
         self.assertEqual(said["reason"], "workers_lost")
         self.assertEqual((said["workers"], said["workers_lost"]), (0, 1))
         self.assertIn("the lease of 1 ran out", said["sentence"])
-        self.assertEqual(self.stats()["fleet"]["workers_lost"], 1)
+        self.assertRegex(self.wherry("job", "explain", job), r"(?m)^lost workers +1$")
 
     def test_its_worker_is_lost(self):
         """What was claimed does not run: nobody says that it does."""
@@ -247,7 +247,8 @@ class Workers(Told):
         self.assertEqual(said["wait_ms"], 4000)
         self.assertEqual((said["org_weight"], said["expected_ms"]), (1, 2000))
         self.assertTrue(said["sentence"].startswith("waits for a slot: all 1 are in use; "
-                                                    "1 job is of org acme before it"), said)
+                                                    "1 job is of org acme before it; about 4s if "
+                                                    "what runs takes as long as such jobs do"), said)
         lines = self.wherry("job", "explain", job).splitlines()
         self.assertIn("slots used by    acme 1", lines)
         self.assertIn("estimated wait   4s", lines)
