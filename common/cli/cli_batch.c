@@ -325,7 +325,8 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
 static wh_err send_one(wh_cli_batch *b, const wh_job_spec *spec, one *o)
 {
     wh_store *store = wh_session_store(b->cli->session);
-    const wh_store_enqueue_args args = {b->where.key, spec, 1};
+    const wh_store_enqueue_args args = {
+        .partition = b->where.key, .specs = spec, .n = 1};
 
     *o = (one){.session = b->cli->session};
     wh_err err = wh_store_do_enqueue(store, &args, on_enqueued, o, &o->eb);

@@ -20,14 +20,16 @@ enum {
 
 /* ---- jobs in ---- */
 
-static wh_client_job job_at(const wh_client_batch *b, size_t i)
-{
-    return wh_client_job_at(b->jobs, b->step, i);
-}
-
 wh_job_spec wh_client_batch_spec(const wh_client_batch *b, size_t i)
 {
-    return wh_client_job_spec(b->jobs, b->step, i, b->ids + i * WH_UUID_BYTES);
+    wh_client_job job = wh_client_job_at(b->jobs, b->step, i);
+
+    return wh_client_job_spec(&job, b->ids + i * WH_UUID_BYTES);
+}
+
+void wh_client_batch_id(const wh_client_batch *b, size_t i, char out[WH_UUID_TEXT + 1])
+{
+    wh_rng_uuid_format(b->ids + i * WH_UUID_BYTES, out);
 }
 
 static wh_err set_id(wh_client_batch *b, size_t i, const char *given, wh_errbuf *eb)
@@ -45,13 +47,13 @@ static wh_err set_id(wh_client_batch *b, size_t i, const char *given, wh_errbuf 
     if (err != WH_OK) {
         return wh_err_set(eb, err, "id: %s", wh_err_text(err));
     }
-    wh_rng_uuid_format(id, b->results[i].id);
     return WH_OK;
 }
 
-static wh_err check_job(wh_client_batch *b, size_t i, wh_errbuf *eb)
+/* *bytes: of its payload. */
+static wh_err check_job(wh_client_batch *b, size_t i, size_t *bytes, wh_errbuf *eb)
 {
-    wh_client_job job = job_at(b, i);
+    wh_client_job job = wh_client_job_at(b->jobs, b->step, i);
     wh_err err = set_id(b, i, job.id, eb);
 
     if (err == WH_OK && job.size != b->step) {
@@ -60,8 +62,9 @@ static wh_err check_job(wh_client_batch *b, size_t i, wh_errbuf *eb)
                          "wh_client_job_make",
                          job.size, b->step);
     }
+    *bytes = job.payload_len;
     if (err == WH_OK) {
-        wh_job_spec spec = wh_client_batch_spec(b, i);
+        wh_job_spec spec = wh_client_job_spec(&job, b->ids + i * WH_UUID_BYTES);
 
         err = wh_job_spec_check(&spec, PAYLOAD_HARD_MAX, eb);
         if (err == WH_OK) {
@@ -96,15 +99,18 @@ wh_err wh_client_batch_plan(wh_client_batch *b, wh_errbuf *eb)
     wh_err err = WH_OK;
 
     for (size_t i = 0; i < b->n && err == WH_OK; i++) {
-        wh_errbuf inner = {.code = WH_OK};
+        wh_errbuf inner;
+        size_t size = 0;
 
-        err = check_job(b, i, &inner);
+        err = check_job(b, i, &size, &inner);
         if (err != WH_OK) {
-            b->results[i].error = (int)err;
+            if (b->results != NULL) {
+                b->results[i].error = (int)err;
+            }
             return b->n == 1 ? wh_err_set(eb, err, "%s", inner.text)
                              : wh_err_set(eb, err, "job %zu: %s", i, inner.text);
         }
-        size_t size = job_at(b, i).payload_len + JOB_OVERHEAD;
+        size += JOB_OVERHEAD;
         if (i > first &&
             (i - first >= WH_JOB_BATCH_MAX || bytes + size > PART_BYTES_MAX)) {
             err = wh_client_part_add(b, end, first, i - first);
@@ -161,12 +167,13 @@ wh_err wh_client_batch_new(wh_client *c, const wh_client_queue *q,
     }
     b->ids = wh_calloc(n, WH_UUID_BYTES);
     b->made = wh_calloc(n, sizeof *b->made);
-    b->owns_results = results == NULL;
-    b->results = results == NULL ? wh_calloc(n, sizeof *results) : results;
-    if (b->ids == NULL || b->made == NULL || b->results == NULL) {
+    b->results = results;
+    if (results != NULL) {
+        memset(results, 0, n * sizeof *results);
+    }
+    if (b->ids == NULL || b->made == NULL) {
         return wh_err_set(&c->last, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
     }
-    memset(b->results, 0, n * sizeof *b->results);
     return WH_OK;
 }
 
@@ -227,8 +234,9 @@ void wh_client_part_fail(wh_client_part *p, wh_err err, const wh_errbuf *eb)
 {
     wh_client_batch *b = p->batch;
 
-    for (size_t i = p->first; i < p->first + p->n; i++) {
+    for (size_t i = p->first; i < p->first + p->n && b->results != NULL; i++) {
         b->results[i].error = (int)err;
+        wh_client_batch_id(b, i, b->results[i].id);
     }
     if (b->first_error.code == WH_OK) {
         set_first_error(p, err, eb);

@@ -27,9 +27,9 @@ struct wh_client_batch {
     const char *jobs; /* the caller's array, or our copy of it */
     size_t step;      /* from one job to the next */
     size_t n;
-    uint8_t *ids; /* 16 bytes each */
-    bool *made;   /* the id is ours */
-    wh_client_enqueued *results;
+    uint8_t *ids;                /* 16 bytes each */
+    bool *made;                  /* the id is ours */
+    wh_client_enqueued *results; /* NULL: nobody wants them */
     bool owns_results;
     wh_client_job *copy; /* of jobs and all they point to */
     wh_client_part *parts;
@@ -51,6 +51,8 @@ wh_err wh_client_batch_plan(wh_client_batch *b, wh_errbuf *eb) WH_MUSTCHECK;
 void wh_client_batch_link(wh_client_batch *b);
 void wh_client_batch_unlink(wh_client_batch *b);
 wh_job_spec wh_client_batch_spec(const wh_client_batch *b, size_t i);
+/* The id of job i as it was sent. */
+void wh_client_batch_id(const wh_client_batch *b, size_t i, char out[WH_UUID_TEXT + 1]);
 
 /* A new part at *end, before what stood there. */
 wh_err wh_client_part_add(wh_client_batch *b, wh_client_part **end, size_t first,

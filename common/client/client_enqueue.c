@@ -61,7 +61,7 @@ static int fate_of(wh_store_enqueue_fate fate)
     return WH_ENQUEUED_EXISTING;
 }
 
-static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
+static void write_results(const wh_client_part *p, const wh_store_enqueued *e)
 {
     wh_client_batch *b = p->batch;
     char text[WH_UUID_TEXT + 1] = "";
@@ -69,6 +69,7 @@ static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
     for (size_t i = p->first; i < p->first + p->n; i++) {
         b->results[i].created = 1;
         b->results[i].fate = WH_ENQUEUED_CREATED;
+        wh_client_batch_id(b, i, b->results[i].id);
     }
     for (size_t i = 0; i < e->n_existing; i++) {
         size_t in_call = e->existing[i];
@@ -81,7 +82,6 @@ static void complete_part(wh_client_part *p, const wh_store_enqueued *e)
         r->fate = (short)(r->created ? WH_ENQUEUED_CREATED : fate_of(e->fate));
         memcpy(r->id, text, sizeof text);
     }
-    wh_client_part_drop(p);
 }
 
 /* WH_EFULL and WH_EBACKPRESSURE are not waited for: the producer must see them at once to
@@ -102,7 +102,10 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
     p->is_sent = false;
     b->in_flight--;
     if (err == WH_OK) {
-        complete_part(p, e);
+        if (b->results != NULL) {
+            write_results(p, e);
+        }
+        wh_client_part_drop(p);
     } else if (is_worth_another_try(err)) {
         p->last = err;
         p->due_ms = wh_clock_mono_ms() + wh_client_backoff(p->tries++);
@@ -115,30 +118,41 @@ static void on_enqueued(void *arg, wh_err err, const wh_errbuf *eb,
     }
 }
 
-/* The jobs of a part in the order of its call. */
-static wh_err make_specs(wh_client_part *p, wh_job_spec *specs)
+/* The jobs of a part in the order of its call: an array to be freed, NULL without memory. */
+static wh_job_spec *make_specs(wh_client_part *p)
 {
-    for (size_t i = 0; i < p->n; i++) {
+    wh_job_spec *specs = wh_calloc(p->n, sizeof *specs);
+
+    wh_free(p->order);
+    p->order = NULL;
+    for (size_t i = 0; i < p->n && specs != NULL; i++) {
         specs[i] = wh_client_batch_spec(p->batch, p->first + i);
     }
-    wh_free(p->order);
-    wh_err err = wh_client_order(specs, p->n, &p->order);
-    for (size_t i = 0; i < p->n && p->order != NULL; i++) {
-        specs[i] = wh_client_batch_spec(p->batch, p->first + p->order[i]);
+    if (specs == NULL || wh_client_order(specs, p->n, &p->order) != WH_OK) {
+        wh_free(specs);
+        return NULL;
     }
-    return err;
+    if (p->order == NULL) {
+        return specs;
+    }
+    wh_job_spec *ordered = wh_calloc(p->n, sizeof *ordered);
+    for (size_t i = 0; i < p->n && ordered != NULL; i++) {
+        ordered[i] = specs[p->order[i]];
+    }
+    wh_free(specs);
+    return ordered;
 }
 
 static wh_err send_part(wh_client_part *p, wh_errbuf *eb)
 {
     wh_client_batch *b = p->batch;
-    wh_job_spec *specs = wh_calloc(p->n, sizeof *specs);
+    wh_job_spec *specs = make_specs(p);
 
-    if (specs == NULL || make_specs(p, specs) != WH_OK) {
-        wh_free(specs);
+    if (specs == NULL) {
         return wh_err_set(eb, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
     }
-    wh_store_enqueue_args args = {.partition = b->partition, .specs = specs, .n = p->n};
+    wh_store_enqueue_args args = {
+        .partition = b->partition, .specs = specs, .n = p->n, .is_checked = true};
     wh_err err = wh_store_do_enqueue(b->client->store, &args, on_enqueued, p, eb);
     wh_free(specs);
     if (err == WH_OK) {
@@ -311,6 +325,13 @@ int wh_client_enqueue_async(wh_client *c, const wh_client_queue *q,
     }
     if (err == WH_OK) {
         err = wh_client_batch_new(c, q, NULL, n, &b);
+    }
+    if (err == WH_OK) {
+        b->results = wh_calloc(n, sizeof *b->results);
+        b->owns_results = true;
+        err = b->results != NULL
+                  ? WH_OK
+                  : wh_err_set(&c->last, WH_ENOMEM, "%s", wh_err_text(WH_ENOMEM));
     }
     if (err == WH_OK) {
         b->jobs = (const char *)jobs;

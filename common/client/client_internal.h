@@ -52,8 +52,7 @@ int64_t wh_client_backoff(int tries);
 
 /* Job i of an array whose elements lie step bytes apart. */
 wh_client_job wh_client_job_at(const char *jobs, size_t step, size_t i);
-wh_job_spec wh_client_job_spec(const char *jobs, size_t step, size_t i,
-                               const uint8_t *id);
+wh_job_spec wh_client_job_spec(const wh_client_job *job, const uint8_t *id);
 /* One block: n jobs of our size, then all bytes they point to; NULL: out of memory. The
  * jobs were checked before. */
 wh_client_job *wh_client_job_copy(const char *jobs, size_t step, size_t n);

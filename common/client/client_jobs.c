@@ -28,30 +28,27 @@ wh_client_job wh_client_job_at(const char *jobs, size_t step, size_t i)
     return job;
 }
 
-wh_job_spec wh_client_job_spec(const char *jobs, size_t step, size_t i,
-                               const uint8_t *id)
+wh_job_spec wh_client_job_spec(const wh_client_job *job, const uint8_t *id)
 {
-    wh_client_job job = wh_client_job_at(jobs, step, i);
-
-    return (wh_job_spec){.type = job.type,
-                         .org = job.org,
-                         .payload = job.payload,
-                         .payload_len = job.payload_len,
-                         .priority_plus1 = job.priority,
-                         .delay_ms = job.delay_ms,
-                         .timeout_ms = job.timeout_ms,
-                         .expires_ms = job.expires_ms,
-                         .max_attempts = job.max_attempts,
-                         .key = job.key,
-                         .key_ttl_ms = job.key_ttl_ms,
-                         .entity_type = job.entity_type,
-                         .entity_id = job.entity_id,
-                         .traceparent = job.traceparent,
+    return (wh_job_spec){.type = job->type,
+                         .org = job->org,
+                         .payload = job->payload,
+                         .payload_len = job->payload_len,
+                         .priority_plus1 = job->priority,
+                         .delay_ms = job->delay_ms,
+                         .timeout_ms = job->timeout_ms,
+                         .expires_ms = job->expires_ms,
+                         .max_attempts = job->max_attempts,
+                         .key = job->key,
+                         .key_ttl_ms = job->key_ttl_ms,
+                         .entity_type = job->entity_type,
+                         .entity_id = job->entity_id,
+                         .traceparent = job->traceparent,
                          .id = id,
-                         .group = job.group,
-                         .unique = (wh_job_unique)job.unique,
-                         .conflict = (wh_job_conflict)job.conflict,
-                         .retry_for_ms = job.retry_for_ms};
+                         .group = job->group,
+                         .unique = (wh_job_unique)job->unique,
+                         .conflict = (wh_job_conflict)job->conflict,
+                         .retry_for_ms = job->retry_for_ms};
 }
 
 static void texts_of(wh_client_job *job, const char **texts[N_TEXTS])

@@ -25,6 +25,7 @@
 #define WH_JOB_BATCH_MAX 1000
 #define WH_JOB_TOKEN_MAX 32 /* 16 id bytes + fence, docs/protocol.md section 1 */
 #define WH_JOB_MAX_ATTEMPTS_DEFAULT 5
+#define WH_JOB_PRIORITY_USUAL 5 /* where neither job, type nor queue say one */
 
 typedef enum wh_job_status {
     WH_JOB_PENDING,

@@ -63,6 +63,7 @@ static void on_library(void *arg, wh_err err, const wh_errbuf *eb,
         return;
     }
     s->library_ready = s->had_library = true;
+    s->has_records = st->revision >= st->own_revision;
     wh_store_resend_parked(s);
     set_ready(s, true, WH_OK, "");
 }
@@ -172,6 +173,8 @@ static void destroy(wh_store *s)
     }
     wh_buf_fini(&s->bell.keys);
     wh_buf_fini(&s->scratch);
+    wh_buf_fini(&s->record);
+    wh_free(s->runs);
     wh_free(s->slices);
     wh_free(s->claims);
     wh_free(s->indexes);

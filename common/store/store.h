@@ -177,11 +177,13 @@ typedef struct wh_store_enqueued {
 } wh_store_enqueued;
 typedef void wh_store_enqueued_fn(void *arg, wh_err err, const wh_errbuf *eb,
                                   const wh_store_enqueued *e);
-/* specs[i].id must be set. 1..1,000; specs are checked (WH_EINVAL, eb names the index). */
+/* specs[i].id must be set. 1..1,000; specs are checked (WH_EINVAL, eb names the index) unless
+ * the caller did it. */
 typedef struct wh_store_enqueue_args {
     const char *partition;
     const wh_job_spec *specs;
     size_t n;
+    bool is_checked;
 } wh_store_enqueue_args;
 wh_err wh_store_do_enqueue(wh_store *s, const wh_store_enqueue_args *a,
                            wh_store_enqueued_fn *cb, void *arg,

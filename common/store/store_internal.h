@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of the store (store.c, store_cycle.c, store_calls.c, store_bell.c)
+ * What the parts of the store (store.c, store_node.c, store_cycle.c, store_enqueue.c,
+ * store_calls.c, store_bell.c)
  * share: the store itself and the node that stands for one pending call. Nobody else
  * includes this.
  *
@@ -30,8 +31,14 @@ struct wh_store_node {
     int tries;
     int64_t timeout_ms; /* 0: the connection's */
     bool is_function, parked, forgotten;
-    bool is_single; /* an enqueue by wh1_enqueue */
+    const char *function; /* of an enqueue: which of them */
 };
+
+/* Jobs of a batch, one behind the other, whose heads are equal. */
+typedef struct wh_store_head_run {
+    size_t at, len; /* of the head in the scratch */
+    size_t count;
+} wh_store_head_run;
 
 typedef struct wh_store_bell {
     wh_conn *conn;
@@ -76,7 +83,15 @@ struct wh_store {
     size_t claims_cap;
     size_t *indexes;
     size_t indexes_cap;
-    wh_buf scratch; /* of the builders */
+    /* Scratch of the builders. */
+    wh_buf scratch, record;
+    wh_store_head_run *runs;
+    size_t runs_cap;
+
+    bool has_records;    /* the library there is not older than ours */
+    int64_t stamp_ms;    /* the server's time in its last answer to a batch; 0: none */
+    int64_t stamp_at_ms; /* our time then */
+    int64_t triples_until_ms; /* ours: it did not take records as they were */
 };
 
 /* A node to build a request in; WH_ECONN unless the store can send it now. */
@@ -92,6 +107,14 @@ void wh_store_resend_parked(wh_store *s);
 void wh_store_nodes_fini(wh_store *s);
 /* Starts loading the library now, or when a second has passed since the last time. */
 void wh_store_load_library(wh_store *s);
+
+/* A node of a function with its decoder and its caller. */
+wh_err wh_store_take(wh_store *s, wh_store_deliver_fn *deliver, void (*cb)(void),
+                     void *arg, wh_store_node **out) WH_MUSTCHECK;
+void wh_store_put_function(wh_buf *out, const char *function, size_t n_args,
+                           const char *partition);
+/* A text of our own for a reply that decoded badly. */
+const wh_errbuf *wh_store_explain(wh_errbuf *own, wh_err err, const char *function);
 
 /* Room for want slices in the scratch. */
 wh_err wh_store_room(wh_store *s, size_t want) WH_MUSTCHECK;

@@ -19,12 +19,5 @@ args.register('wh1_enqueue_batch', function(KEYS, ARGV)
     if created then
         return { created, now }
     end
-    local jobs = enqueue.triples(ARGV, 1, settings)
-    local reply = { enqueue.run(k, now, jobs, settings), now }
-    for i, job in ipairs(jobs) do
-        if job.existing then
-            reply[#reply + 1], reply[#reply + 2] = i, job.existing
-        end
-    end
-    return reply
+    return enqueue.answer(k, now, enqueue.triples(ARGV, 1, settings), settings)
 end, {})

@@ -1,21 +1,24 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The short way of wh1_enqueue_batch, for what most calls are: new jobs that wait in lists, since no option of theirs
--- says otherwise, and none of whose orgs has types set aside. What it finds to be otherwise it leaves, with nothing
--- written, to enqueue.run, which says what is right; both write the same.
-local bulk = { keep = 18 }
+-- The short way of wh1_enqueue_batch and wh1_enqueue_records, for what most calls are: new jobs that wait in lists,
+-- since no option of theirs says otherwise, and none of whose orgs has types set aside. What it finds to be otherwise
+-- it leaves, with nothing written, to enqueue.run, which says what is right; both write the same.
+-- fresh_ms: how old the stamp of a record may be that a producer made.
+local bulk = { keep = 18, fresh_ms = 250 }
 
 -- By the bytes of a head: {list, bytes as they are stored, kind and priority: its type and what that one's priority
--- was, when it names none}, or false: not so simple. By a key: where jobs go: the words of an RPUSH, n of them, and {k,
--- org, level, at, jobs and bytes of the present call (at: its first one), call: which one that is}; k false: it was too
--- long to be kept. Of a key a call must have one list: a head that is young has one that is young (it is put there
--- first), and a call never fills a generation.
+-- was, when it names none}, or false: not so simple. By a key: where jobs go, {k, key, org, level, and of the present
+-- call at: its first job, jobs, bytes, call: which one that is}; k false: it was too long to be kept. What is pushed is
+-- words[from] to words[to]: of triples the list's own.
+-- Of a key a call must have one list: a head that is young has one that is young (it is put there first), and a call
+-- never fills a generation.
 local places, calls = cache.new(3 * LIMIT.batch), 0
 
 local function list_of(k, org, level)
     local key = keys.ready(k, org, level)
     local list = cache.get(places, key)
     if not list or list.k ~= k then
-        list = { 'RPUSH', key, '', k = k, org = org, level = level, call = 0, n = 0, jobs = 0, bytes = 0 }
+        list = { '', k = k, key = key, org = org, level = level, call = 0, at = 0, jobs = 0, bytes = 0 }
+        list.words, list.from, list.to = list, 1, 0
         cache.put(places, key, list)
     end
     return list
@@ -54,42 +57,93 @@ local function find(k, bytes, L)
     return h
 end
 
--- Returns the ids, the HSET of their records and the lists that they go to; nil for what is not so simple.
+local function head_of(k, bytes, L)
+    local head = places.young[bytes]
+    if not head or head.list.k ~= k or is_old(head, L) then
+        head = find(k, bytes, L)
+    end
+    return head
+end
+
+-- The list gets its first job in this call, which is the call's number `at`.
+local function begin(list, used, at)
+    list.call, list.at, list.jobs, list.bytes, list.to = calls, at, 0, 0, 0
+    used[#used + 1] = list
+end
+
+-- Of triples: the ids, {id, record, …} and the lists that they go to; nil for what is not so simple.
 local function gather(k, now, argv, settings)
     local payload_max, L = settings.payload_max, settings.limits
-    local stamp, ids, set, used, n, m = record.stamp(now), {}, { 'HSET', k.jobs }, {}, 0, 0
+    local stamp, ids, pairs_of, used, n = record.stamp(now), {}, {}, {}, 0
     local bytes, head, list = nil, nil, nil
     for at = 1, #argv, 3 do
         local raw, payload = argv[at], argv[at + 2]
         if argv[at + 1] ~= bytes then
             bytes = argv[at + 1]
-            head = places.young[bytes]
-            if not head or head.list.k ~= k or is_old(head, L) then
-                head = find(k, bytes, L)
-            end
+            head = head_of(k, bytes, L)
             if not head then
                 return nil
             end
             list = head.list
             if list.call ~= calls then
-                list.call, list.n, list.bytes, list.at = calls, 2, 0, n + 1
-                m = m + 1
-                used[m] = list
+                begin(list, used, n + 1)
             end
         end
         if #raw ~= 16 or #payload > payload_max then
             return nil
         end
-        local rec, i = stamp .. head.bytes .. payload, list.n + 1
+        local rec, i = stamp .. head.bytes .. payload, list.to + 1
         list[i] = raw
-        list.n, list.bytes = i, list.bytes + #rec
+        list.to, list.bytes = i, list.bytes + #rec
         n = n + 1
         ids[n] = raw
         i = n + n
-        set[i + 1] = raw
-        set[i + 2] = rec
+        pairs_of[i - 1] = raw
+        pairs_of[i] = rec
     end
-    return ids, set, used
+    for _, l in ipairs(used) do
+        l.jobs = l.to
+    end
+    return ids, pairs_of, used
+end
+
+-- One group of records, whose pairs begin at argv[at]. Returns their bytes, nil where one is not as it is stored: its
+-- stamp, the head, a payload.
+local function take_group(prefix, argv, at, count, ids, payload_max)
+    local most, bytes, n, find_in = #prefix + payload_max, 0, #ids, string.find
+    for i = at, at + 2 * count - 1, 2 do
+        local raw, rec = argv[i], argv[i + 1]
+        if #raw ~= 16 or #rec > most or find_in(rec, prefix, 1, true) ~= 1 then
+            return nil
+        end
+        n, bytes = n + 1, bytes + #rec
+        ids[n] = raw
+    end
+    return bytes
+end
+
+-- Of records: the ids, the lists that they go to, and what is pushed; nil for what is not so simple.
+local function gather_records(k, now, argv, counts, settings)
+    local stamped, at, ids, used, spans = tonumber(argv[1]), counts.first, {}, {}, {}
+    if stamped > now or stamped < now - bulk.fresh_ms then
+        return nil
+    end
+    local stamp, L = record.stamp(stamped), settings.limits
+    for i, count in ipairs(counts) do
+        local head, n = head_of(k, argv[2 * i + 1], L), #ids
+        local bytes = head and take_group(stamp .. head.bytes, argv, at, count, ids, settings.payload_max)
+        if not bytes then
+            return nil
+        end
+        local list = head.list
+        if list.call ~= calls then
+            begin(list, used, n + 1)
+        end
+        list.jobs, list.bytes = list.jobs + count, list.bytes + bytes
+        spans[i] = { key = list.key, words = ids, from = n + 1, to = n + count }
+        at = at + 2 * count
+    end
+    return ids, used, spans
 end
 
 local function are_new(k, ids)
@@ -131,7 +185,7 @@ end
 local function orgs_of(used)
     local orgs, marked = {}, {}
     for i, list in ipairs(used) do
-        orgs[i], list.jobs = list.org, list.n - 2
+        orgs[i] = list.org
         if list.level ~= levels.default then
             marked[#marked + 1] = list
         end
@@ -161,9 +215,9 @@ local function any_aside(k, L, orgs)
     return false
 end
 
--- Records first: that they are fewer than the jobs tells that an id came twice.
-local function put(k, ids, set)
-    if redis.call(unpack(set)) == #ids then
+-- Records first, {id, record, …} from there on: that they are fewer than the jobs tells that an id came twice.
+local function put(k, ids, pairs_of, from)
+    if redis.call('HSET', k.jobs, unpack(pairs_of, from)) == #ids then
         return true
     end
     redis.call('HDEL', k.jobs, unpack(ids))
@@ -171,18 +225,18 @@ local function put(k, ids, set)
 end
 
 -- The lists: only they can fail, and nothing of the call is left then.
-local function push(k, ids, used)
-    for i, list in ipairs(used) do
-        local reply = redis.pcall(unpack(list, 1, list.n))
+local function push(k, ids, spans)
+    for i, s in ipairs(spans) do
+        local reply = redis.pcall('RPUSH', s.key, unpack(s.words, s.from, s.to))
         if type(reply) ~= 'number' then
             for j = 1, i - 1 do
-                redis.call('RPOP', used[j][2], used[j].n - 2)
+                redis.call('RPOP', spans[j].key, spans[j].to - spans[j].from + 1)
             end
             redis.call('HDEL', k.jobs, unpack(ids))
             args.fail(args.WRONG_TYPE)
         end
-        if list.n > bulk.keep then
-            list.k = false
+        if s.to > bulk.keep then
+            s.k = false
         end
     end
 end
@@ -198,25 +252,16 @@ local function are_fine(k, now, L, ids, orgs, parts)
     return true
 end
 
--- argv: triples (id, head, payload), 1,000 at most. Returns the number of jobs, nil when it is not for this: so is one
--- that a waiting worker may get at once (settings.tried: none does).
-function bulk.run(k, now, argv, settings)
-    local n = #argv / 3
-    if n % 1 ~= 0 or n < (settings.tried and 1 or 2) or n > LIMIT.batch then
-        return nil
-    end
-    calls = calls + 1
-    local ids, set, used = gather(k, now, argv, settings)
-    if not ids then
-        return nil
-    end
+-- What was gathered: returns the number of jobs, nil when it is not for this.
+local function run(k, now, settings, ids, pairs_of, from, used, spans)
+    local n = #ids
     keys.guard_new(k)
     local begins = not settings.counted and queued.may_begin(k)
     local marked, orgs, parts = orgs_of(used)
-    if not are_fine(k, now, settings.limits, ids, orgs, parts) or not put(k, ids, set) then
+    if not are_fine(k, now, settings.limits, ids, orgs, parts) or not put(k, ids, pairs_of, from) then
         return nil
     end
-    push(k, ids, used)
+    push(k, ids, spans)
     for _, list in ipairs(marked) do
         levels.add(k, list.org, list.level)
     end
@@ -228,4 +273,61 @@ function bulk.run(k, now, argv, settings)
     event.count(k, 'enqueued', n)
     bell.ring(k, now)
     return n
+end
+
+-- argv: triples (id, head, payload), 1,000 at most. Returns the number of jobs, nil when it is not for this: so is one
+-- that a waiting worker may get at once (settings.tried: none does).
+function bulk.run(k, now, argv, settings)
+    local n = #argv / 3
+    if n % 1 ~= 0 or n < (settings.tried and 1 or 2) or n > LIMIT.batch then
+        return nil
+    end
+    calls = calls + 1
+    local ids, pairs_of, used = gather(k, now, argv, settings)
+    return ids and run(k, now, settings, ids, pairs_of, 1, used, used)
+end
+
+local GROUPS = 'WHBADARG records: stamp, number of groups, (head, count) of each, then as many pairs of id and record'
+
+-- How many records each group of a call has, and first: where the pairs of id and record begin. argv: stamp, groups,
+-- (head, count)…, (id, record)….
+function bulk.counts(argv)
+    local groups = args.int(argv[2] or '', 1, LIMIT.batch, GROUPS)
+    local counts, sum = { first = 3 + 2 * groups }, 0
+    args.int(argv[1], 0, 999999999999999, GROUPS)
+    for i = 1, groups do
+        counts[i] = args.int(argv[2 * i + 2] or '', 1, LIMIT.batch, GROUPS)
+        sum = sum + counts[i]
+    end
+    if #argv ~= counts.first - 1 + 2 * sum then
+        args.fail(GROUPS)
+    end
+    if sum > LIMIT.batch then
+        args.fail('WHTOOBIG more than 1000 jobs in one call')
+    end
+    return counts
+end
+
+-- Returns the number of jobs, nil when it is not for this.
+function bulk.run_records(k, now, argv, counts, settings)
+    if #argv < counts.first + 3 then
+        return nil -- one job: a worker may wait for it
+    end
+    calls = calls + 1
+    local ids, used, spans = gather_records(k, now, argv, counts, settings)
+    return ids and run(k, now, settings, ids, argv, counts.first, used, spans)
+end
+
+-- The triples that such records stand for: what their own heads and stamps say counts for nothing.
+function bulk.triples_of(argv, counts)
+    local triples, at = {}, counts.first
+    for i, count in ipairs(counts) do
+        for j = at, at + 2 * count - 1, 2 do
+            local n = #triples
+            triples[n + 1], triples[n + 2] = argv[j], argv[2 * i + 1]
+            triples[n + 3] = record.payload(argv[j + 1])
+        end
+        at = at + 2 * count
+    end
+    return triples
 end

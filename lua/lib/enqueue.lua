@@ -360,3 +360,14 @@ function enqueue.run(k, now, jobs, settings, is_free)
     change_old(k, now, jobs, settings)
     return plan.created
 end
+
+-- The reply of a call of many: of those that exist already the number in the call and the id.
+function enqueue.answer(k, now, jobs, settings)
+    local reply = { enqueue.run(k, now, jobs, settings), now }
+    for i, job in ipairs(jobs) do
+        if job.existing then
+            reply[#reply + 1], reply[#reply + 2] = i, job.existing
+        end
+    end
+    return reply
+end

@@ -147,6 +147,15 @@ function record.decode(rec, want_payload)
     return head, after == -1 and '' or string.sub(rec, after + 1)
 end
 
+-- The payload of a record that a producer made, whatever stands before it.
+function record.payload(rec)
+    local ok, after, head = pcall(cmsgpack.unpack_one, rec, record.stamp_len)
+    if #rec <= record.stamp_len or not ok or type(head) ~= 'table' then
+        args.fail('WHBADARG a record is 9 bytes, the head, a msgpack array, and the payload')
+    end
+    return after == -1 and '' or string.sub(rec, after + 1)
+end
+
 local function check_option(name, value)
     local rule = OPTION[name]
     if not rule then

@@ -31,8 +31,7 @@ def parts(orgs, args):
         with Library(orgs, wrap=watch.words, steps_ms=1, limits=args.limit) as lib:
             _work(lib, args)
             commands = []
-            for step in (lambda: lib.enqueue(args.jobs, args.enqueue),
-                         lambda: _finish(lib, args)):
+            for step in (lambda: _enqueue(lib, args), lambda: _finish(lib, args)):
                 lib.reset()
                 lib.mark()
                 step()
@@ -43,8 +42,15 @@ def parts(orgs, args):
         return [watch.part(pid, number) for number in (2, 3)], commands
 
 
+def _enqueue(lib, args):
+    if args.records:
+        lib.enqueue_records(args.jobs, args.enqueue)
+    else:
+        lib.enqueue(args.jobs, args.enqueue)
+
+
 def _work(lib, args):
-    lib.enqueue(args.jobs, args.enqueue)
+    _enqueue(lib, args)
     _finish(lib, args)
 
 
@@ -70,6 +76,8 @@ def options(words=None):
     parser.add_argument("--orgs", default="1,99,1000", help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=4000, help="default: %(default)s")
     parser.add_argument("--enqueue", type=int, default=CALL, help="jobs an enqueue call")
+    parser.add_argument("--records", action="store_true",
+                        help="enqueue as libwherry does: records, an org's side by side")
     parser.add_argument("--want", type=int, default=150, help="jobs a claim call")
     parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
     parser.add_argument("--limit", action="append", default=[], metavar="SETTING=VALUE",

@@ -27,6 +27,10 @@ NOT_WORK = ("fcall", "config", "info", "function", "echo")  # commands that no f
 START_MS = 1750000000000  # where a clock of ours starts
 
 
+def _id(number):
+    return struct.pack(">QQ", 0x0190000000007000 + number // 1000, 0x8000000000000000 + number)
+
+
 class Library:
     def __init__(self, orgs, wrap=(), steps_ms=None, limits=()):
         """wrap: words of a command that runs the server (valgrind …); limits: settings,
@@ -83,11 +87,25 @@ class Library:
         while self.sent < end:
             args = []
             for number in range(self.sent, min(end, self.sent + size)):
-                args += [struct.pack(">QQ", 0x0190000000007000 + number // 1000,
-                                     0x8000000000000000 + number),
-                         heads[number % len(heads)], PAYLOAD]
+                args += [_id(number), heads[number % len(heads)], PAYLOAD]
             self.sent += len(args) // 3
             self.call("enqueue_batch", *args)
+
+    def enqueue_records(self, count, size=CALL):
+        """As libwherry sends `count` jobs of some orgs: records, of one org side by side. Needs
+        steps_ms, and `size` more than orgs."""
+        end, each = self.sent + count, size // len(self.orgs)
+        while self.sent < end:
+            stamp, groups, records = self.now_ms, [], []
+            for org in self.orgs:
+                groups += [head("noop", org, None), each]
+                begin = struct.pack(">BQ", 0xcf, stamp) + head("noop", org, 5)
+                for number in range(self.sent, self.sent + each):
+                    records += [_id(number), begin + PAYLOAD]
+                self.sent += each
+            reply = self.call("enqueue_records", stamp, len(self.orgs), *groups, *records)
+            if reply[2] != 1:
+                raise AssertionError(f"the records were not stored as they are: {reply}")
 
     def enqueue_singly(self, count):
         """`count` jobs one by one, as a producer without a library calls: wh1_enqueue, no id."""

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+enum { PAYLOAD_MAX = 60 };
+
 /* -------------------------------------------------------------- enqueue */
 
 /* Keys: the space moves on, since those by time are never free again. */
@@ -55,7 +57,7 @@ void wh_lmr_random_job(struct wh_lmr *run, struct wh_lm_new *s)
                             .key = -1,
                             .level = 5,
                             .delay_ms = -1,
-                            .payload = 1 + wh_lmr_random(run, 60)};
+                            .payload = 1 + wh_lmr_random(run, PAYLOAD_MAX)};
     for (int i = 0; i < 3 && run->m.job[s->n].state != WH_LM_NONE; i++) {
         s->n = wh_lmr_random(run, WH_LM_JOBS);
     }
@@ -82,9 +84,9 @@ void wh_lmr_random_job(struct wh_lmr *run, struct wh_lm_new *s)
 
 static void add_payload(struct wh_lc_args *a, const struct wh_lm_new *s)
 {
-    static const char text[] =
-        "ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp";
+    char text[PAYLOAD_MAX];
 
+    memset(text, 'p', sizeof text);
     wh_lc_add(a, text, s->payload);
 }
 
@@ -218,7 +220,7 @@ static void put_key(struct head *h, const struct wh_lm_new *s)
     }
 }
 
-void wh_lmr_add_triple(struct wh_lc_args *a, const struct wh_lm_new *s)
+static struct head head_of(const struct wh_lm_new *s)
 {
     struct head h = {.n = 1};
     char name[16];
@@ -243,9 +245,43 @@ void wh_lmr_add_triple(struct wh_lc_args *a, const struct wh_lm_new *s)
     }
     h.bytes[0] = (char)(h.options > 0 ? 0x94 : 0x93);
     h.bytes[map] = (char)(0x80 | h.options);
+    h.n = h.options > 0 ? h.n : map;
+    return h;
+}
+
+void wh_lmr_add_triple(struct wh_lc_args *a, const struct wh_lm_new *s)
+{
+    struct head h = head_of(s);
+
     wh_lc_add(a, wh_lc_raw(s->n), 16);
-    wh_lc_add(a, h.bytes, h.options > 0 ? h.n : map);
+    wh_lc_add(a, h.bytes, h.n);
     add_payload(a, s);
+}
+
+/* The same as records, a group for each. */
+static void add_records(struct wh_lc_args *a, const struct wh_lm_new *specs,
+                        unsigned count, long long stamp)
+{
+    char rec[9 + sizeof(struct head) + PAYLOAD_MAX];
+
+    wh_lc_add_text(a, "%lld", stamp);
+    wh_lc_add_text(a, "%u", count);
+    for (unsigned i = 0; i < count; i++) {
+        struct head h = head_of(&specs[i]);
+        wh_lc_add(a, h.bytes, h.n);
+        wh_lc_add_text(a, "1");
+    }
+    rec[0] = (char)0xcf;
+    for (int i = 1; i < 9; i++) {
+        rec[i] = (char)(stamp >> (8 * (8 - i)) & 0xff);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct head h = head_of(&specs[i]);
+        memcpy(rec + 9, h.bytes, h.n);
+        memset(rec + 9 + h.n, 'p', specs[i].payload);
+        wh_lc_add(a, wh_lc_raw(specs[i].n), 16);
+        wh_lc_add(a, rec, 9 + h.n + specs[i].payload);
+    }
 }
 
 /* Kept nowhere, a job that made room for another is forgotten, and its id may be used again. */
@@ -280,10 +316,9 @@ static void note_batch(struct wh_lmr *run, const struct wh_lm_new *specs,
 
 /* Which of them were there already, says the reply. */
 static void check_batch(const redisReply *r, const struct wh_lm_new *specs,
-                        unsigned count)
+                        unsigned count, size_t at)
 {
     unsigned created = 0;
-    size_t at = 2;
 
     wh_lmr_is_array(r);
     for (unsigned i = 0; i < count; i++) {
@@ -323,7 +358,7 @@ void wh_lmr_enqueue_many(struct wh_lmr *run, struct wh_lm_new *specs, unsigned c
     if (error != NULL) {
         wh_lmr_is_error(r, error);
     } else {
-        check_batch(r, specs, count);
+        check_batch(r, specs, count, 2);
     }
     wh_lmr_hear(run, error == NULL && count == 1 ? specs : NULL, &call, &snap);
     if (error == NULL) {
@@ -332,15 +367,81 @@ void wh_lmr_enqueue_many(struct wh_lmr *run, struct wh_lm_new *specs, unsigned c
     freeReplyObject(r);
 }
 
+/* Where the records were stored as they are, their stamps are what was sent. */
+static void take_stamps(struct wh_lmr *run, const struct wh_lm_new *specs,
+                        unsigned count, long long ago)
+{
+    assert_in_range(ago, 0, 250);
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(specs[i].reply, WH_LM_CREATED);
+        run->m.job[specs[i].n].enqueued_at = run->m.now - ago;
+    }
+}
+
+/* A stamp is of an answer that the producer has: nothing that came before it is younger. */
+static long long random_age(struct wh_lmr *run)
+{
+    long long ago = (long long)wh_lmr_random(run, 300) - 20;
+
+    for (unsigned n = 0; n < WH_LM_JOBS && ago > 0; n++) {
+        const struct wh_lm_job *j = &run->m.job[n];
+        if (j->state != WH_LM_NONE && run->m.now - j->enqueued_at < ago) {
+            ago = run->m.now - j->enqueued_at;
+        }
+    }
+    return ago;
+}
+
+static void enqueue_records(struct wh_lmr *run, struct wh_lm_new *specs, unsigned count)
+{
+    long long ago = random_age(run);
+    struct wh_lc_args a = {0};
+
+    add_records(&a, specs, count, run->m.now - ago);
+    note_batch(run, specs, count);
+    redisReply *r = wh_lmr_call_seen(run, "wh1_enqueue_records", &a,
+                                     is_repeatable(run, specs, count), NULL);
+    const char *error = wh_lm_enqueue(&run->m, specs, count, false);
+    if (error != NULL) {
+        wh_lmr_is_error(r, error);
+    } else {
+        check_batch(r, specs, count, 3);
+        if (r->element[2]->integer == 1) {
+            take_stamps(run, specs, count, ago);
+        }
+        wh_lmr_check_job(run, specs[0].n);
+    }
+    freeReplyObject(r);
+}
+
+/* Nothing that has a part in where a job waits. */
+static void make_plain(struct wh_lm_new *s)
+{
+    s->delay_ms = -1;
+    s->expires_ms = 0;
+    s->key = -1;
+    s->group = 0;
+    s->unique = WH_LM_BY_TTL;
+    s->conflict = WH_LM_KEEP;
+}
+
 void wh_lmr_enqueue_batch(struct wh_lmr *run)
 {
     unsigned count = 1 + wh_lmr_random(run, wh_lmr_chance(run, 10) ? 60 : 12);
+    bool are_plain = wh_lmr_chance(run, 40), are_records = wh_lmr_chance(run, 40);
     struct wh_lm_new specs[WH_LM_BATCH];
 
     for (unsigned i = 0; i < count; i++) {
         wh_lmr_random_job(run, &specs[i]);
+        if (are_plain) {
+            make_plain(&specs[i]);
+        }
     }
-    wh_lmr_enqueue_many(run, specs, count);
+    if (are_records && count > 1) {
+        enqueue_records(run, specs, count);
+    } else {
+        wh_lmr_enqueue_many(run, specs, count);
+    }
 }
 
 /* The workers of this model say nothing of themselves: only what Redis knows holds a job. */
