@@ -17,7 +17,8 @@ enum {
     STAMP_FRESH_MS = 200, /* a little less than the server's */
     TRIPLES_MS = 1000,    /* after records that were not taken as they are */
     RECORDS_PER_HEAD = 4,
-    HEAD_WITHOUT_OPTIONS = 0x93 /* an array of three */
+    RECORD_KEEP_BYTES = 256 * 1024, /* of the scratch, between calls */
+    HEAD_WITHOUT_OPTIONS = 0x93     /* an array of three */
 };
 
 static const char SINGLE[] = "wh1_enqueue";
@@ -285,7 +286,7 @@ static bool has_stamp(const wh_store *s)
 static bool are_records(const wh_store *s, const wh_store_enqueue_args *a,
                         size_t n_runs)
 {
-    if (a->n < RECORDS_PER_HEAD * n_runs || a->n < 2 || !has_stamp(s)) {
+    if (a->n < RECORDS_PER_HEAD * n_runs || !has_stamp(s)) {
         return false;
     }
     for (size_t r = 0; r < n_runs; r++) {
@@ -339,6 +340,9 @@ static wh_err put_records(wh_store *s, wh_buf *out, const wh_store_enqueue_args 
             wh_call_put(out, record->data, record->len);
             err = wh_buf_ok(record) ? WH_OK : WH_ENOMEM;
         }
+    }
+    if (record->cap > RECORD_KEEP_BYTES) {
+        wh_buf_fini(record);
     }
     return err;
 }

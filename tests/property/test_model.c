@@ -37,6 +37,7 @@ static void step(void)
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (at < ops[i].weight) {
             ops[i].op(&run);
+            run.acted_at = ops[i].op == wh_lmr_advance ? run.acted_at : run.m.now;
             return;
         }
         at -= ops[i].weight;
@@ -59,6 +60,7 @@ static void go(void)
         }
         if (run.op % DRAIN == DRAIN - 1) {
             wh_lmr_drain(&run);
+            run.acted_at = run.m.now;
         }
     }
     wh_lmr_drain(&run);

@@ -378,18 +378,14 @@ static void take_stamps(struct wh_lmr *run, const struct wh_lm_new *specs,
     }
 }
 
-/* A stamp is of an answer that the producer has: nothing that came before it is younger. */
+/* A stamp is of an answer that the producer has: nothing happened after it that others could
+ * tell from what it sends. */
 static long long random_age(struct wh_lmr *run)
 {
     long long ago = (long long)wh_lmr_random(run, 300) - 20;
+    long long still = run->m.now - run->acted_at;
 
-    for (unsigned n = 0; n < WH_LM_JOBS && ago > 0; n++) {
-        const struct wh_lm_job *j = &run->m.job[n];
-        if (j->state != WH_LM_NONE && run->m.now - j->enqueued_at < ago) {
-            ago = run->m.now - j->enqueued_at;
-        }
-    }
-    return ago;
+    return ago < still ? ago : still;
 }
 
 static void enqueue_records(struct wh_lmr *run, struct wh_lm_new *specs, unsigned count)

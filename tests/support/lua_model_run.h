@@ -19,6 +19,7 @@ struct wh_lmr {
     bool finished;       /* else the last operations are shown */
     unsigned long storm; /* until that operation most ends are bad */
     unsigned long handed;
+    long long acted_at; /* when something but time changed last */
     char last[20][256]; /* notes */
 };
 
