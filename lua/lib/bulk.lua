@@ -48,7 +48,7 @@ end
 
 local function find(k, bytes, L)
     local h = cache.get(places, bytes)
-    if h == nil or (h and is_old(h, L)) then
+    if h == nil or (h and (h.words or is_old(h, L))) then -- words: a head that is the name of a list is none
         return read(k, bytes, L)
     end
     if h then
@@ -59,7 +59,7 @@ end
 
 local function head_of(k, bytes, L)
     local head = places.young[bytes]
-    if not head or head.list.k ~= k or is_old(head, L) then
+    if not head or not head.list or head.list.k ~= k or is_old(head, L) then
         head = find(k, bytes, L)
     end
     return head

@@ -337,6 +337,25 @@ static void refusals(void **state)
                 (size_t)10);
 }
 
+/* What is remembered by heads and by lists has one table. */
+static void a_head_that_names_a_list(void **state)
+{
+    static const struct group g = {"mail", "acme", ORDINARY, 1, 2};
+    struct wh_lc_args a = {0};
+    char now[24];
+
+    (void)state;
+    snprintf(now, sizeof now, "%lld", WH_LC_T0);
+    add(&a, WH_LC_T0, &g, 1);
+    freeReplyObject(send(&a, 2, 1));
+    wh_lc_error("WHBADARG the head", RECORDS,
+                "%s 1 " WH_LC_P ":ready:acme:5 2 %b r %b r", now, WH_LC_RAW(3),
+                WH_LC_RAW(4));
+    wh_lc_error("WHBADARG the head", "wh1_enqueue_batch",
+                "%b " WH_LC_P ":ready:acme:5 p %b " WH_LC_P ":ready:acme:5 p",
+                WH_LC_RAW(3), WH_LC_RAW(4));
+}
+
 /* A call of one is for who waits. */
 static void one_is_handed_over(void **state)
 {
@@ -364,6 +383,7 @@ int main(void)
         WH_LC_TEST(an_id_that_comes_twice_is_one_job),
         WH_LC_TEST(a_wrong_list_leaves_nothing),
         WH_LC_TEST(refusals),
+        WH_LC_TEST(a_head_that_names_a_list),
         WH_LC_TEST(one_is_handed_over),
     };
 
