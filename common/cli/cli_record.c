@@ -161,6 +161,7 @@ static void print_head(view *v, const wh_job_record *r)
     number(v, "fence", r->fence, 0);
     text(v, "entity type", r->entity_type);
     text(v, "entity id", r->entity_id);
+    text(v, "group", r->group);
     text(v, "key", r->idempotency_key);
     text(v, "unique", r->unique);
     text(v, "conflict", r->conflict);

@@ -61,9 +61,10 @@ class Told(CliCase):
         self.assertIn("after a snooze: unavailable", self.wherry("job", "list").out)
 
     def test_all_of_one_job(self):
-        job = self.enqueue("mail", "--retry-for", "10m", "--key", "order-7")
+        job = self.enqueue("mail", "--retry-for", "10m", "--key", "order-7",
+                           "--group", "g1")
         shown = self.wherry("job", "show", job).out
-        for row in (r"retry for +10m00s", r"key +order-7"):
+        for row in (r"retry for +10m00s", r"key +order-7", r"group +g1"):
             self.assertRegex(shown, rf"(?m)^{row}$")
 
     def test_the_time_for_retries(self):
