@@ -67,7 +67,7 @@ endfunction()
 
 # Support code may use any layer its users link; it brings only the lowest along.
 wh_layer(wh_test_support FOLDERS tests/support
-    LINK wh_base PkgConfig::HIREDIS PkgConfig::CMOCKA)
+    LINK wh_base PkgConfig::HIREDIS PkgConfig::CMOCKA m)
 if(WH_LUA_BUNDLE_SOURCES)
     add_library(wh_lua_test STATIC "${WH_GENERATED}/lua_bundle_test.c")
     add_dependencies(wh_lua_test wh_generated)
