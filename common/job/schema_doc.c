@@ -284,7 +284,8 @@ wh_err wh_schema_doc_add_number(wh_schema_doc *d, const char *p, size_t n)
 
 wh_err wh_schema_doc_add_double(wh_schema_doc *d, double real)
 {
-    bool is_whole = !(trunc(real) < real) && !(trunc(real) > real);
+    double whole = 0, part = modf(real, &whole); /* not trunc: that one is in libm */
+    bool is_whole = !(part < 0) && !(part > 0);
     if (is_whole && fabs(real) <= (double)EXACT_MAX) {
         return wh_schema_doc_add(d, &(wh_schema_value){.kind = WH_SCHEMA_INTEGER,
                                                        .u.integer = (int64_t)real});
