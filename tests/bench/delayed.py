@@ -21,13 +21,12 @@ A real wherry-scheduler (and for lateness a wherry-worker) on a private Redis.
 Jobs are enqueued before the first is due (an error when that is not so: --lead gives more
 time). Exit status 1 when a bar is missed.
 """
-import argparse
-import json
 import sys
 import time
 import uuid
 
 from programs import Programs
+import report
 import stamps
 from fleet import PARTITION, wait_for
 from resp import head
@@ -169,10 +168,10 @@ def text_of(value):
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def table(lines):
+def table(told):
     yield "| | bar | measured | |"
     yield "|---|---|---|---|"
-    for line in lines:
+    for line in told["measures"]:
         more = "; ".join(f"{name} {text_of(value)}" for name, value in line.items()
                          if name not in ("measure", "figure", "unit", "bar", "ok"))
         yield (f"| {line['measure']} | ≤ {line['bar']:g} {line['unit']} | {line['figure']} "
@@ -180,8 +179,7 @@ def table(lines):
 
 
 def parse():
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="delayed.py", description=__doc__, formatter_class=form)
+    parser = report.parser("delayed.py", __doc__)
     parser.add_argument("--only", default=",".join(MEASURES), help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=1000000, help="of burst; default: %(default)s")
     parser.add_argument("--rate", type=int, default=10000, help="of lateness; default: %(default)s")
@@ -192,22 +190,16 @@ def parse():
     parser.add_argument("--lead", type=float, default=0, help="seconds from the first enqueue to the "
                         "first due time; default: by the number of jobs")
     parser.add_argument("--scheduler", default="", help="words for wherry-scheduler's command line")
-    parser.add_argument("--json", action="store_true", help="one JSON line instead of the table")
-    args = parser.parse_args()
-    args.only, args.scheduler = args.only.split(","), args.scheduler.split()
-    unknown = [name for name in args.only if name not in MEASURES]
-    if unknown:
-        parser.error(f"no measurement is called {', '.join(unknown)}")
+    args = report.arguments(parser)
+    args.only, args.scheduler = report.chosen(parser, args.only, MEASURES), args.scheduler.split()
     return args
 
 
 def main():
-    args, lines = parse(), []
-    for name in args.only:
-        lines.append(MEASURES[name](args))
-    print(json.dumps({"bench": "delayed", "measures": lines}) if args.json
-          else "\n".join(table(lines)))
-    return 0 if all(line["ok"] for line in lines) else 1
+    args = parse()
+    measures = [MEASURES[name](args) for name in args.only]
+    return report.tell_one(args, {"bench": "delayed", "measures": measures,
+                                  "ok": all(m["ok"] for m in measures)}, table)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Examples:
   tests/bench/fairness.py                         # all, a window of 60 s each: 7 minutes
   tests/bench/fairness.py --seconds 15 --unit-ms 5    # a quick look, and a coarse one
   tests/bench/fairness.py --only shares-own-types,late-org
+  tests/bench/fairness.py --json                  # all of them as one line, at the end
   WH_BUILD_DIR=build-other tests/bench/fairness.py    # of another build
 
 A real wherry-worker and wherry-scheduler run on a private Redis; all orgs have jobs
@@ -37,7 +38,6 @@ bar, and ok. Exit status 1 when a bar is missed.
                      type to 1, a group to 1; figure: the most handlers of one of them at once
                      beyond its cap
 """
-import argparse
 import math
 import statistics
 import sys
@@ -45,7 +45,7 @@ import time
 
 import stamps
 from programs import QUEUE
-from report import chosen, tell
+import report
 from saturation import NotSaturated, Saturation
 
 WEIGHTS = {"acme": 3, "bolt": 2, "core": 1}
@@ -216,15 +216,14 @@ MEASURES = {"shares-own-types": shares_own_types, "shares-one-type": shares_one_
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="fairness.py", description=__doc__, formatter_class=text)
+    parser = report.parser("fairness.py", __doc__)
     parser.add_argument("--seconds", type=float, default=60, help="of each window; default: %(default)g")
     parser.add_argument("--slots", type=int, default=8, help="of the worker; default: %(default)s")
     parser.add_argument("--unit-ms", type=float, default=20,
                         help="run time of the shortest jobs of shares; default: %(default)g")
     parser.add_argument("--only", default=",".join(MEASURES), help="measurements, with commas")
-    args = parser.parse_args()
-    args.only = chosen(parser, args.only, MEASURES)
+    args = report.arguments(parser)
+    args.only = report.chosen(parser, args.only, MEASURES)
     return args
 
 
@@ -239,7 +238,8 @@ def measure(name, args):
 
 def main():
     args = parse()
-    return tell(line for name in args.only for line in measure(name, args))
+    lines = (line for name in args.only for line in measure(name, args))
+    return report.tell(args, "fairness", lines)
 
 
 if __name__ == "__main__":

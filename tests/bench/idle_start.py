@@ -5,16 +5,15 @@
 Examples:
   tests/bench/idle_start.py                          # 600 jobs, 2 ms apart
   tests/bench/idle_start.py --jobs 2000 --gap-us 500
+  tests/bench/idle_start.py --json                   # one line, nothing else
   WH_BUILD_DIR=build-other tests/bench/idle_start.py    # of another build
 
 Needs perf and the right to trace (root). A Redis, a worker with one native handler and a
 producer of their own run; perf notes their system calls and switches, which makes each
 start some 10 us longer than it is. The figures are means over the middle 40 % of the starts,
 so that they add up, each stage's 99th percentile over all of them, and each program's system
-calls and switches per job. One JSON line.
+calls and switches per job.
 """
-import argparse
-import json
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "fault"))
+import report  # noqa: E402
 from fleet import BUILD, Process, wait_for  # noqa: E402
 from resp import Client, RedisError  # noqa: E402
 
@@ -93,9 +93,11 @@ def starts(events, names):
     return [job for job in jobs if len(job["times"]) == len(MARKS) + 1]
 
 
-def report(jobs):
+def figures(jobs):
     jobs.sort(key=lambda job: job["times"][-1] - job["times"][0])
     middle = jobs[len(jobs) * 3 // 10:len(jobs) * 7 // 10]
+    if not middle:
+        sys.exit(f"idle_start.py: only {len(jobs)} starts were traced from end to end: take more --jobs")
 
     def mean(values):
         values = list(values)
@@ -110,7 +112,16 @@ def report(jobs):
     for kind in ("calls", "switches"):
         row[kind] = {name: mean(job[kind].get(name, 0) for job in jobs)
                      for name in ("producer", "redis", "worker", "child")}
-    return {"starts": len(jobs), **row}
+    return {"bench": "idle_start", "starts": len(jobs), **row, "ok": True}
+
+
+def table(row):
+    yield "| stage, µs | mean of the middle | p99 |"
+    yield "|---|---|---|"
+    for name, p99 in row["p99"].items():
+        yield f"| {name} | {row[name]} | {p99} |"
+    for kind in ("calls", "switches"):
+        yield f"{kind} a job: " + ", ".join(f"{name} {n}" for name, n in row[kind].items())
 
 
 def run(args, folder):
@@ -130,27 +141,24 @@ def run(args, folder):
     names = {redis.pid: "redis", worker.pid: "worker", child: "child",
              producer.pid: "producer"}
     try:
-        return report(starts(trace(folder, names, producer), names))
+        return figures(starts(trace(folder, names, producer), names))
     finally:
         worker.kill9()
         redis.kill9()
 
 
 def main():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="idle_start.py", description=__doc__,
-                                     formatter_class=text)
+    parser = report.parser("idle_start.py", __doc__)
     parser.add_argument("--jobs", type=int, default=600, help="default: %(default)s")
     parser.add_argument("--gap-us", type=int, default=2000, help="default: %(default)s")
-    args = parser.parse_args()
+    args = report.arguments(parser)
     if shutil.which("perf") is None:
         print("perf is not installed", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="wh-bench-") as folder:
         args.lat = os.path.join(folder, "lat")
         os.mkdir(args.lat)
-        print(json.dumps(run(args, folder)))
-    return 0
+        return report.tell_one(args, run(args, folder), table)
 
 
 if __name__ == "__main__":

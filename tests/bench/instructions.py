@@ -6,6 +6,7 @@ Examples:
   tests/bench/instructions.py                          # 1, 99 and 1,000 orgs, a minute
   tests/bench/instructions.py --orgs 1 --jobs 2000     # a quick look
   tests/bench/instructions.py --want 1 --in-flight 1   # jobs one by one
+  tests/bench/instructions.py --json                   # all of them as one line, at the end
   WH_BUILD_DIR=build-other tests/bench/instructions.py    # of another build
 
 Needs valgrind: the server runs under callgrind, which counts the instructions of the
@@ -15,13 +16,12 @@ while --in-flight run). Orgs take turns; the functions' clock goes on by 1 ms a 
 how slow valgrind is changes nothing. One JSON line for each number of orgs. Compare figures
 of one build of Redis only.
 """
-import argparse
-import json
 import sys
 import tempfile
 
 import callgrind
 from library import CALL, Library
+import report
 
 
 def parts(orgs, args):
@@ -70,9 +70,7 @@ def measure(orgs, args):
 
 
 def options(words=None):
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="instructions.py", description=__doc__,
-                                     formatter_class=text)
+    parser = report.parser("instructions.py", __doc__)
     parser.add_argument("--orgs", default="1,99,1000", help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=4000, help="default: %(default)s")
     parser.add_argument("--enqueue", type=int, default=CALL, help="jobs an enqueue call")
@@ -82,9 +80,17 @@ def options(words=None):
     parser.add_argument("--in-flight", type=int, default=450, help="claimed at a time")
     parser.add_argument("--limit", action="append", default=[], metavar="SETTING=VALUE",
                         help="a limit that is set, as active:org/*=1000; repeatable")
-    args = parser.parse_args(words)
+    args = report.arguments(parser, words)
     args.orgs = [int(x) for x in args.orgs.split(",")]
     return args
+
+
+def rows(args):
+    first = None
+    for orgs in args.orgs:
+        row = measure(orgs, args)
+        first = first or row
+        yield {**row, "growth": round(row["instructions"] / first["instructions"], 2)}
 
 
 def main():
@@ -92,13 +98,7 @@ def main():
     if not callgrind.is_there():
         print("valgrind is not installed", file=sys.stderr)
         return 1
-    first = None
-    for orgs in args.orgs:
-        row = measure(orgs, args)
-        first = first or row
-        row["growth"] = round(row["instructions"] / first["instructions"], 2)
-        print(json.dumps(row), flush=True)
-    return 0
+    return report.tell(args, "instructions", rows(args))
 
 
 if __name__ == "__main__":

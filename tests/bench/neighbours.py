@@ -6,6 +6,7 @@ Examples:
   tests/bench/neighbours.py                            # all, about two minutes
   tests/bench/neighbours.py --only idle --rounds 10    # a quick look
   tests/bench/neighbours.py --rate 100                 # what its own jobs cost comes in
+  tests/bench/neighbours.py --json                     # all of them as one line, at the end
   WH_BUILD_DIR=build-other tests/bench/neighbours.py   # of another build
 
 Two private Redis servers side by side have the same settings and the same 50 busy orgs;
@@ -17,13 +18,12 @@ commands and of CPU time per job from the one to the other, in %, CPU time as th
 of the rounds' own. One JSON line each; exit status 1 when one is over --bar. On a busy
 machine CPU time moves by 3 % from run to run: repeat what looks odd.
 """
-import argparse
 import itertools
 import statistics
 import sys
 
 from library import KEY, Library
-from report import chosen, tell
+import report
 from resp import head
 
 BUSY_ORGS, WANT, IN_FLIGHT = 50, 150, 450
@@ -82,9 +82,7 @@ def measure(name, args):
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="neighbours.py", description=__doc__,
-                                     formatter_class=text)
+    parser = report.parser("neighbours.py", __doc__)
     names = [*LIMITS, "idle"]
     parser.add_argument("--only", default=",".join(names), help="default: %(default)s")
     parser.add_argument("--backlog", type=int, default=100000, help="default: %(default)s")
@@ -94,14 +92,14 @@ def parse():
     parser.add_argument("--jobs", type=int, default=6000, help="of a round; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=20, help="default: %(default)s")
     parser.add_argument("--bar", type=float, default=5.0, help="in %%; default: %(default)g")
-    args = parser.parse_args()
-    args.only = chosen(parser, args.only, names)
+    args = report.arguments(parser)
+    args.only = report.chosen(parser, args.only, names)
     return args
 
 
 def main():
     args = parse()
-    return tell(measure(name, args) for name in args.only)
+    return report.tell(args, "neighbours", (measure(name, args) for name in args.only))
 
 
 if __name__ == "__main__":

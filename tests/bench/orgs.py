@@ -7,6 +7,7 @@ Examples:
   tests/bench/orgs.py --orgs 1,1000 --jobs 20000 --runs 1      # a quick look
   tests/bench/orgs.py --orgs 1,1000 --commands                 # which commands they are
   tests/bench/orgs.py --enqueue 1000,1                         # also with wh1_enqueue, one by one
+  tests/bench/orgs.py --json                                   # one line, nothing else
   WH_BUILD_DIR=build-other tests/bench/orgs.py                 # of another build
 
 Each run takes a fresh private Redis, enqueues the jobs (calls of --enqueue; 1: a
@@ -14,17 +15,15 @@ wh1_enqueue each, without an id), and claims and finishes them all (calls of --w
 --in-flight run), orgs in turn; a tenth of it goes before to warm up. Commands are Redis'
 own count (INFO commandstats), CPU time is that of the whole server (INFO cpu: reading
 the request, Lua, commands, writing the reply). Runs of the org counts take turns;
-medians are printed, one JSON line each, then a table, then for each size of --enqueue
-the growth from the least number of orgs to the others (the median of the turns' own).
+medians are printed, then for each size of --enqueue the growth from the least number of orgs to the others (the median of the turns' own).
 Exit status 1 when one of those to 1,000 orgs, of CPU time or of commands, enqueue and
 claim and finish together, is over --bar.
 """
-import argparse
-import json
 import statistics
 import sys
 
 from library import CALL, Library
+import report
 
 
 def enqueue(lib, count, size):
@@ -80,14 +79,19 @@ def growth(least, runs):
             **{k: ratio(k) for k in ("enqueue_us", "cycle_us", "us", "enqueue_calls", "calls")}}
 
 
-def table(rows):
+def table(told):
     yield ("| jobs an enqueue | orgs | enqueue calls | claim and finish calls | enqueue µs | claim and finish µs"
            " | together µs | least to most |")
     yield "|---|---|---|---|---|---|---|---|"
-    for r in rows:
+    for r in told["rows"]:
         yield (f"| {r['enqueue']:,} | {r['orgs']:,} | {r['enqueue_calls']:.3f} | {r['cycle_calls']:.3f} | "
                f"{r['enqueue_us']:.2f} | {r['cycle_us']:.2f} | {r['us']:.2f} | "
                f"{r['us_least']:.2f} – {r['us_most']:.2f} |")
+    for g in told["growth"]:
+        bar = f"; bar {g['bar']:g}: {'reached' if g['ok'] else 'missed'}" if "bar" in g else ""
+        yield (f"growth from {g['from_orgs']:,} to {g['to_orgs']:,} orgs, {g['enqueue']:,} an enqueue: CPU time "
+               f"{g['us']:.2f} × (enqueue {g['enqueue_us']:.2f}, claim and finish {g['cycle_us']:.2f}), commands "
+               f"{g['calls']:.2f} × (enqueue {g['enqueue_calls']:.2f}){bar}")
 
 
 def tell_commands(orgs, by_command, jobs):
@@ -98,8 +102,7 @@ def tell_commands(orgs, by_command, jobs):
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="orgs.py", description=__doc__, formatter_class=text)
+    parser = report.parser("orgs.py", __doc__)
     parser.add_argument("--orgs", default="1,50,1000,10000", help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=60000, help="of each run")
     parser.add_argument("--runs", type=int, default=5, help="of each number of orgs")
@@ -112,7 +115,9 @@ def parse():
     parser.add_argument("--limit", action="append", default=[], metavar="SETTING=VALUE",
                         help="a limit that is set, as active:org/*=1000; repeatable")
     parser.add_argument("--commands", action="store_true", help="print them one by one too")
-    args = parser.parse_args()
+    args = report.arguments(parser)
+    if args.commands and args.json:
+        parser.error("--commands is for people: not with --json")
     args.orgs = [int(x) for x in args.orgs.split(",")]
     args.enqueue = [int(x) for x in args.enqueue.split(",")]
     return args
@@ -137,17 +142,11 @@ def main():
             runs[size, orgs].append(found)
             if args.commands and len(runs[size, orgs]) == args.runs:
                 tell_commands(orgs, by_command, args.jobs)
-    rows = [median(runs[kind]) for kind in kinds]
-    for row in rows:
-        print(json.dumps(row), flush=True)
-    print("\n".join(table(rows)))
-    status = 0
-    for size, orgs in kinds:
-        if orgs != min(args.orgs):
-            g = judge(runs[size, min(args.orgs)], runs[size, orgs], args.bar)
-            print(json.dumps(g), flush=True)
-            status |= not g.get("ok", True)
-    return status
+    grown = [judge(runs[size, min(args.orgs)], runs[size, orgs], args.bar)
+             for size, orgs in kinds if orgs != min(args.orgs)]
+    told = {"bench": "orgs", "rows": [median(runs[kind]) for kind in kinds], "growth": grown,
+            "ok": all(g.get("ok", True) for g in grown)}
+    return report.tell_one(args, told, table)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ static void latency(long n, long gap_us)
         if (wh_client_enqueue(client, &queue, &job, NULL))
             die("enqueue");
         calls[i] = pc_now() - t0;
-        nanosleep(&gap, NULL);
+        nanosleep(&gap, NULL); /* the pace of the load; nothing is waited for */
     }
     pc_print_latency(calls, n);
     free(calls);

@@ -21,8 +21,6 @@ what comes before, while claims ahead grow; `Redis` what redis-server's CPU take
 job, here and there. Exit status 1 when the ratio of a run time named in --judge is below
 --bar.
 """
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -30,6 +28,7 @@ import sys
 from delayed import cpu
 from drain import NOOP, SLEEP, Drain
 from fleet import BUILD, Process, wait_for
+import report
 import stamps
 
 PROXY = os.path.join(BUILD, "bench", "delay_proxy")
@@ -101,18 +100,17 @@ def compare(ms, args):
             "ok": ratio >= args.bar or ms not in args.judge}
 
 
-def table(rows):
+def table(told):
     yield "| job | bound/s | local/s | region/s | ratio (least) | start | Redis µs | bar |"
     yield "|---|---|---|---|---|---|---|---|"
-    for r in rows:
+    for r in told["rows"]:
         yield (f"| {r['run_ms']} ms | {r['bound'] or '–'} | {r['local']:,} | {r['region']:,} | "
                f"{r['ratio']:.2f} ({r['least']:.2f}) | {r['start']:.2f} | "
                f"{r['redis_us'][0]:.2f}, {r['redis_us'][1]:.2f} | {r['bar'] or '–'} |")
 
 
 def parse():
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="region.py", description=__doc__, formatter_class=text)
+    parser = report.parser("region.py", __doc__)
     parser.add_argument("--only", default="0,10,50,100", help="run times in ms; default: %(default)s")
     parser.add_argument("--judge", default="0,50,100", help="those with a bar; default: %(default)s")
     parser.add_argument("--rtt", type=int, default=80, help="in ms; default: %(default)s")
@@ -124,8 +122,7 @@ def parse():
     parser.add_argument("--bar", type=float, default=0.8, help="default: %(default)g")
     parser.add_argument("--first", action="store_true", help="while it is measured, all that takes part "
                         "is scheduled before other programs (SCHED_RR; needs rights)")
-    parser.add_argument("--json", action="store_true", help="one line of JSON, no table")
-    args = parser.parse_args()
+    args = report.arguments(parser)
     args.only, args.judge = ([int(x) for x in t.split(",") if x] for t in (args.only, args.judge))
     return args
 
@@ -133,11 +130,7 @@ def parse():
 def main():
     args = parse()
     rows = [compare(ms, args) for ms in args.only]
-    if args.json:
-        print(json.dumps({"bench": "region", "rows": rows}))
-    else:
-        print("\n".join(table(rows)))
-    return 0 if all(r["ok"] for r in rows) else 1
+    return report.tell_one(args, {"bench": "region", "rows": rows, "ok": all(r["ok"] for r in rows)}, table)
 
 
 if __name__ == "__main__":

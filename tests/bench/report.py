@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What benchmarks share: which measurements to run, their lines, and the table of a single one."""
+"""What benchmarks share: which measurements to run, and how figures are told: with --json as
+one line of JSON, without it as a table, or line by line where a measurement takes minutes."""
 import argparse
 import json
 
@@ -13,13 +14,18 @@ def chosen(parser, only, names):
     return only
 
 
-def tell(lines):
-    """Prints each line as soon as it is there; the exit status: were all of them ok?"""
-    status = 0
+def tell(args, name, lines):
+    """Prints each line as soon as it is there, or with --json all of them as one; the exit
+    status: were all of them ok?"""
+    told = []
     for line in lines:
-        print(json.dumps(line), flush=True)
-        status |= not line["ok"]
-    return status
+        told.append(line)
+        if not args.json:
+            print(json.dumps(line), flush=True)
+    is_ok = all(line.get("ok", True) for line in told)
+    if args.json:
+        print(json.dumps({"bench": name, "measures": told, "ok": is_ok}))
+    return 0 if is_ok else 1
 
 
 def parser(name, text):
@@ -27,10 +33,10 @@ def parser(name, text):
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def arguments(of):
-    """Of a benchmark with one line, which it shows as a table unless --json is given."""
-    of.add_argument("--json", action="store_true", help="one line of JSON, no table")
-    return of.parse_args()
+def arguments(of, words=None):
+    """The command line; without --json the figures are for people."""
+    of.add_argument("--json", action="store_true", help="one line of JSON, nothing else")
+    return of.parse_args(words)
 
 
 def tell_one(args, line, table):
