@@ -20,6 +20,7 @@ import time
 import unittest
 import uuid
 
+import aof
 from resp import Client, RedisError, head, table
 
 SKIPPED = 77
@@ -201,6 +202,7 @@ class Fleet:
     # ---- Redis
 
     def start_redis(self, load=True):
+        aof.mend(self.folder)
         argv = ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder,
                 "--save", "", "--maxmemory-policy", "noeviction", *self.redis_options]
         self.redis_process = Process("redis", argv, self.folder)

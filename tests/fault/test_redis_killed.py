@@ -6,9 +6,12 @@ A producer enqueues all the time and repeats, by id, what got no answer. Afterwa
 acknowledged job is lost and none was finished twice; the fleet came back by itself.
 """
 import random
+import uuid
 
+import aof
 from fleet import DEADLINE_S, FaultTest, main, native_handler, wait_for
 from producer import Producer
+from resp import head
 
 JOBS = 20000
 
@@ -51,6 +54,26 @@ class RedisKilled(FaultTest):
         for job in jobs:
             self.assertEqual([r[0] for r in self.fleet.runs(job)], ["start", "end"])
         self.assertTrue(worker.is_running())
+
+    def test_file_torn_in_a_call(self):
+        """A call whose end is not in the file was never made, however often Redis starts."""
+        jobs = [uuid.uuid4() for _ in range(50)]
+        call = [word for job in jobs for word in (job.bytes, head("work"), b"")]
+        self.fleet.sent.update(map(str, jobs))
+        self.fleet.fcall("wh1_enqueue_batch", *call)
+        self.fleet.kill9_redis()
+        aof.tear(self.fleet.folder)
+        self.fleet.start_redis(load=False)
+        self.assertEqual(self.fleet.unfinished(), 0)
+        self.fleet.fcall("wh1_enqueue_batch", *call)  # as a producer repeats it
+        self.fleet.acked.update(map(str, jobs))
+        self.fleet.kill9_redis()
+        self.fleet.start_redis(load=False)
+        self.assertEqual(self.fleet.stats()["enqueued"], len(jobs))
+        self.assertEqual(self.fleet.fcall("wh1_audit", 1000), [len(jobs)])  # and no problem
+        self.fleet.start_worker("w", {"*": native_handler()})
+        self.fleet.wait_drained()
+        self.fleet.check_all()
 
 
 if __name__ == "__main__":
